@@ -1,0 +1,1 @@
+"""Datasets: cards, readers, preparation, splits, augmentation and phantoms."""

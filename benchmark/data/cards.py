@@ -1,0 +1,101 @@
+"""Cards: `datasets/<name>.yaml`, the declarative description of a dataset.
+
+A dataset whose files lie in a layout that a reader knows needs a card and no code.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmark import resources
+from benchmark.errors import ExitCode, UserError, unknown
+
+MASK_RULES = ("binary", "nonzero", "labels", "> N")
+
+
+class PhantomOptions(BaseModel):
+    """How many invented images a phantom dataset has, and how large they are before resizing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: str
+    train: int = Field(gt=1)
+    test: int = Field(gt=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    seed: int = 0
+
+
+class Card(BaseModel):
+    """Description of a dataset; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    title: str = ""
+    readers: list[str] = ["pairs"]
+    """Layouts in which the data may come, tried in this order."""
+    channels: int = Field(default=3, ge=1, le=3)
+    size: list[Annotated[int, Field(gt=0)]] = [128, 128]
+    """Height and width to which images (bilinear) and masks (nearest) are resized."""
+    classes: list[str] = Field(default=["background", "foreground"], min_length=2)
+    mask: str = "binary"
+    """binary: exactly one value beside 0; nonzero: all but 0 is foreground (instance numbers);
+    labels: the values are the classes; "> N": foreground where the value is above N."""
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of cases in the test set, drawn by hash; used only if the files come without split."""
+    expected: dict[str, int] = {}
+    """Number of cases of the whole dataset in each split."""
+    homepage: str = ""
+    terms: str = ""
+    citation: str = ""
+    phantom: PhantomOptions | None = None
+
+    @pydantic.field_validator("mask")
+    @classmethod
+    def _known_mask_rule(cls, rule: str) -> str:
+        if rule not in MASK_RULES[:-1] and not re.fullmatch(r">\s*\d+", rule):
+            raise ValueError(f"mask is one of {', '.join(MASK_RULES)}")
+        return rule
+
+    @pydantic.field_validator("size")
+    @classmethod
+    def _height_and_width(cls, size: list[int]) -> list[int]:
+        if len(size) != 2:
+            raise ValueError("size is [height, width]")
+        return size
+
+
+def names() -> list[str]:
+    """Names of the cards that come with the tool."""
+    return sorted(file.stem for file in resources.folder("datasets").glob("*.yaml"))
+
+
+def find(name_or_path: str) -> Card:
+    """The card of that name, or the card in that file (a path that ends in .yaml)."""
+    if name_or_path.endswith((".yaml", ".yml")):
+        return read(Path(name_or_path))
+    if name_or_path not in names():
+        raise unknown(
+            "dataset card", name_or_path, names(), "bench list datasets, or give a path to a card"
+        )
+    return read(resources.folder("datasets") / f"{name_or_path}.yaml")
+
+
+def read(file: Path) -> Card:
+    """The card in a file; `UserError` names each wrong field."""
+    if not file.is_file():
+        raise UserError(f"no card at {file}", ExitCode.DATA)
+    try:
+        fields = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return Card.model_validate(fields)
+    except yaml.YAMLError as error:
+        raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
+    except pydantic.ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
+        )
+        raise UserError(f"card {file}: {wrong}", ExitCode.DATA) from error

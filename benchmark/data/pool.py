@@ -1,0 +1,225 @@
+"""Prepared datasets in memory, and the part of one that a trial may see."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pydantic
+from jaxtyping import Int, UInt8
+from numpy import ndarray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from benchmark.data import splits
+from benchmark.data.cards import Card
+from benchmark.errors import ExitCode, UserError
+
+FORMAT = 1  # of the prepared folder
+DEV_SHARE = 0.2
+
+
+class CaseEntry(BaseModel):
+    """One case in the manifest, in the order of the arrays."""
+
+    id: str
+    split: str
+    group: str
+    foreground: float
+    """Share of foreground pixels at the prepared size."""
+
+
+class Manifest(BaseModel):
+    """What `bench data prepare` found; `manifest.json` of a prepared dataset."""
+
+    model_config = ConfigDict(extra="forbid")
+    format: int
+    card: Card
+    source: str
+    source_fingerprint: str
+    data_hash: str
+    """Of ids, splits and pixels: part of every key, so other data are other trials."""
+    mean: list[float]
+    """Per channel over the train pool, pixels in [0, 1]."""
+    std: list[float]
+    cases: list[CaseEntry]
+    partial: str = ""
+    """How the cases differ from the whole dataset, if they do."""
+    notes: list[str] = []
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def ids(self, split: str) -> list[str]:
+        return [case.id for case in self.cases if case.split == split]
+
+
+class Prepared(NamedTuple):
+    """A prepared dataset: images (n, h, w, c) and class masks (n, h, w), in the manifest's order."""
+
+    manifest: Manifest
+    images: UInt8[ndarray, "n h w c"]
+    masks: UInt8[ndarray, "n h w"]
+
+
+class Unlabelled(NamedTuple):
+    """Images without masks: what a trial gets of the unlabelled pool."""
+
+    images: UInt8[ndarray, "n h w c"]
+    indices: Int[ndarray, " k"]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class Labelled(NamedTuple):
+    """Images with masks."""
+
+    images: UInt8[ndarray, "n h w c"]
+    masks: UInt8[ndarray, "n h w"]
+    indices: Int[ndarray, " k"]
+    ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class TrialData(NamedTuple):
+    """What one trial may see. `evaluation` is the test set, or the development set."""
+
+    labelled: Labelled
+    unlabelled: Unlabelled
+    evaluation: Labelled
+    mean: list[float]
+    std: list[float]
+    classes: int
+
+    @property
+    def channels(self) -> int:
+        return len(self.mean)
+
+    @property
+    def subset_hash(self) -> str:
+        """Of the labelled ids: equal for all methods of one (dataset, ratio, seed)."""
+        return short_hash(sorted(self.labelled.ids))
+
+
+def short_hash(value: Any) -> str:
+    """16 hexadecimal digits of plain values."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def data_hash(
+    cases: list[CaseEntry], images: UInt8[ndarray, "n h w c"], masks: UInt8[ndarray, "n h w"]
+) -> str:
+    """Of everything in a prepared dataset that can change a number."""
+    digest = hashlib.sha256(json.dumps([[c.id, c.split, c.group] for c in cases]).encode())
+    for array in (images, masks):
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()[:16]
+
+
+def prepared_names(data_root: Path) -> list[str]:
+    """Datasets that lie prepared under the data root."""
+    return sorted(file.parent.name for file in data_root.glob("[!.]*/manifest.json"))
+
+
+def read_manifest(data_root: Path, name: str) -> Manifest:
+    """The manifest alone; `UserError` (exit code 3) if the dataset is not prepared or damaged."""
+    file = data_root / name / "manifest.json"
+    if not file.is_file():
+        raise UserError(
+            f'dataset "{name}" is not prepared under {data_root}. Get it, then:\n'
+            f"  bench data prepare {name} --from /path/to/what/you/downloaded",
+            ExitCode.DATA,
+        )
+    try:
+        manifest = Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+    except (pydantic.ValidationError, ValueError) as error:
+        raise _damaged(data_root, name, f"manifest.json is not readable ({error})") from error
+    if manifest.format != FORMAT:
+        raise _damaged(data_root, name, f"format {manifest.format}, this version reads {FORMAT}")
+    return manifest
+
+
+def load(data_root: Path, name: str) -> Prepared:
+    """A prepared dataset; its content is compared with the manifest's hash."""
+    manifest = read_manifest(data_root, name)
+    try:
+        images = np.load(data_root / name / "images.npy")
+        masks = np.load(data_root / name / "masks.npy")
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(data_root, name, str(error)) from error
+    if data_hash(manifest.cases, images, masks) != manifest.data_hash:
+        raise _damaged(data_root, name, "the arrays are not those that were prepared")
+    return Prepared(manifest, images, masks)
+
+
+def _damaged(data_root: Path, name: str, what: str) -> UserError:
+    return UserError(
+        f'the prepared dataset "{name}" is damaged: {what}. Delete {data_root / name} and prepare '
+        "it again",
+        ExitCode.DATA,
+    )
+
+
+def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
+    """The dataset at another (h, w): images bilinear with antialiasing, masks nearest."""
+    if size is None or tuple(size) == prepared.masks.shape[1:]:
+        return prepared
+    images = np.stack([resize_image(image, size) for image in prepared.images])
+    masks = np.stack([resize_mask(mask, size) for mask in prepared.masks])
+    return Prepared(prepared.manifest, images, masks)
+
+
+def resize_image(image: UInt8[ndarray, "h w c"], size: list[int]) -> UInt8[ndarray, "H W c"]:
+    """Bilinear, antialiased where it shrinks."""
+    squeezed = image[..., 0] if image.shape[-1] == 1 else image
+    result = Image.fromarray(squeezed).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(result).reshape(*size, image.shape[-1])
+
+
+def resize_mask(mask: UInt8[ndarray, "h w"], size: list[int]) -> UInt8[ndarray, "H W"]:
+    """Nearest neighbour: classes stay classes."""
+    return np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
+
+
+def split_ids(manifest: Manifest, evaluate_on: str) -> tuple[list[str], list[str]]:
+    """(train pool, evaluation set): the test set, or a fixed 20 % of the train pool for "dev".
+
+    The development set is drawn by hash and is then neither labelled nor unlabelled.
+    """
+    train = manifest.ids("train")
+    if evaluate_on == "test":
+        return train, manifest.ids("test")
+    groups = [case.group for case in manifest.cases if case.split == "train"]
+    if len(set(groups)) < 20:  # too few groups to come near 20 %: case by case
+        groups = [""] * len(train)
+    dev = splits.held_out(train, groups, DEV_SHARE, manifest.name, "dev")
+    return [i for i in train if i not in dev], [i for i in train if i in dev]
+
+
+def for_trial(
+    prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str
+) -> TrialData:
+    """The labelled subset, the unlabelled rest of the pool without masks, the evaluation set."""
+    manifest, images, masks = prepared
+    pool, evaluation = split_ids(manifest, evaluate_on)
+    chosen = set(splits.labelled_subset(pool, manifest.name, seed, ratio))
+    row = {case.id: i for i, case in enumerate(manifest.cases)}
+
+    def indices(ids: list[str]) -> Int[ndarray, " k"]:
+        return np.array([row[i] for i in ids], dtype=np.int64)
+
+    labelled = [i for i in pool if i in chosen]
+    return TrialData(
+        labelled=Labelled(images, masks, indices(labelled), labelled),
+        unlabelled=Unlabelled(images, indices([i for i in pool if i not in chosen])),
+        evaluation=Labelled(images, masks, indices(evaluation), evaluation),
+        mean=manifest.mean,
+        std=manifest.std,
+        classes=len(manifest.card.classes),
+    )

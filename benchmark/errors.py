@@ -1,0 +1,37 @@
+"""The one exception that stands for a user's mistake."""
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the shell gets to see."""
+
+    DONE = 0
+    SOME_TRIALS_FAILED = 1
+    USAGE = 2
+    DATA = 3
+    RESOURCES = 4
+    PLUGIN = 5
+    STATISTICS = 7
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: printed without traceback, ends with `exit_code`.
+
+    The text says what the rule is, what was found, and what to do.
+    """
+
+    def __init__(self, text: str, exit_code: ExitCode = ExitCode.USAGE):
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UserError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(known) or 'none'}."
+    return UserError(f'no {kind} "{name}"{hint}' + (f" ({see})" if see else ""))

@@ -1,0 +1,213 @@
+"""One trial from start to record, in whatever process it runs: a Ray worker, or `--cell`."""
+
+import os
+import platform
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import yaml
+
+from benchmark import evaluate, plugins, provenance, results
+from benchmark.data import pool
+from benchmark.fit import Diverged, Log, fit, steps_per_epoch
+from benchmark.method import Method
+from benchmark.networks import NetworkBuilder
+from benchmark.randomness import derive
+from benchmark.results import Record
+from benchmark.study import Trial
+
+_PANEL_CASES = 4
+
+
+class Place(NamedTuple):
+    """Where a trial's record goes, and under which names."""
+
+    study_folder: Path
+    study: str
+    preset: str
+
+
+def execute(
+    trial: Trial,
+    prepared: pool.Prepared,
+    place: Place,
+    *,
+    device: torch.device,
+    echo: Log | None = None,
+) -> Record:
+    """Fit, evaluate, write everything; a trial that fails leaves a record that says why.
+
+    prepared: at the trial's size. echo: also gets each line of the log. Interruptions pass
+    through, and leave the checkpoint.
+    """
+    folder = results.trial_folder(place.study_folder, trial.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = _logger(folder / "log.txt", echo)
+    log(f"{trial.label} on {device}, {platform.node()}, key {trial.key}")
+    started = time.perf_counter()
+    is_memory_known = _settle(trial, device)
+    try:
+        record = _fit_and_evaluate(trial, prepared, place, folder, device, log)
+    except Diverged as error:
+        record = failed(trial, place, str(error))
+    except Exception as error:
+        log(traceback.format_exc())
+        record = failed(trial, place, _reason(error))
+    record.seconds_total = round(time.perf_counter() - started, 3)
+    record.peak_memory_mib = provenance.peak_memory_mib(device) if is_memory_known else None
+    record.device = provenance.device_name(device)
+    log(f"{record.status} {record.error}".rstrip())
+    results.write_record(place.study_folder, record)
+    if record.is_done:
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return record
+
+
+def failed(trial: Trial, place: Place, error: str) -> Record:
+    """The record of a trial that has no result."""
+    return _record(trial, place, status="failed", error=error)
+
+
+def _settle(trial: Trial, device: torch.device) -> bool:
+    """Bring the process to the same state whatever it ran before; is peak memory known?"""
+    torch.set_num_threads(trial.threads_per_trial)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return provenance.reset_peak_memory(device)
+
+
+def _fit_and_evaluate(
+    trial: Trial, prepared: pool.Prepared, place: Place, folder: Path, device, log: Log
+) -> Record:
+    data = pool.for_trial(
+        prepared, ratio=trial.ratio, seed=trial.seed, evaluate_on=trial.evaluate_on
+    )
+    method = build_method(trial, data).to(device)
+    run = fit(
+        trial,
+        method,
+        data,
+        folder / "checkpoint.pt",
+        read=lambda m: evaluate.evaluate(m, data, device).reading,
+        log=log,
+    )
+    final = evaluate.evaluate(method, data, device)
+    results.write_table(folder / "history.csv", run.history)
+    results.write_table(folder / "cases.csv", final.cases)
+    results.write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
+    _write_panel(folder, data, final)
+    return _record(
+        trial,
+        place,
+        status="done",
+        metrics=final.reading | oracle(run.history),
+        n_labelled=len(data.labelled),
+        n_unlabelled=len(data.unlabelled),
+        n_test=len(data.evaluation),
+        parameters=sum(p.numel() for p in method.parameters()),
+        parameters_tested=_parameters_tested(method, data, device),
+        flops_per_step=run.flops_per_step,
+        steps=trial.training.epochs * steps_per_epoch(trial.training, len(data.labelled)),
+        seconds_train=round(run.seconds, 3),
+        data_partial=prepared.manifest.partial,
+        split_hash=pool.short_hash(pool.split_ids(prepared.manifest, trial.evaluate_on)),
+        subset_hash=data.subset_hash,
+    )
+
+
+def build_method(trial: Trial, data: pool.TrialData) -> Method:
+    """The trial's method with freshly initialised networks."""
+    build = NetworkBuilder(
+        in_channels=data.channels,
+        classes=data.classes,
+        spatial_dims=data.evaluation.masks.ndim - 1,
+        criterion=trial.training.criterion,
+        widths=trial.network.widths,
+        dropout=trial.network.dropout,
+        seed=derive(trial.study_seed, trial.seed),
+    )
+    return plugins.find(trial.method)(build, **trial.hyperparameters)
+
+
+def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
+    """Best epoch and threshold by Jaccard on the evaluation set: the optimistic reading.
+
+    Chosen for each aggregate apart; the earliest of equal epochs. It is what the code of this
+    literature reports (ciampluca/hebbian-bootstraping@e18ce3f utils.py:248-267, test_2d.py:73).
+    """
+    read = [row for row in history if "best_ji_pooled" in row]
+    found = {}
+    for aggregate in ("pooled", "case"):
+        best = max(read, key=lambda row: row[f"best_ji_{aggregate}"])
+        found[f"oracle_dc_{aggregate}"] = best[f"best_dc_{aggregate}"]
+        found[f"oracle_ji_{aggregate}"] = best[f"best_ji_{aggregate}"]
+        found[f"oracle_epoch_{aggregate}"] = best["epoch"]
+        found[f"oracle_threshold_{aggregate}"] = best[f"best_threshold_{aggregate}"]
+    return found
+
+
+def _parameters_tested(method: Method, data: pool.TrialData, device: torch.device) -> int:
+    """Parameters of the tested network: those that `forward` sends a gradient to."""
+    method.zero_grad(set_to_none=True)
+    method.eval()
+    first = data.evaluation.images[data.evaluation.indices[:1]]
+    method(evaluate.images_to(device, first, data)).sum().backward()
+    return sum(p.numel() for p in method.parameters() if p.grad is not None)
+
+
+def _record(trial: Trial, place: Place, **fields: Any) -> Record:
+    return Record(
+        key=trial.key,
+        cell=trial.cell,
+        study=place.study,
+        preset=place.preset,
+        dataset=trial.dataset,
+        ratio=trial.ratio,
+        method=trial.method,
+        variant=trial.variant,
+        seed=trial.seed,
+        evaluate_on=trial.evaluate_on,
+        settings=trial.settings(),
+        data_hash=trial.data_hash,
+        code_version=provenance.code_version(),
+        packages=provenance.package_versions(),
+        host=platform.node(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        **fields,
+    )
+
+
+def _write_panel(folder: Path, data: pool.TrialData, final: evaluate.Evaluation) -> None:
+    """The first test cases as pictures: image, target, prediction."""
+    rows = data.evaluation.indices[:_PANEL_CASES]
+    scratch = folder / ".panel.tmp.npz"
+    np.savez_compressed(
+        scratch,
+        case=np.array(data.evaluation.ids[:_PANEL_CASES]),
+        image=data.evaluation.images[rows],
+        target=data.evaluation.masks[rows],
+        prediction=final.predicted[:_PANEL_CASES],
+    )
+    scratch.replace(folder / "panel.npz")
+
+
+def _logger(file: Path, echo: Log | None) -> Log:
+    def log(line: str) -> None:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        if echo:
+            echo(line)
+
+    return log
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return f"out of memory: {str(error).splitlines()[0] if str(error) else 'no detail'}"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,56 @@
+"""The contract between the harness and a method.
+
+A method holds networks and losses, and nothing else: no data, no optimiser, no files, no device.
+The harness calls `loss`, back-propagates it, steps the optimiser, calls `after_step`, and tests
+`forward`.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+Terms = dict[str, Tensor]
+
+
+class Batch(NamedTuple):
+    """What one step sees. *s is (h, w) or (d, h, w); images are z-scored on the train pool."""
+
+    x: Float[Tensor, "b c *s"]
+    """Labelled images."""
+    y: Int[Tensor, "b *s"]
+    """Their classes, 0 is the background."""
+    u: Float[Tensor, "m c *s"] | None
+    """Unlabelled images; None where every image is labelled (only `supervised` runs there)."""
+
+
+class Method(nn.Module):
+    """Interface of a semi-supervised segmentation method.
+
+    A subclass is built as `Name(build, *, hyper-parameters with defaults)`, where `build` is a
+    `benchmark.networks.NetworkBuilder`. Each hyper-parameter is a keyword with a default: the
+    signature is the only declaration of what can be set from a preset or as `name[key=value]`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.diagnostics: Terms = {}
+        """Detached figures of the last step, for `history.csv`."""
+
+    def loss(self, batch: Batch, progress: float) -> Terms | Iterator[Terms]:
+        """The weighted terms of the loss of one step; the harness minimises their sum.
+
+        progress: (step + 1) / steps, in (0, 1]: a ramp written with it does not depend on the
+        length of the run. A method may yield several dictionaries instead: each is
+        back-propagated before the next is asked for, and the gradients add up. Memory is then that
+        of the largest part, and streams passed apart keep separate batch-norm statistics.
+        """
+        raise NotImplementedError
+
+    def forward(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k *s"]:
+        """Logits of the network that is tested."""
+        raise NotImplementedError
+
+    def after_step(self, progress: float) -> None:
+        """What follows the optimiser step without a gradient, such as a moving average."""

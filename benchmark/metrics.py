@@ -1,0 +1,92 @@
+"""Dice and Jaccard from counts of true positives, false positives and false negatives.
+
+Counts are arrays of shape (cases, thresholds, classes) over the foreground classes. Pooled metrics
+add the counts of all cases first, as the published tables of this field do; case metrics are the
+mean of the metric of each case. Both then average over the foreground classes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+# The grid on which the literature chooses its threshold on the test images
+# (ciampluca/hebbian-bootstraping@e18ce3f utils.py:248-267).
+THRESHOLDS = np.arange(0, 0.9, 0.02)
+ARGMAX = 25  # THRESHOLDS[25] = 0.5: for two classes, above it is the same as the argmax
+
+
+class Counts(NamedTuple):
+    """True positives, false positives, false negatives: each (cases, thresholds, classes)."""
+
+    tp: Int[ndarray, "n t c"]
+    fp: Int[ndarray, "n t c"]
+    fn: Int[ndarray, "n t c"]
+
+    def at(self, threshold: int) -> "Counts":
+        """The counts at one threshold, keeping the axis."""
+        return Counts(*(count[:, threshold : threshold + 1] for count in self))
+
+
+def dice(
+    tp: Int[ndarray, " *s"], fp: Int[ndarray, " *s"], fn: Int[ndarray, " *s"]
+) -> Float[ndarray, " *s"]:
+    """2 TP / (2 TP + FP + FN); 1 where neither mask has a pixel (both agree on nothing)."""
+    total = 2 * tp + fp + fn
+    return np.where(total > 0, 2 * tp / np.maximum(total, 1), 1.0)
+
+
+def jaccard(
+    tp: Int[ndarray, " *s"], fp: Int[ndarray, " *s"], fn: Int[ndarray, " *s"]
+) -> Float[ndarray, " *s"]:
+    """TP / (TP + FP + FN); 1 where neither mask has a pixel."""
+    total = tp + fp + fn
+    return np.where(total > 0, tp / np.maximum(total, 1), 1.0)
+
+
+def pooled(metric, counts: Counts) -> Float[ndarray, " t"]:
+    """The metric over the pixels of all cases together, at each threshold."""
+    return metric(*(count.sum(0) for count in counts)).mean(-1)
+
+
+def per_case(metric, counts: Counts) -> Float[ndarray, "n t"]:
+    """The metric of each case at each threshold."""
+    return metric(*counts).mean(-1)
+
+
+def counts_by_threshold(
+    margin: Float[ndarray, "n *s"], true: Int[ndarray, "n *s"], thresholds: Float[ndarray, " t"]
+) -> Counts:
+    """Counts of "foreground where its probability is above the threshold", two classes.
+
+    margin: z₁ - z₀, the log-odds of the foreground, compared with logit(threshold): p > τ without
+    the rounding of a softmax, so that τ = 0.5 is exactly the argmax (a tie is background). One
+    pass: each pixel falls into one bin, and the counts of all thresholds are cumulative sums.
+    thresholds: ascending, in [0, 1).
+    """
+    with np.errstate(divide="ignore"):
+        logits = np.log(thresholds / (1 - thresholds))
+    n, bins = len(margin), len(thresholds) + 1
+    # The bin is the number of thresholds that lie below the pixel.
+    below = np.searchsorted(logits, margin.reshape(n, -1).astype(np.float64), side="left")
+    index = (np.arange(n)[:, None] * 2 + (true.reshape(n, -1) > 0)) * bins + below
+    histogram = np.bincount(index.ravel(), minlength=n * 2 * bins).reshape(n, 2, bins)
+    above = histogram[:, :, ::-1].cumsum(-1)[:, :, ::-1][:, :, 1:]  # (n, 2, t)
+    tp, fp = above[:, 1], above[:, 0]
+    fn = histogram[:, 1].sum(-1, keepdims=True) - tp
+    return Counts(tp[..., None], fp[..., None], fn[..., None])
+
+
+def counts_of_labels(
+    predicted: Int[ndarray, "n *s"], true: Int[ndarray, "n *s"], classes: int
+) -> Counts:
+    """Counts of given label maps, one threshold axis of length 1, classes 1 … classes - 1."""
+    n = len(true)
+    index = (np.arange(n)[:, None] * classes + true.reshape(n, -1)) * classes
+    index = (index + predicted.reshape(n, -1)).ravel().astype(np.int64)
+    confusion = np.bincount(index, minlength=n * classes**2).reshape(n, classes, classes)
+    tp = np.diagonal(confusion, axis1=1, axis2=2)[:, 1:]
+    fp = confusion.sum(1)[:, 1:] - tp
+    fn = confusion.sum(2)[:, 1:] - tp
+    return Counts(tp[:, None], fp[:, None], fn[:, None])

@@ -1,0 +1,207 @@
+"""The one network that all methods share: a UNet, the same definition in 2D and in 3D.
+
+The body is that of HiLab-git/SSL4MIS@06df604 code/networks/unet.py, on which the baselines of this
+field rest: five levels, dropout rising with depth, interpolation instead of transposed
+convolutions. With 3 channels and 2 classes it has 1,813,762 parameters in 2D.
+
+Level 0 is the finest (full resolution), level 4 the bottleneck (1/16).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from benchmark.losses import CRITERIA, Criterion
+from benchmark.randomness import derive
+
+_CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_INTERPOLATION = {2: "bilinear", 3: "trilinear"}
+_SLOPE = 0.01  # of LeakyReLU
+
+
+class UNet(nn.Module):
+    """UNet (Ronneberger 2015; Çiçek 2016 in 3D) whose parts the methods can reach.
+
+    forward = head ∘ decode ∘ encode. widths: channels of each level, fine to coarse; dropout: rate
+    in each level's encoder block. The sides of the input must divide by 2^(levels - 1).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        spatial_dims: int,
+        widths: Sequence[int],
+        dropout: Sequence[float],
+        time_embedding: bool = False,
+    ):
+        super().__init__()
+        if len(widths) != len(dropout):
+            raise ValueError(f"one dropout rate per width, got {len(dropout)} for {len(widths)}")
+        self.dims, self.widths, self.out_channels = spatial_dims, tuple(widths), out_channels
+        inputs = (in_channels, *widths[:-1])
+        self.blocks = nn.ModuleList(
+            _block(spatial_dims, i, o, rate)
+            for i, o, rate in zip(inputs, widths, dropout, strict=True)
+        )
+        self.pool = _POOL[spatial_dims](2)
+        self.time = TimeEmbedding(widths[0]) if time_embedding else None
+        self.decoder = Decoder(spatial_dims, widths)
+        self.output = self.new_head(0, out_channels)
+
+    def encode(self, x: Float[Tensor, "b c *s"], t: Int[Tensor, " b"] | None = None):
+        """Features of each level, fine to coarse. t: diffusion time steps, if so built."""
+        if (t is None) != (self.time is None):
+            raise ValueError("time steps are given if and only if built with time_embedding=True")
+        divisor = 2 ** (len(self.widths) - 1)
+        if any(side % divisor for side in x.shape[2:]):
+            raise ValueError(f"sides must divide by {divisor}, got {tuple(x.shape[2:])}")
+        features = [self.blocks[0](x)]
+        if self.time is not None:
+            embedding = self.time(t)
+            features[0] = features[0] + embedding.reshape(*embedding.shape, *[1] * self.dims)
+        for block in self.blocks[1:]:
+            features.append(block(self.pool(features[-1])))
+        return features
+
+    def decode(self, features: list[Tensor]) -> list[Tensor]:
+        """Decoder maps, coarse to fine: levels 3, 2, 1, 0."""
+        return self.decoder(features)
+
+    def head(self, feature_map: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k *s"]:
+        """Logits from the finest decoder map."""
+        return self.output(feature_map)
+
+    def forward(self, x: Float[Tensor, "b c *s"], t: Int[Tensor, " b"] | None = None):
+        """Logits (b, k, *s)."""
+        return self.head(self.decode(self.encode(x, t))[-1])
+
+    def new_decoder(self) -> nn.Module:
+        """Another decoder with its own head: features (fine to coarse) → logits."""
+        return DecoderWithHead(Decoder(self.dims, self.widths), self.new_head(0, self.out_channels))
+
+    def new_head(self, level: int, channels: int) -> nn.Module:
+        """Another head for the decoder map of `level`, at that map's resolution."""
+        return _initialised(_CONV[self.dims](self.widths[level], channels, 3, padding=1))
+
+
+class Decoder(nn.Module):
+    """Features, fine to coarse → maps, coarse to fine."""
+
+    def __init__(self, dims: int, widths: Sequence[int]):
+        super().__init__()
+        coarse_to_fine = list(widths)[::-1]
+        pairs = list(zip(coarse_to_fine, coarse_to_fine[1:], strict=False))
+        self.reduce = nn.ModuleList(_initialised(_CONV[dims](low, high, 1)) for low, high in pairs)
+        self.blocks = nn.ModuleList(_block(dims, 2 * high, high, 0.0) for _, high in pairs)
+        self.up = nn.Upsample(scale_factor=2, mode=_INTERPOLATION[dims], align_corners=True)
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        maps = [features[-1]]
+        for reduce, block, skip in zip(self.reduce, self.blocks, features[-2::-1], strict=True):
+            maps.append(block(torch.cat([skip, self.up(reduce(maps[-1]))], 1)))
+        return maps[1:]
+
+
+class DecoderWithHead(nn.Module):
+    """A decoder and a head of its own: features → logits."""
+
+    def __init__(self, decoder: Decoder, head: nn.Module):
+        super().__init__()
+        self.decoder, self.output = decoder, head
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        return self.output(self.decoder(features)[-1])
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoids of the time step through a two-layer perceptron, (b,) → (b, width).
+
+    lucidrains/denoising-diffusion-pytorch@4019202: eⱼ = t · 10000^(-j / (d/2 - 1)), [sin | cos].
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.width = width
+        self.layers = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+
+    def sinusoids(self, t: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        """The fixed part: d/2 sines, then d/2 cosines."""
+        half = self.width // 2
+        rates = torch.exp(torch.arange(half, device=t.device) * -(math.log(10000) / (half - 1)))
+        angles = t[:, None] * rates
+        return torch.cat([angles.sin(), angles.cos()], 1)
+
+    def forward(self, t: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        return self.layers(self.sinusoids(t))
+
+
+class NetworkBuilder:
+    """Builds the networks of one trial, all of one kind; gives the run's criterion.
+
+    The i-th network that a trial builds is initialised from (trial seed, i): every method starts
+    from the same first network, whatever it builds afterwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        classes: int,
+        spatial_dims: int = 2,
+        criterion: str = "ce_dice",
+        widths: Sequence[int] = (16, 32, 64, 128, 256),
+        dropout: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
+        seed: int = 0,
+    ):
+        self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
+        self.criterion: Criterion = CRITERIA[criterion]
+        self._widths, self._dropout = tuple(widths), tuple(dropout)
+        self._seed, self._built = seed, 0
+
+    def __call__(
+        self,
+        *,
+        in_channels: int | None = None,
+        out_channels: int | None = None,
+        time_embedding: bool = False,
+    ) -> UNet:
+        """A new network; by default from the images' channels to the classes."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(self._seed, "network", self._built))
+            self._built += 1
+            return UNet(
+                in_channels or self.in_channels,
+                out_channels or self.classes,
+                spatial_dims=self.spatial_dims,
+                widths=self._widths,
+                dropout=self._dropout,
+                time_embedding=time_embedding,
+            )
+
+
+def _block(dims: int, inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Two times convolution, batch norm, LeakyReLU; dropout between them."""
+    return nn.Sequential(
+        _initialised(_CONV[dims](inputs, outputs, 3, padding=1)),
+        _NORM[dims](outputs),
+        nn.LeakyReLU(_SLOPE),
+        nn.Dropout(dropout),
+        _initialised(_CONV[dims](outputs, outputs, 3, padding=1)),
+        _NORM[dims](outputs),
+        nn.LeakyReLU(_SLOPE),
+    )
+
+
+def _initialised(conv: nn.Module) -> nn.Module:
+    nn.init.kaiming_normal_(conv.weight, a=_SLOPE, nonlinearity="leaky_relu")
+    nn.init.zeros_(conv.bias)
+    return conv

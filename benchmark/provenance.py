@@ -1,0 +1,74 @@
+"""Where a number comes from: code version, package versions, device, memory."""
+
+import platform
+import shutil
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+import benchmark
+
+_PACKAGES = ("torch", "numpy", "scipy", "pandas", "ray", "hydra-core", "pillow")
+
+
+@cache
+def code_version() -> str:
+    """Version, and the commit with "+changes" if the tool runs from a checkout."""
+    checkout = Path(__file__).resolve().parent.parent
+    git = shutil.which("git")
+    if git is None or not (checkout / ".git").exists():
+        return benchmark.__version__
+
+    def ask(*arguments: str) -> str:
+        command = [git, "-C", str(checkout), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = "+changes" if ask("status", "--porcelain", "--untracked-files=no") else ""
+    return f"{benchmark.__version__}+g{ask('rev-parse', '--short=12', 'HEAD')}{changed}"
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Python and the packages that can change a number; "" where one is missing."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's or the accelerator's own name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def reset_peak_memory(device: torch.device) -> bool:
+    """Start measuring anew; False where that cannot be done (the figure is then left blank)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """Of the accelerator's allocator, or of the whole process, since `reset_peak_memory`."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak_kib = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+    return round(int(peak_kib) / 1024, 1)

@@ -1,0 +1,359 @@
+"""A study is a named grid of trials. Pure: settings in, trials and their keys out.
+
+The key of a trial is a hash of exactly what could change its numbers: the settings below, the
+hyper-parameters, the seeds, and the content of the prepared data. Names, folders, devices and code
+versions are not in it; the last are in the record.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmark.errors import UserError, unknown
+
+REFERENCE_METHOD = "supervised"  # the only method that can run at 100 % labels
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shared network."""
+
+    name: str = "unet"
+    widths: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
+    dropout: list[float] = field(default_factory=lambda: [0.05, 0.1, 0.2, 0.3, 0.5])
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a method is trained; `Study.training_of` changes single fields for one method."""
+
+    criterion: str = "ce_dice"  # ce | dice | ce_dice
+    batch_labelled: int = 4
+    batch_unlabelled: int = 4
+    epochs: int = 10
+    steps_per_epoch: int | str = 25  # or "labelled": once through the labelled images
+    optimiser: str = "adam"  # adam | sgd
+    learning_rate: float = 3e-3
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])  # adam
+    momentum: float = 0.9  # sgd
+    weight_decay: float = 5e-5
+    schedule: str = "constant"  # constant | cosine | step
+    warmup_epochs: int = 0  # step: linear warm-up
+    decay_every_epochs: int = 50  # step
+    decay_factor: float = 0.1  # step
+
+
+@dataclass(frozen=True)
+class Study:
+    """The resolved settings of a study; a preset and overrides make one (`config.load`)."""
+
+    name: str = ""
+    preset: str = ""
+    methods: list[str] = field(default_factory=lambda: ["all"])
+    datasets: list[str] = field(default_factory=lambda: ["all"])
+    ratios: list[float] = field(default_factory=lambda: [0.01, 0.02, 0.05, 0.1, 0.2])
+    seeds: list[int] = field(default_factory=lambda: list(range(10)))
+    study_seed: int = 0
+    evaluate_on: str = "test"  # test | dev
+    evaluate_every: int = 1  # epochs between readings along the way; 0: only the final one
+    size: list[int] | None = None  # of the images; None: as prepared
+    threads_per_trial: int = 1
+    precision: str = "float32"  # float32 | bfloat16
+    network: Network = field(default_factory=Network)
+    training: Training = field(default_factory=Training)
+    training_of: dict[str, Any] = field(default_factory=dict)  # method → fields of Training
+    hyperparameters: dict[str, Any] = field(default_factory=dict)  # method → its hyper-parameters
+    checkpoint_seconds: float = 30.0
+
+
+_CHOICES = {
+    "evaluate_on": ("test", "dev"),
+    "precision": ("float32", "bfloat16"),
+    "network.name": ("unet",),
+    "training.criterion": ("ce", "dice", "ce_dice"),
+    "training.optimiser": ("adam", "sgd"),
+    "training.schedule": ("constant", "cosine", "step"),
+}
+_POSITIVE = (
+    "training.batch_labelled",
+    "training.batch_unlabelled",
+    "training.epochs",
+    "training.learning_rate",
+    "training.decay_every_epochs",
+    "threads_per_trial",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """dataset × ratio × variant × seed under resolved settings."""
+
+    dataset: str
+    data_hash: str
+    ratio: float
+    method: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    study_seed: int
+    evaluate_on: str
+    evaluate_every: int
+    size: list[int] | None
+    threads_per_trial: int
+    precision: str
+    network: Network
+    training: Training
+    variant: str = field(compare=False)  # a label: follows from method and hyper-parameters
+    checkpoint_seconds: float = field(compare=False, default=30.0)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that could change the numbers, as plain values."""
+        names = [f.name for f in dataclasses.fields(self) if f.compare]
+        return {name: dataclasses.asdict(self)[name] for name in names}
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits: a hash of `settings`."""
+        return fingerprint(self.settings())
+
+    @property
+    def cell(self) -> str:
+        """The key of all trials that differ from this one by the seed alone."""
+        return fingerprint({k: v for k, v in self.settings().items() if k != "seed"})
+
+    @property
+    def label(self) -> str:
+        """For people: cps/glas/5 %/seed 3."""
+        return f"{self.variant}/{self.dataset}/{percent(self.ratio)}/seed {self.seed}"
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """A hash of plain values; 5 and 5.0 are the same setting, the order of names does not count."""
+    text = json.dumps(_plain(settings), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def percent(ratio: float) -> str:
+    """0.05 → "5 %"."""
+    return f"{100 * ratio:.10g} %"
+
+
+def check(study: Study) -> None:
+    """Refuse values that no run could have; the names are already known to be right."""
+    values = dataclasses.asdict(study)
+
+    def value_of(path: str) -> Any:
+        node = values
+        for part in path.split("."):
+            node = node[part]
+        return node
+
+    for path, choices in _CHOICES.items():
+        if value_of(path) not in choices:
+            raise UserError(f"{path} is one of {', '.join(choices)}, got {value_of(path)!r}")
+    for path in _POSITIVE:
+        if not value_of(path) > 0:
+            raise UserError(f"{path} must be above 0, got {value_of(path)}")
+    steps = study.training.steps_per_epoch
+    if steps != "labelled" and not (isinstance(steps, int) and steps > 0):
+        raise UserError(f'training.steps_per_epoch is "labelled" or above 0, got {steps!r}')
+    for ratio in study.ratios:
+        if not 0 < ratio <= 1:
+            raise UserError(
+                f"ratio {percent(ratio)} is outside (0, 100]; a ratio is the percentage of the "
+                "train pool whose masks are given, such as 1,2,5,10,20,100"
+            )
+    if not (study.ratios and study.seeds and study.methods and study.datasets):
+        raise UserError("a study needs at least one method, dataset, ratio and seed")
+    _check_size(study)
+
+
+def _check_size(study: Study) -> None:
+    divisor = 2 ** (len(study.network.widths) - 1)
+    if study.size and any(side <= 0 or side % divisor for side in study.size):
+        raise UserError(
+            f"the sides of size must divide by {divisor} (the network halves them "
+            f"{len(study.network.widths) - 1} times), got {study.size}"
+        )
+
+
+def trials(
+    study: Study,
+    defaults: Mapping[str, Mapping[str, Any]],
+    data_hashes: Mapping[str, str],
+) -> list[Trial]:
+    """The grid, one seed after the other, so that an unfinished table is a whole one of fewer seeds.
+
+    defaults: hyper-parameters of each known method, from its signature. data_hashes: content of
+    each prepared dataset; `study.datasets` must name these (no "all").
+    """
+    variants = _variants(study, defaults)
+    grid = []
+    for seed in dict.fromkeys(study.seeds):
+        for dataset in dict.fromkeys(study.datasets):
+            for ratio in dict.fromkeys(study.ratios):
+                for label, (method, hyperparameters) in _allowed(variants, study, defaults, ratio):
+                    grid.append(
+                        Trial(
+                            dataset=dataset,
+                            data_hash=data_hashes[dataset],
+                            ratio=ratio,
+                            method=method,
+                            variant=label,
+                            hyperparameters=hyperparameters,
+                            seed=seed,
+                            study_seed=study.study_seed,
+                            evaluate_on=study.evaluate_on,
+                            evaluate_every=study.evaluate_every,
+                            size=study.size,
+                            threads_per_trial=study.threads_per_trial,
+                            precision=study.precision,
+                            network=study.network,
+                            training=training_of(study, method),
+                            checkpoint_seconds=study.checkpoint_seconds,
+                        )
+                    )
+    return grid
+
+
+def _allowed(variants, study, defaults, ratio):
+    """At 100 % nothing is unlabelled: the reference alone runs there, asked for or not."""
+    if ratio < 1:
+        return variants.items()
+    reference = {k: v for k, v in variants.items() if v[0] == REFERENCE_METHOD}
+    if reference or REFERENCE_METHOD not in defaults:
+        return reference.items()
+    return {REFERENCE_METHOD: (REFERENCE_METHOD, _resolve(study, defaults, REFERENCE_METHOD))}.items()
+
+
+def training_of(study: Study, method: str) -> Training:
+    """The training settings of one method."""
+    return dataclasses.replace(study.training, **study.training_of.get(method, {}))
+
+
+def _variants(study, defaults) -> dict[str, tuple[str, dict[str, Any]]]:
+    """label → (method, resolved hyper-parameters); equal settings appear once."""
+    typed = [v for v in study.methods if v != "all"]
+    if "all" in study.methods:
+        typed = [*defaults, *typed]
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for text in typed:
+        method, changes = parse_variant(text)
+        base = _resolve(study, defaults, method)
+        resolved = _merge(method, base, changes)
+        label = _label(method, base, resolved)
+        found[label] = (method, resolved)
+    return found
+
+
+def _resolve(study, defaults, method: str) -> dict[str, Any]:
+    if method not in defaults:
+        raise unknown("method", method, defaults, "bench list methods")
+    return _merge(method, dict(defaults[method]), study.hyperparameters.get(method, {}))
+
+
+def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in changes.items():
+        if name not in base:
+            raise unknown(f"hyper-parameter of {method}", name, base)
+        merged[name] = _like(base[name], value, f"{method}[{name}=…]")
+    return merged
+
+
+def _like(default: Any, value: Any, where: str) -> Any:
+    """`value` as the type of the default; a bool is no number."""
+    if default is None or value is None:
+        return value
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise UserError(
+            f"{where} takes a {type(default).__name__} such as {default!r}, got {value!r}"
+        )
+    return value
+
+
+def _label(method: str, base: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
+    changed = [f"{k}={_show(v)}" for k, v in sorted(resolved.items()) if v != base[k]]
+    return f"{method}[{','.join(changed)}]" if changed else method
+
+
+def _show(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def parse_variant(text: str) -> tuple[str, dict[str, Any]]:
+    """`cps[weight=0.5]` → ("cps", {"weight": 0.5}); values are read as JSON, else as words."""
+    method, bracket, inside = text.strip().partition("[")
+    if bracket and not inside.endswith("]"):
+        raise UserError(f"a variant is written method[name=value,…], got {text!r}")
+    changes = {}
+    for part in filter(None, inside.removesuffix("]").split(",")):
+        name, equals, value = part.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise UserError(f"a variant is written method[name=value,…], got {text!r}")
+        changes[name.strip()] = _value(value.strip())
+    return method.strip(), changes
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def split_outside_brackets(text: str) -> list[str]:
+    """`a,b[x=1,y=2]` → ["a", "b[x=1,y=2]"]."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`10` → seeds 0 … 9; `0-4,7` → [0, 1, 2, 3, 4, 7]; `7,` → [7]."""
+    mistake = UserError(
+        f'seeds are a number of seeds ("10") or a list ("0-4,7", "7,"), got {text!r}'
+    )
+    try:
+        if text.strip().isdigit():
+            seeds = list(range(int(text)))
+        else:
+            seeds = []
+            for part in filter(None, text.replace(" ", "").split(",")):
+                first, dash, last = part.partition("-")
+                seeds += range(int(first), int(last if dash else first) + 1)
+    except ValueError:
+        raise mistake from None
+    if not seeds:
+        raise mistake
+    return list(dict.fromkeys(seeds))
+
+
+def parse_ratios(text: str) -> list[float]:
+    """`1,5,20` (percent) → [0.01, 0.05, 0.2]."""
+    try:
+        percents = [float(part.strip().removesuffix("%")) for part in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f'ratios are percentages of labelled images, such as "1,2,5,10,20", got {text!r}'
+        ) from None
+    return [round(value / 100, 12) for value in percents]

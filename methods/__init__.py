@@ -1,0 +1,1 @@
+"""Semi-supervised segmentation methods: one paper, one file, one `Method` subclass."""

@@ -1,0 +1,59 @@
+"""Cross pseudo supervision: two networks teach each other by their hard labels.
+
+    L = Σᵢ S(fᵢ(x), y)  +  weight · progress · Σᵢ S(fᵢ(u), argmax fⱼ(u)),   j ≠ i
+
+Paper:   Chen et al., CVPR 2021, arXiv:2106.01226
+Code:    charlesCXK/TorchSemiSeg@5e0c29c exp.voc/voc8.res50v3+.CPS/train.py:184-220
+Differs: the cross term on unlabelled images only (theirs on both: consistency_on=both), weight
+         rising linearly to 5 (theirs 1.5 throughout), S is the run's criterion (theirs cross
+         entropy), one optimiser over both networks (theirs two: the same for SGD and Adam)
+Cost:    2 networks in training (2 passes of x, 2 of u), 1 at test (f₁, never the better one)
+"""
+
+from collections.abc import Iterator
+
+from jaxtyping import Float
+from torch import Tensor
+
+from benchmark.losses import Criterion
+from benchmark.method import Batch, Method, Terms
+from benchmark.networks import NetworkBuilder
+
+
+class CPS(Method):
+    def __init__(
+        self, build: NetworkBuilder, *, weight: float = 5.0, consistency_on: str = "unlabelled"
+    ):
+        if consistency_on not in ("unlabelled", "both"):
+            raise ValueError(f'consistency_on is "unlabelled" or "both", got "{consistency_on}"')
+        super().__init__()
+        self.f1, self.f2 = build(), build()  # equal shapes, different initial weights
+        self.criterion = build.criterion
+        self.weight = weight
+        self.consistency_on = consistency_on
+
+    def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
+        weight = self.weight * progress
+        z1, z2 = self.f1(batch.x), self.f2(batch.x)
+        terms = {"supervised": self.criterion(z1, batch.y) + self.criterion(z2, batch.y)}
+        if self.consistency_on == "both":
+            terms["cross_labelled"] = weight * cross_supervision(z1, z2, self.criterion)
+        yield terms
+
+        z1, z2 = self.f1(batch.u), self.f2(batch.u)
+        yield {"cross": weight * cross_supervision(z1, z2, self.criterion)}
+        h1, h2 = z1.argmax(1), z2.argmax(1)
+        self.diagnostics = {
+            "pseudo_foreground": (h1 > 0).float().mean(),
+            "agreement": (h1 == h2).float().mean(),
+        }
+
+    def forward(self, x):
+        return self.f1(x)
+
+
+def cross_supervision(
+    z1: Float[Tensor, "b k *s"], z2: Float[Tensor, "b k *s"], criterion: Criterion
+) -> Float[Tensor, ""]:
+    """S(z₁, argmax z₂) + S(z₂, argmax z₁); the hard labels carry no gradient, ties are class 0."""
+    return criterion(z1, z2.argmax(1)) + criterion(z2, z1.argmax(1))

@@ -1,0 +1,1 @@
+"""Reports: frames in, strings and figures out."""

@@ -1,0 +1,27 @@
+"""Puts the dataset cards and the published numbers into the wheel.
+
+They live in the top-level folders `datasets/` and `results/published/`, which must not be Python
+packages (a package named `datasets` would shadow another distribution's), so they are copied
+beneath `benchmark/_resources/` when a wheel is built; `benchmark/resources.py` finds them.
+"""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithResources(build_py):
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        for folder, pattern in (("datasets", "*.yaml"), ("results/published", "*.csv")):
+            target = Path(self.build_lib) / "benchmark" / "_resources" / folder
+            target.mkdir(parents=True, exist_ok=True)
+            for file in sorted(Path(folder).glob(pattern)):
+                shutil.copy(file, target)
+
+
+setup(cmdclass={"build_py": BuildWithResources})
