@@ -1,0 +1,271 @@
+"""argv → verb. Heavy imports stand inside the verbs: `bench --help` must not wait for torch."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.errors import ExitCode, UserError, unknown
+
+app = typer.Typer(
+    help="Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Prepare datasets, or invent phantoms.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
+ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="More, and tracebacks of errors.")]
+_DATA, _RESULTS = Path("data"), Path("results")
+
+
+@app.command()
+def run(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Settings that replace the preset's, such as training.epochs=20 "
+            "hyperparameters.cps.weight=1 training_of.cps.learning_rate=0.01.",
+        ),
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help='Variants: "supervised,cps[weight=0.5]", or all.')
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help='Names, or "all": what is prepared, but no phantoms.')
+    ] = None,
+    ratios: Annotated[str | None, typer.Option(help='Labelled share in percent: "1,5,20".')] = None,
+    seeds: Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')] = None,
+    preset: Annotated[str, typer.Option(help="paper, matched, cpu, demo (bench list presets).")] = (
+        "paper"
+    ),
+    study: Annotated[str | None, typer.Option(help="Name of the results folder [preset].")] = None,
+    evaluate_on: Annotated[
+        str | None,
+        typer.Option(help="test, or dev: a fixed 20 % of the train pool, for choosing anything."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(help="0.25 lets four trials share a GPU [1 if there is one].")
+    ] = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option(min=1, help="Trials at once [as many as fit].")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    cell: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Run this one trial here, without Ray.")
+    ] = None,
+    data_root: DataRoot = _DATA,
+    results_root: ResultsRoot = _RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """Run what is missing of a grid of trials; the same command continues an interrupted one."""
+    from benchmark import session
+
+    plan = session.plan(
+        preset,
+        overrides or [],
+        data_root,
+        results_root,
+        methods=methods,
+        datasets=datasets,
+        ratios=ratios,
+        seeds=seeds,
+        name=study,
+        evaluate_on=evaluate_on,
+    )
+    if dry_run:
+        typer.echo(session.describe(plan, verbose=verbose))
+        return
+    if cell is not None:
+        failed = session.run_cell(plan, cell, data_root, gpus_per_trial or 0)
+    else:
+        failed = session.run(plan, data_root, _cluster(address, gpus_per_trial, max_concurrent))
+    typer.echo()
+    _print_report(plan.folder, "text")
+    typer.echo(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
+    typer.echo(f"next:    {session.next_step(plan)}")
+    if failed:
+        raise UserError(
+            f"{failed} of {len(plan.trials)} trials failed; the same command tries them again",
+            ExitCode.SOME_TRIALS_FAILED,
+        )
+
+
+def _cluster(address, gpus_per_trial, max_concurrent):
+    from benchmark.runner import Cluster
+
+    if gpus_per_trial is not None and gpus_per_trial < 0:
+        raise UserError(f"--gpus-per-trial must not be negative, got {gpus_per_trial}")
+    return Cluster(address, gpus_per_trial, max_concurrent)
+
+
+@app.command()
+def report(
+    study: Annotated[str | None, typer.Option(help="Study to report [the newest].")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="text, markdown, latex, csv; several with commas.")
+    ] = "text",
+    selection: Annotated[
+        str, typer.Option(help="final (nothing chosen), or oracle (chosen on the test set).")
+    ] = "final",
+    aggregate: Annotated[str, typer.Option(help="pooled over pixels, or mean over each case.")] = (
+        "pooled"
+    ),
+    ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
+    out: Annotated[Path | None, typer.Option(help="Write files there instead of printing.")] = None,
+    results_root: ResultsRoot = _RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """Tables of a study: mean and confidence interval over seeds."""
+    from benchmark import results
+
+    known = results.studies(results_root)
+    if not known:
+        raise UserError(
+            f"no study under {results_root}; make one, such as: bench run --preset demo",
+            ExitCode.DATA,
+        )
+    if study is not None and study not in known:
+        raise unknown("study", study, known)
+    name = study or known[0]
+    if study is None:
+        typer.echo(f"study: {name} (the newest; --study names another)", err=True)
+    _check_choice("--selection", selection, ("final", "oracle"))
+    _check_choice("--aggregate", aggregate, ("pooled", "case"))
+    if not 0 < ci_level < 1:
+        raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
+    reading = {"selection": selection, "aggregate": aggregate, "ci_level": ci_level}
+    _print_report(results_root / name, form, out, **reading)
+
+
+def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{option} is one of {', '.join(choices)}, got {value!r}")
+
+
+def _print_report(folder: Path, form: str, out: Path | None = None, **reading) -> None:
+    from benchmark import results, session
+    from reports import tables
+
+    forms = [name.strip() for name in form.split(",")]
+    for name in forms:
+        _check_choice("--format", name, tables.FORMATS)
+    rows = results.table(results.read_records(folder))
+    if rows.empty or not (rows.status == "done").any():
+        typer.echo(f"no finished trial in {folder} yet")
+        return
+    table = tables.build(rows, session.read_floors(folder), tables.Reading(**reading))
+    for name in forms:
+        text = tables.render(table, name)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            suffix = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv"}[name]
+            out.mkdir(parents=True, exist_ok=True)
+            results.write_atomically(out / f"table.{suffix}", text)
+            typer.echo(f"wrote {out / f'table.{suffix}'}")
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="methods, datasets, networks or presets.")],
+    data_root: DataRoot = _DATA,
+    verbose: Verbose = False,
+) -> None:
+    """What there is to run."""
+    from benchmark import listing
+
+    _check_choice("bench list", what, tuple(listing.LISTINGS))
+    typer.echo(listing.LISTINGS[what](data_root, verbose))
+
+
+@data_app.command()
+def prepare(
+    card: Annotated[str, typer.Argument(help="Name of a dataset, or path to a card (.yaml).")],
+    source: Annotated[Path, typer.Option("--from", help="The folder or zip, as downloaded.")],
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Accept a part of the dataset.")
+    ] = False,
+    data_root: DataRoot = _DATA,
+    verbose: Verbose = False,
+) -> None:
+    """Read a dataset once, check every file, store it ready for training."""
+    from benchmark import listing
+    from benchmark.data import cards
+    from benchmark.data.prepare import prepare as prepare_data
+
+    outcome = prepare_data(
+        cards.find(card), source, data_root, allow_partial=allow_partial, progress=_reading
+    )
+    typer.echo(listing.describe_prepared(outcome))
+
+
+def _reading(cases):
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(cases, "reading", console=console, disable=not console.is_terminal)
+
+
+@data_app.command()
+def synth(
+    kind: Annotated[str, typer.Argument(help="Whose official layout: glas.")],
+    out: Annotated[Path, typer.Option(help="New folder to write to.")],
+    seed: Annotated[int, typer.Option(help="Other seeds, other images.")] = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Invent a dataset in the official layout of a real one."""
+    from benchmark.data import phantoms
+
+    if kind not in phantoms.OFFICIAL:
+        raise unknown("phantom", kind, phantoms.OFFICIAL)
+    folder = phantoms.synthesise(phantoms.OFFICIAL[kind].model_copy(update={"seed": seed}), out)
+    typer.echo(f"wrote {folder}\nnext:  bench data prepare {kind} --from '{out}'")
+    typer.echo("These images are invented: prepare them under another --data-root than real data.")
+
+
+def main() -> None:
+    """Console command `bench`: user errors in words, everything else with its traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def _guarded(command: Callable[[], object]) -> int:
+    is_verbose = "-v" in sys.argv or "--verbose" in sys.argv
+    try:
+        return command() or ExitCode.DONE
+    except UserError as error:
+        if is_verbose:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except _UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted; the same command continues", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # `bench … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+
+
+# Typer exports no common base of its usage errors (and has its own copy of click's).
+_UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")

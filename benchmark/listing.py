@@ -1,0 +1,81 @@
+"""The verb `bench list`, and what `bench data` prints."""
+
+from pathlib import Path
+
+from benchmark import config, plugins
+from benchmark.data import cards, pool
+from benchmark.data.prepare import Outcome
+
+
+def methods(data_root: Path, verbose: bool) -> str:
+    """Each method's sentence and hyper-parameters; the whole header with -v."""
+    lines = []
+    for name in plugins.names():
+        options = ", ".join(f"{k}={v}" for k, v in plugins.hyperparameters(name).items())
+        header = plugins.header(name)
+        if verbose:
+            lines += [f"{name}  [{options}]", *(f"    {line}" for line in header.splitlines()), ""]
+        else:
+            lines += [f"{name:14}{header.splitlines()[0]}", f"{'':14}[{options}]" if options else ""]
+    return "\n".join(line for line in lines if line or verbose)
+
+
+def datasets(data_root: Path, verbose: bool) -> str:
+    """State, terms and source of each dataset, prepared ones without a card included."""
+    prepared = pool.prepared_names(data_root)
+    lines = []
+    for name in sorted({*cards.names(), *prepared}):
+        manifest = pool.read_manifest(data_root, name) if name in prepared else None
+        card = manifest.card if manifest else cards.find(name)
+        if manifest:
+            counts = f"{len(manifest.ids('train'))} train, {len(manifest.ids('test'))} test"
+            state = f"prepared: {counts}" + (" (a part)" if manifest.partial else "")
+        else:
+            state = "invented when first used" if card.phantom else "not prepared"
+        lines.append(f"{name:14}{state}; {card.title}")
+        for label, value in (("terms", card.terms), ("from", card.homepage)):
+            if value:
+                lines.append(f"{'':14}{label}: {value}")
+        if verbose and card.citation:
+            lines.append(f"{'':14}cite: {card.citation}")
+    return "\n".join(lines)
+
+
+def networks(data_root: Path, verbose: bool) -> str:
+    """Networks that --network could name."""
+    return "unet          the shared UNet (benchmark/networks.py), widths 16-256"
+
+
+def presets(data_root: Path, verbose: bool) -> str:
+    """Each preset's first line; the whole file with -v."""
+    return "\n".join(f"{name:14}{line}" for name, line in config.presets().items())
+
+
+LISTINGS = {"methods": methods, "datasets": datasets, "networks": networks, "presets": presets}
+
+
+def describe_prepared(outcome: Outcome) -> str:
+    """What was prepared, what was ignored, what to do next."""
+    manifest = outcome.manifest
+    shares = [case.foreground for case in manifest.cases]
+    lines = [
+        f"{manifest.name}: {len(manifest.ids('train'))} train and {len(manifest.ids('test'))} test "
+        f"cases in {outcome.folder}"
+        + (" (was up to date, nothing to do)" if outcome.was_up_to_date else ""),
+        f"  size {manifest.card.size[0]}×{manifest.card.size[1]}, foreground "
+        f"{100 * sum(shares) / len(shares):.1f} % (from {100 * min(shares):.1f} to "
+        f"{100 * max(shares):.1f} %)",
+        f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}",
+    ]
+    if manifest.partial:
+        lines.append(f"  a part of the dataset: {manifest.partial}")
+    lines += [f"  note: {note}" for note in manifest.notes]
+    if outcome.stray:
+        more = f" and {len(outcome.stray) - 5} more" if len(outcome.stray) > 5 else ""
+        lines.append(f"  ignored, no part of a case: {', '.join(outcome.stray[:5])}{more}")
+    lines.append(f"next:  bench run --preset cpu --datasets {manifest.name}")
+    return "\n".join(lines)
+
+
+def _three(values: list[float]) -> str:
+    return "(" + ", ".join(f"{value:.3f}" for value in values) + ")"

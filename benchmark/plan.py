@@ -1,0 +1,92 @@
+"""What a study would run here: which trials, which of them are done, on which data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmark import plugins, results
+from benchmark.data import cards, phantoms, pool, splits
+from benchmark.errors import ExitCode, UserError, unknown
+from benchmark.study import Study, Trial, percent, split_outside_brackets, trials
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study against the prepared data and the records that are there."""
+
+    study: Study
+    trials: list[Trial]
+    done: set[str]
+    manifests: dict[str, pool.Manifest]
+    folder: Path
+
+    @property
+    def missing(self) -> list[Trial]:
+        """Trials to run: those without a record, and those that failed."""
+        return [trial for trial in self.trials if trial.key not in self.done]
+
+    def labelled_counts(self) -> list[str]:
+        """For each dataset and ratio, such as "glas: 5 % = 5/85 images labelled"."""
+        lines = []
+        for name, manifest in self.manifests.items():
+            n = len(pool.split_ids(manifest, self.study.evaluate_on)[0])
+            counts = ", ".join(
+                f"{percent(ratio)} = {splits.count(n, ratio)}/{n}" for ratio in self.study.ratios
+            )
+            lines.append(f"{name}: {counts} images labelled")
+        return lines
+
+
+def make(study: Study, data_root: Path, results_root: Path) -> Plan:
+    """The plan of a study; phantoms that it names are invented if they are not there yet.
+
+    Raises `UserError` for unknown names and (exit code 3) for data that are not prepared.
+    """
+    study = replace(study, methods=_typed(study.methods), datasets=_datasets(study, data_root))
+    wanted = {text.split("[")[0] for text in study.methods}
+    known = plugins.names() if "all" in wanted else sorted(wanted | {"supervised"})
+    defaults = {name: plugins.hyperparameters(name) for name in known}
+    manifests = {name: _manifest(name, data_root) for name in study.datasets}
+    grid = trials(study, defaults, {name: m.data_hash for name, m in manifests.items()})
+    folder = results_root / study.name
+    return Plan(study, grid, results.done_keys(folder), manifests, folder)
+
+
+def _typed(methods: Sequence[str]) -> list[str]:
+    return [variant for text in methods for variant in split_outside_brackets(text)]
+
+
+def _datasets(study: Study, data_root: Path) -> list[str]:
+    """The names; "all" is every prepared dataset but the phantoms."""
+    named = [name for name in study.datasets if name != "all"]
+    if "all" in study.datasets:
+        prepared = pool.prepared_names(data_root)
+        real = [n for n in prepared if pool.read_manifest(data_root, n).card.phantom is None]
+        if not (real or named):
+            raise UserError(
+                f"no dataset is prepared under {data_root}. Get one (bench list datasets says "
+                "where and under which terms), then:\n"
+                "  bench data prepare NAME --from /path/to/what/you/downloaded\n"
+                "or try the tool on invented images: bench run --preset demo",
+                ExitCode.DATA,
+            )
+        named += real
+    return list(dict.fromkeys(named))
+
+
+def _manifest(name: str, data_root: Path) -> pool.Manifest:
+    if name not in pool.prepared_names(data_root):
+        if name not in cards.names():
+            raise unknown(
+                "dataset", name, {*cards.names(), *pool.prepared_names(data_root)}, "bench list datasets"
+            )
+        card = cards.find(name)
+        if card.phantom is not None:
+            return phantoms.ensure_prepared(card, data_root)
+        raise UserError(
+            f'dataset "{name}" is not prepared under {data_root}. Get it from {card.homepage} '
+            f"(terms: {card.terms}), then:\n"
+            f"  bench data prepare {name} --from /path/to/what/you/downloaded",
+            ExitCode.DATA,
+        )
+    return pool.read_manifest(data_root, name)

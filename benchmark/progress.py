@@ -1,0 +1,80 @@
+"""How far a grid is: one live block on a terminal, one line per event elsewhere."""
+
+import time
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from benchmark.results import Record
+from benchmark.study import Trial
+
+
+class GridProgress:
+    """Told of trials that start and end; a context manager, for the live block."""
+
+    def __init__(self, total: int, at_once: int, console: Console):
+        self._total, self._at_once, self._console = total, max(1, at_once), console
+        self._began = time.monotonic()
+        self._running: dict[str, Trial] = {}
+        self.finished = self.failed = 0
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}  {task.fields[running]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("trials", total=total, left="", running="starting")
+
+    def __enter__(self) -> "GridProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bar.stop()
+
+    @property
+    def running(self) -> int:
+        """How many trials have started and not ended."""
+        return len(self._running)
+
+    def trial_started(self, trial: Trial) -> None:
+        """To be told when a worker takes up the trial."""
+        self._running[trial.key] = trial
+        self._refresh()
+
+    def trial_ended(self, record: Record) -> None:
+        """To be told when its record is there, done or failed."""
+        self._running.pop(record.key, None)
+        self.finished += 1
+        self.failed += not record.is_done
+        label = f"{record.variant}/{record.dataset}/{100 * record.ratio:g} %/seed {record.seed}"
+        if record.is_done:
+            self._say(f"{label}: DC {record.metrics['dc_pooled']:.4f} in {record.seconds_total:.0f} s")
+        else:
+            log = f"results/{record.study}/trials/{record.key}/log.txt"
+            self._say(f"failed: {label}: {record.error}; log: {log}")
+        self._refresh()
+
+    def _say(self, line: str) -> None:
+        if self._console.is_terminal:
+            self._bar.console.print(line, highlight=False, markup=False)
+        else:
+            place = f"[{self.finished}/{self._total}] "
+            left = self._left()
+            text = place + line + (f", {left}" if left else "")
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        if not self.finished or self.finished == self._total:
+            return ""
+        seconds = (time.monotonic() - self._began) / self.finished * (self._total - self.finished)
+        return f"about {timedelta(seconds=round(seconds))} left"
+
+    def _refresh(self) -> None:
+        shown = ", ".join(trial.label for trial in list(self._running.values())[: self._at_once])
+        self._bar.update(
+            self._task, completed=self.finished, left=self._left(), running=shown or "starting"
+        )

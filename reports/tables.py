@@ -1,0 +1,212 @@
+"""The comparison table as text, Markdown, LaTeX and CSV. Frames in, strings out."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import pandas as pd
+
+from reports.aggregate import Interval, cells, comparable
+
+FORMATS = ("text", "markdown", "latex", "csv")
+_METRICS = (("DC", "dc"), ("JI", "ji"))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which of the stored figures a table shows."""
+
+    selection: str = "final"  # final | oracle
+    aggregate: str = "pooled"  # pooled | case
+    ci_level: float = 0.90
+
+    def column(self, metric: str) -> str:
+        """Name of the column in `results.csv`."""
+        prefix = "oracle_" if self.selection == "oracle" else ""
+        return f"{prefix}{metric}_{self.aggregate}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Labels and intervals by row and column, before any formatting."""
+
+    datasets: list[str]
+    rows: list[tuple[str, str, dict[tuple[str, str], Interval]]]
+    """(ratio, variant, {(dataset, metric): interval})"""
+    full_n: int
+    footer: list[str]
+
+
+def build(trials: pd.DataFrame, floors: pd.DataFrame, reading: Reading) -> Table:
+    """The table of all done trials: rows grouped by labelled ratio, DC and JI of each dataset.
+
+    floors: as in `floors.csv`; the better of the two trivial predictions is the first row.
+    """
+    rows, left_out = comparable(trials)
+    datasets = sorted(rows.dataset.unique())
+    values = {metric: cells(rows, reading.column(metric), reading.ci_level) for _, metric in _METRICS}
+    lines = [("", _floor_name(floors), _floor_cells(floors, datasets, reading))]
+    for ratio in sorted(rows.ratio.unique()):
+        variants = rows[rows.ratio == ratio].variant.unique()
+        for variant in sorted(variants, key=lambda name: (name != "supervised", name)):
+            found = {
+                (dataset, metric): values[metric][dataset, ratio, variant]
+                for dataset in datasets
+                for _, metric in _METRICS
+                if (dataset, ratio, variant) in values[metric]
+            }
+            lines.append((f"{100 * ratio:g} %", variant, found))
+    counts = [interval.n for _, _, found in lines[1:] for interval in found.values()]
+    full_n = max(counts, default=0)
+    return Table(datasets, lines, full_n, _footer(rows, reading, full_n) + left_out)
+
+
+def _floor_name(floors: pd.DataFrame) -> str:
+    best = floors.loc[floors.groupby("dataset")["dc_pooled"].idxmax(), "floor"].unique()
+    return f"floor: {best[0]}" if len(best) == 1 else "trivial floor"
+
+
+def _floor_cells(floors, datasets, reading) -> dict[tuple[str, str], Interval]:
+    best = floors.groupby("dataset")[["dc_pooled", "ji_pooled", "dc_case", "ji_case"]].max()
+    return {
+        (dataset, metric): Interval(best.loc[dataset, f"{metric}_{reading.aggregate}"], math.nan, 0)
+        for dataset in datasets
+        if dataset in best.index
+        for _, metric in _METRICS
+    }
+
+
+def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
+    selection = {
+        "final": "final step, argmax (nothing chosen on the evaluation set)",
+        "oracle": "ORACLE: best epoch and threshold chosen on the evaluation set itself",
+    }[reading.selection]
+    aggregate = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
+    lines = [
+        f"DC and JI in %, mean ± {100 * reading.ci_level:g} % t half-width over seeds, n = {full_n} "
+        "unless given in brackets",
+        f"selection: {selection}; aggregation: {aggregate}",
+    ]
+    sets = sorted(set(rows.evaluate_on))
+    sizes = rows.groupby("dataset").n_test.max()
+    evaluated = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
+    lines.append(f"evaluated on: {'/'.join(sets)} ({evaluated} images); presets: {_list(rows.preset)}")
+    partial = rows[rows.data_partial.fillna("") != ""]
+    for name, note in partial.groupby("dataset").data_partial.first().items():
+        lines.append(f"{name} is a part of the dataset: {note}")
+    if rows.dataset.str.startswith("phantom_").any():
+        lines.append("phantoms are invented images: this is no ranking of methods")
+    if rows.code_version.nunique() > 1:
+        lines.append(f"made with several code versions: {_list(rows.code_version)}")
+    return lines
+
+
+def _list(values: pd.Series) -> str:
+    return ", ".join(sorted(set(values)))
+
+
+def number(value: float, half_width: float = math.nan) -> tuple[str, str]:
+    """Percentages of a mean and its half width, half-even: the width to 2 significant digits.
+
+    Never more than two decimals nor fewer than one: (0.8460, 0.00365) → ("84.60", "0.36").
+    """
+    if math.isnan(half_width):
+        return _rounded(value, 2), ""
+    decimals = 2 if 100 * half_width < 0.995 else 1
+    return _rounded(value, decimals), _rounded(half_width, decimals)
+
+
+def _rounded(value: float, decimals: int) -> str:
+    # Through the shortest decimal that stands for the float: 0.125 is a tie, 0.1249999 is not.
+    exact = Decimal(repr(float(value))) * 100
+    return str(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN))
+
+
+def _cell(interval: Interval | None, full_n: int, plus_minus: str) -> str:
+    if interval is None:
+        return "–"
+    mean, half_width = number(interval.mean, interval.half_width)
+    text = f"{mean}{plus_minus}{half_width}" if half_width else mean
+    return f"{text} (n={interval.n})" if 0 < interval.n < full_n or interval.n == 1 else text
+
+
+def _grid(table: Table, plus_minus: str) -> list[list[str]]:
+    grid, previous = [], None
+    for ratio, variant, found in table.rows:
+        figures = [
+            _cell(found.get((dataset, metric)), table.full_n, plus_minus)
+            for dataset in table.datasets
+            for _, metric in _METRICS
+        ]
+        grid.append([ratio if ratio != previous else "", variant, *figures])
+        previous = ratio
+    return grid
+
+
+def _heads(table: Table) -> list[str]:
+    figures = [f"{dataset} {label}" for dataset in table.datasets for label, _ in _METRICS]
+    return ["labelled", "method", *figures]
+
+
+def as_text(table: Table) -> str:
+    """Aligned columns and the footer, for a terminal."""
+    lines = [_heads(table), *_grid(table, " ± ")]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+
+    def row(line: list[str]) -> str:
+        left = [cell.ljust(width) for cell, width in zip(line[:2], widths, strict=False)]
+        right = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
+        return "  ".join(left + right).rstrip()
+
+    body = [row(lines[0]), "  ".join("-" * width for width in widths), *map(row, lines[1:])]
+    return "\n".join([*body, "", *table.footer]) + "\n"
+
+
+def as_markdown(table: Table) -> str:
+    """A pipe table and the footer."""
+    heads = _heads(table)
+    rule = ["---", "---", *["---:"] * (len(heads) - 2)]
+    lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *_grid(table, " ± "))]
+    return "\n".join([*lines, "", *(f"{line}  " for line in table.footer)]) + "\n"
+
+
+def as_latex(table: Table) -> str:
+    """A booktabs tabular; the footer as comments. Needs \\usepackage{booktabs}."""
+    columns = "ll" + "r" * (2 * len(table.datasets))
+    lines = [*(f"% {line}" for line in table.footer), rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    spans = [rf"\multicolumn{{2}}{{c}}{{{latex_escape(name)}}}" for name in table.datasets]
+    lines.append(" & ".join(["", "", *spans]) + r" \\")
+    rules = [rf"\cmidrule(lr){{{3 + 2 * i}-{4 + 2 * i}}}" for i in range(len(table.datasets))]
+    lines.append(" ".join(rules))
+    lines.append(" & ".join(["labelled", "method", *["DC", "JI"] * len(table.datasets)]) + r" \\")
+    for i, (ratio, variant, *figures) in enumerate(_grid(table, r" $\pm$ ")):
+        if i == 0 or ratio:
+            lines.append(r"\midrule")
+        figures = [figure.replace("–", "--") for figure in figures]
+        lines.append(" & ".join([latex_escape(ratio), latex_escape(variant), *figures]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it stands; "5 %" keeps its number and sign together."""
+    for character in "&%$#_{}":
+        text = text.replace(character, "\\" + character)
+    return text.replace(r" \%", r"\,\%")
+
+
+def as_csv(table: Table) -> str:
+    """One line per cell in full precision: dataset, labelled ratio, method, metric, mean, …"""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["dataset", "labelled", "method", "metric", "mean", "ci_half_width", "n"])
+    for ratio, variant, found in table.rows:
+        for (dataset, metric), (mean, half, n) in found.items():
+            writer.writerow([dataset, ratio, variant, metric, mean, "" if math.isnan(half) else half, n])
+    return out.getvalue()
+
+
+def render(table: Table, form: str) -> str:
+    """The table in one of `FORMATS`."""
+    return {"text": as_text, "markdown": as_markdown, "latex": as_latex, "csv": as_csv}[form](table)
