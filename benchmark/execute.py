@@ -106,7 +106,7 @@ def _fit_and_evaluate(
         trial,
         place,
         status="done",
-        metrics=final.reading | oracle(run.history),
+        metrics=_final(final.reading) | oracle(run.history),
         n_labelled=len(data.labelled),
         n_unlabelled=len(data.unlabelled),
         n_test=len(data.evaluation),
@@ -133,6 +133,11 @@ def build_method(trial: Trial, data: pool.TrialData) -> Method:
         seed=derive(trial.study_seed, trial.seed),
     )
     return plugins.find(trial.method)(build, **trial.hyperparameters)
+
+
+def _final(reading: dict[str, float]) -> dict[str, float]:
+    """The reading without choices made on the evaluation set; those are `oracle`'s."""
+    return {name: value for name, value in reading.items() if not name.startswith("best_")}
 
 
 def oracle(history: list[dict[str, Any]]) -> dict[str, float]:

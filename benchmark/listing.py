@@ -73,9 +73,15 @@ def describe_prepared(outcome: Outcome) -> str:
     if outcome.stray:
         more = f" and {len(outcome.stray) - 5} more" if len(outcome.stray) > 5 else ""
         lines.append(f"  ignored, no part of a case: {', '.join(outcome.stray[:5])}{more}")
-    lines.append(f"next:  bench run --preset cpu --datasets {manifest.name}")
+    lines.append(f"next:  bench run --preset cpu --datasets {manifest.name}{_root(outcome)}")
     return "\n".join(lines)
 
 
 def _three(values: list[float]) -> str:
     return "(" + ", ".join(f"{value:.3f}" for value in values) + ")"
+
+
+def _root(outcome: Outcome) -> str:
+    """The option to add where the data do not lie in the default folder."""
+    root = outcome.folder.parent
+    return "" if root == Path("data") else f" --data-root {root}"

@@ -40,7 +40,7 @@ class Record(BaseModel):
     n_labelled: int | None = None
     n_unlabelled: int | None = None
     n_test: int | None = None
-    metrics: dict[str, float | None] = {}
+    metrics: dict[str, int | float | None] = {}
     """Columns of `results.csv`, such as dc_pooled (final step, argmax) and oracle_dc_pooled."""
     parameters: int | None = None
     parameters_tested: int | None = None

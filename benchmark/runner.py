@@ -5,6 +5,7 @@ of the workers or of this process.
 """
 
 import contextlib
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def run(
     try:
         for start in range(0, len(trials), _WAVE):
             keys = [trial.key for trial in trials[start : start + _WAVE]]
-            tune.Tuner(
+            tuner = tune.Tuner(
                 trainable,
                 param_space={"key": tune.grid_search(keys)},
                 tune_config=tune.TuneConfig(
@@ -103,7 +104,10 @@ def run(
                     callbacks=[_Watcher(by_key, place, progress)],
                     verbose=0,
                 ),
-            ).fit()
+            )
+            # Tune prints a line for each trial whatever its verbosity; our progress is on stderr.
+            with contextlib.redirect_stdout(io.StringIO()):
+                tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -1,0 +1,101 @@
+"""Shared fixtures: a phantom dataset prepared once, real samples where they are, small networks."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import plugins
+from benchmark.data import cards, phantoms, pool
+from benchmark.method import Batch
+from benchmark.networks import NetworkBuilder
+from benchmark.study import Network, Study, Training, trials
+
+CHECKOUT = Path(__file__).parent.parent
+SAMPLES = CHECKOUT.parent / "shared" / "data"
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of real samples; tests that need it are skipped where it is not."""
+    if not SAMPLES.is_dir():
+        assert not os.environ.get("REQUIRE_SAMPLES"), f"no real samples at {SAMPLES}"
+        pytest.skip(f"no real samples at {SAMPLES}")
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory) -> Path:
+    """A data root with the phantom of GlaS."""
+    root = tmp_path_factory.mktemp("data")
+    phantoms.ensure_prepared(cards.find("phantom_glas"), root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared(data_root) -> pool.Prepared:
+    """The phantom at 32 × 32."""
+    return pool.resized(pool.load(data_root, "phantom_glas"), [32, 32])
+
+
+TINY = Study(
+    methods=["supervised", "cps"],
+    datasets=["phantom_glas"],
+    ratios=[0.05],
+    seeds=[0],
+    size=[32, 32],
+    checkpoint_seconds=0.0,
+    network=Network(widths=[4, 8, 8], dropout=[0.1, 0.1, 0.5]),
+    training=Training(epochs=3, steps_per_epoch=3, batch_labelled=2, batch_unlabelled=2),
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_trials(prepared):
+    """A function: the trials of a tiny study on the phantom."""
+
+    def make(study: Study = TINY):
+        defaults = {name: plugins.hyperparameters(name) for name in plugins.names()}
+        return trials(study, defaults, {"phantom_glas": prepared.manifest.data_hash})
+
+    return make
+
+
+@pytest.fixture
+def build():
+    """A function: a builder of small networks for 2D or 3D."""
+
+    def make(dims: int = 2, criterion: str = "ce", seed: int = 0, channels: int = 1):
+        return NetworkBuilder(
+            in_channels=channels,
+            classes=2,
+            spatial_dims=dims,
+            criterion=criterion,
+            widths=(4, 8, 8),
+            dropout=(0.05, 0.1, 0.5),
+            seed=seed,
+        )
+
+    return make
+
+
+@pytest.fixture
+def batch():
+    """A function: two labelled and three unlabelled images of a bright square on noise."""
+
+    def make(dims: int = 2, seed: int = 0) -> Batch:
+        rng = np.random.default_rng(seed)
+        side = {2: 32, 3: 16}[dims]
+        y = np.zeros((5, *[side] * dims), np.int64)
+        for i in range(5):
+            start = rng.integers(0, side // 2, dims)
+            y[(i, *(slice(s, s + side // 3) for s in start))] = 1
+        x = y + rng.normal(0, 0.3, y.shape)
+        images = torch.tensor(x[:, None], dtype=torch.float32)
+        return Batch(images[:2], torch.tensor(y[:2]), images[2:])
+
+    return make

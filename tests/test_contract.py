@@ -1,0 +1,186 @@
+"""What every method must keep, in 2D and 3D. A failing message says what to change."""
+
+import ast
+import inspect
+import re
+
+import pytest
+import torch
+
+from benchmark import plugins
+from benchmark.fit import backward
+from benchmark.networks import UNet
+
+METHODS = plugins.names()
+every_method = pytest.mark.parametrize("name", METHODS)
+in_2d_and_3d = pytest.mark.parametrize("dims", [2, 3])
+MAY_IMPORT = {
+    "collections.abc", "math", "typing", "torch", "torch.nn", "torch.nn.functional", "jaxtyping",
+    "benchmark.method", "benchmark.losses", "benchmark.schedules", "benchmark.networks",
+    "benchmark.diffusion", "benchmark.distance",
+}  # fmt: skip
+
+
+@pytest.fixture
+def make(build):
+    def method(name: str, dims: int = 2, seed: int = 0):
+        return plugins.find(name)(build(dims, seed=seed))
+
+    return method
+
+
+def gradients(method, batch, progress: float = 0.5, seed: int = 0) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    method.zero_grad(set_to_none=True)
+    backward(method, batch, progress, "float32")
+    return {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
+
+
+def test_the_methods_are_found():
+    assert METHODS[0] == "supervised"
+    assert {"supervised", "cps"} <= set(METHODS)
+
+
+@every_method
+def test_hyper_parameters_are_keywords_with_defaults_stored_under_their_names(name, make):
+    method = make(name)
+    for key, default in plugins.hyperparameters(name).items():
+        assert default is not inspect.Parameter.empty, f"{name}: give {key} a default"
+        assert getattr(method, key) == default, f"{name}: store {key} unchanged as self.{key}"
+
+
+@every_method
+@in_2d_and_3d
+def test_the_loss_is_finite_and_its_terms_are_named(name, dims, make, batch):
+    figures = backward(make(name, dims), batch(dims), 0.5, "float32")
+    assert figures, f"{name}: loss gives no terms"
+    assert all(torch.isfinite(torch.tensor(v)) for v in figures.values()), figures
+    assert any("supervised" in term for term in figures), f"{name}: name the labelled term so"
+
+
+@every_method
+@in_2d_and_3d
+def test_a_gradient_reaches_every_trainable_parameter_and_no_frozen_one(name, dims, make, batch):
+    method = make(name, dims)
+    found = gradients(method, batch(dims))
+    for parameter, value in method.named_parameters():
+        reached = parameter in found
+        assert reached == value.requires_grad, f"{name}: {parameter} reached: {reached}"
+
+
+@every_method
+def test_the_unlabelled_images_change_what_is_learnt(name, make, batch):
+    data = batch()
+    other = data._replace(u=batch(seed=1).u)
+    ours, theirs = gradients(make(name), data), gradients(make(name), other)
+    differ = any(not torch.equal(ours[n], theirs[n]) for n in ours)
+    assert differ == (name != "supervised"), f"{name}: does the loss look at batch.u?"
+
+
+@every_method
+@in_2d_and_3d
+def test_forward_gives_logits_of_the_images_size(name, dims, make, batch):
+    x = batch(dims).x
+    z = make(name, dims).eval()(x)
+    assert z.shape == (len(x), 2, *x.shape[2:])
+    assert not torch.allclose(z.sum(1), torch.ones(1)), f"{name}: logits, not probabilities"
+
+
+@every_method
+def test_all_methods_start_from_the_same_tested_network(name, make, batch):
+    if plugins.find(name).__module__.endswith(".ours"):
+        pytest.skip("takes a noisy mask as further input")
+    x = batch().x
+    assert torch.equal(make(name).eval()(x), make("supervised").eval()(x))
+
+
+@every_method
+def test_evaluation_is_deterministic_and_leaves_no_trace(name, make, batch):
+    method, x = make(name).eval(), batch().x
+    before = {k: v.clone() for k, v in method.state_dict().items()}
+    first, second = method(x), method(x)
+    assert torch.equal(first, second), f"{name}: forward differs from call to call"
+    assert all(torch.equal(before[k], v) for k, v in method.state_dict().items())
+
+
+@every_method
+def test_the_same_seed_gives_the_same_gradients(name, make, batch):
+    first, second = gradients(make(name), batch()), gradients(make(name), batch())
+    assert all(torch.equal(first[n], second[n]) for n in first)
+
+
+@every_method
+def test_a_state_dict_carries_the_whole_method(name, make, batch):
+    source, target = make(name, seed=1), make(name, seed=2)
+    gradients(source, batch())
+    source.after_step(0.5)
+    target.load_state_dict(source.state_dict())
+    assert torch.equal(source.eval()(batch().x), target.eval()(batch().x))
+    ours, theirs = gradients(source.train(), batch()), gradients(target.train(), batch())
+    assert all(torch.equal(ours[n], theirs[n]) for n in ours)
+
+
+@every_method
+def test_diagnostics_are_detached(name, make, batch):
+    method = make(name)
+    backward(method, batch(), 0.5, "float32")
+    for figure, value in method.diagnostics.items():
+        assert not value.requires_grad, f"{name}: detach {figure}"
+
+
+@every_method
+def test_the_header_has_its_five_parts(name):
+    sentence, *rest = plugins.header(name).splitlines()
+    assert sentence.endswith("."), f"{name}: the first line is a sentence"
+    text = "\n".join(rest)
+    assert "L = " in text, f"{name}: the formula of the loss"
+    for part in ("Paper:", "Code:", "Differs:", "Cost:"):
+        assert re.search(rf"^{part}\s+\S", text, re.M), f"{name}: {part} is missing in the header"
+
+
+@every_method
+def test_the_passes_are_those_under_cost(name, make, batch):
+    cost = plugins.header(name).partition("Cost:")[2]
+    stated = {
+        stream: sum(int(n) for n in re.findall(rf"(\d+)(?: pass(?:es)?)? of {stream}\b", cost))
+        for stream in "xu"
+    }
+    method, data = make(name), batch()
+    counted = dict.fromkeys("xu", 0)
+
+    def count(module, inputs, _):
+        counted["x" if len(inputs[0]) == len(data.x) else "u"] += 1
+
+    hooks = [m.register_forward_hook(count) for m in method.modules() if isinstance(m, UNet)]
+    backward(method, data, 0.5, "float32")
+    for hook in hooks:
+        hook.remove()
+    assert counted == stated, f"{name}: the header's Cost: says {stated}, counted {counted}"
+
+
+@every_method
+def test_a_method_imports_mathematics_only(name):
+    tree = ast.parse(inspect.getsource(inspect.getmodule(plugins.find(name))))
+    imported = {
+        module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in ([node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+    }
+    foreign = {m for m in imported - MAY_IMPORT if not m.startswith(f"methods._{name}")}
+    assert not foreign, f"{name}: may not import {foreign}"
+
+
+@every_method
+@pytest.mark.slow
+def test_it_overfits_one_batch(name, make, batch):
+    data, method = batch(), make(name)
+    optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], 1e-2)
+    torch.manual_seed(0)
+    for step in range(60):
+        backward(method, data, (step + 1) / 600, "float32")
+        optimiser.step()
+        optimiser.zero_grad()
+        method.after_step((step + 1) / 600)
+    agreement = (method.eval()(data.x).argmax(1) == data.y).float().mean()
+    assert agreement > 0.97, f"{name}: only {agreement:.3f} of the pixels of two images after 60 steps"

@@ -1,0 +1,161 @@
+import dataclasses
+
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.study import (
+    Study,
+    check,
+    fingerprint,
+    parse_ratios,
+    parse_seeds,
+    parse_variant,
+    percent,
+    split_outside_brackets,
+    trials,
+)
+
+DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
+DATA = {"glas": "aaaa", "ph2": "bbbb"}
+
+
+def study(**changes) -> Study:
+    return dataclasses.replace(Study(methods=["cps"], datasets=["glas"], ratios=[0.05], seeds=[0]), **changes)
+
+
+def grid(**changes):
+    return trials(study(**changes), DEFAULTS, DATA)
+
+
+def test_the_grid_is_the_product_of_its_axes_seed_by_seed():
+    found = grid(methods=["supervised", "cps"], datasets=["glas", "ph2"], ratios=[0.05, 0.2], seeds=[0, 1])
+    assert len(found) == 16
+    assert [t.seed for t in found] == [0] * 8 + [1] * 8
+    assert len({t.key for t in found}) == 16
+
+
+def test_at_100_percent_the_supervised_reference_runs_alone():
+    assert [t.method for t in grid(methods=["cps"], ratios=[1.0])] == ["supervised"]
+    assert [t.method for t in grid(methods=["supervised", "cps"], ratios=[1.0])] == ["supervised"]
+
+
+def test_a_variant_that_changes_nothing_is_the_method_itself():
+    found = grid(methods=["cps", "cps[weight=5]", "cps[weight=5.0]", "cps[weight=0.5]"])
+    assert [t.variant for t in found] == ["cps", "cps[weight=0.5]"]
+
+
+def test_a_preset_value_is_the_base_that_a_variant_changes():
+    found = grid(methods=["cps", "cps[weight=5]"], hyperparameters={"cps": {"weight": 1.0}})
+    assert [(t.variant, t.hyperparameters["weight"]) for t in found] == [
+        ("cps", 1.0),
+        ("cps[weight=5.0]", 5.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": [1]},
+        {"ratios": [0.1]},
+        {"methods": ["cps[weight=1]"]},
+        {"study_seed": 1},
+        {"evaluate_on": "dev"},
+        {"evaluate_every": 2},
+        {"size": [64, 64]},
+        {"threads_per_trial": 2},
+        {"precision": "bfloat16"},
+        {"network": dataclasses.replace(Study().network, dropout=[0.0] * 5)},
+        {"training": dataclasses.replace(Study().training, learning_rate=0.1)},
+        {"training_of": {"cps": {"epochs": 11}}},
+    ],
+    ids=str,
+)
+def test_the_key_changes_with_whatever_can_change_a_number(change):
+    assert grid(**change)[0].key != grid()[0].key
+
+
+def test_the_key_changes_with_the_data():
+    assert trials(study(), DEFAULTS, {"glas": "cccc"})[0].key != grid()[0].key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"preset": "cpu"},
+        {"checkpoint_seconds": 1.0},
+        {"training_of": {"supervised": {"epochs": 11}}},
+        {"hyperparameters": {"cps": {"weight": 5}}},
+        {"seeds": [0, 1]},
+    ],
+    ids=str,
+)
+def test_the_key_does_not_change_with_names_or_with_other_methods_settings(change):
+    assert grid(**change)[0].key == grid()[0].key
+
+
+def test_trials_that_differ_by_the_seed_alone_share_their_cell():
+    one, two, other = (*grid(seeds=[0, 1]), *grid(ratios=[0.1]))
+    assert one.cell == two.cell != other.cell
+
+
+def test_a_fingerprint_ignores_order_and_the_type_of_a_number():
+    assert fingerprint({"a": 5, "b": [1]}) == fingerprint({"b": [1.0], "a": 5.0})
+    assert fingerprint({"a": True}) != fingerprint({"a": 1})
+
+
+def test_variants_are_read_with_their_values():
+    assert parse_variant("cps") == ("cps", {})
+    assert parse_variant("ours[rounds=3,pretrain=false,inference=mean_k]") == (
+        "ours",
+        {"rounds": 3, "pretrain": False, "inference": "mean_k"},
+    )
+    assert split_outside_brackets("a, b[x=1,y=2],c") == ["a", "b[x=1,y=2]", "c"]
+
+
+@pytest.mark.parametrize("text", ["cps[weight]", "cps[weight=1", "cps[=1]", "cps[weight=]"])
+def test_a_malformed_variant_is_refused(text):
+    with pytest.raises(UserError, match="written method"):
+        parse_variant(text)
+
+
+def test_unknown_names_are_refused_with_the_nearest_one():
+    with pytest.raises(UserError, match=r'no method "csp"; did you mean "cps"\?'):
+        grid(methods=["csp"])
+    with pytest.raises(UserError, match=r'no hyper-parameter of cps "wieght"; did you mean "weight"'):
+        grid(methods=["cps[wieght=1]"])
+    with pytest.raises(UserError, match=r"takes a float such as 5.0, got 'high'"):
+        grid(methods=["cps[weight=high]"])
+
+
+def test_seeds_are_a_number_or_a_list():
+    assert parse_seeds("3") == [0, 1, 2]
+    assert parse_seeds("0-4,7") == [0, 1, 2, 3, 4, 7]
+    assert parse_seeds("7,") == [7]
+    for text in ("x", "", "0", "3-1", "1.5", "-2"):
+        with pytest.raises(UserError, match="seeds are"):
+            parse_seeds(text)
+
+
+def test_ratios_are_percent_on_the_command_line_and_fractions_inside():
+    assert parse_ratios("1,5,20,100") == [0.01, 0.05, 0.2, 1.0]
+    assert parse_ratios("7 %, 2.5") == [0.07, 0.025]
+    assert [percent(r) for r in (0.01, 0.07, 0.025, 1.0)] == ["1 %", "7 %", "2.5 %", "100 %"]
+    with pytest.raises(UserError, match="percentages"):
+        parse_ratios("few")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ratios": [0.0]}, "ratio 0 % is outside"),
+        ({"ratios": [1.2]}, "ratio 120 % is outside"),
+        ({"evaluate_on": "train"}, "evaluate_on is one of test, dev"),
+        ({"threads_per_trial": 0}, "threads_per_trial must be above 0"),
+        ({"size": [60, 64]}, "must divide by 16"),
+        ({"seeds": []}, "at least one"),
+    ],
+)
+def test_values_that_no_run_could_have_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        check(study(**change))
