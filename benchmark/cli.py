@@ -89,7 +89,7 @@ def run(
         typer.echo(session.describe(plan, verbose=verbose))
         return
     if cell is not None:
-        failed = session.run_cell(plan, cell, data_root, gpus_per_trial or 0)
+        failed = session.run_cell(plan, cell, data_root, gpus_per_trial or 0.0)
     else:
         failed = session.run(plan, data_root, _cluster(address, gpus_per_trial, max_concurrent))
     typer.echo()

@@ -21,7 +21,7 @@ _BATCH = 16  # images at a time; no influence on the numbers beyond rounding
 class Evaluation(NamedTuple):
     """reading: figures by column name; cases: one row a case; predicted: class masks."""
 
-    reading: dict[str, float]
+    reading: dict[str, float | int]
     cases: list[dict[str, Any]]
     predicted: UInt8[ndarray, "n *s"]
 

@@ -8,7 +8,7 @@ mean of the metric of each case. Both then average over the foreground classes.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from numpy import ndarray
 
 # The grid on which the literature chooses its threshold on the test images
@@ -20,9 +20,9 @@ ARGMAX = 25  # THRESHOLDS[25] = 0.5: for two classes, above it is the same as th
 class Counts(NamedTuple):
     """True positives, false positives, false negatives: each (cases, thresholds, classes)."""
 
-    tp: Int[ndarray, "n t c"]
-    fp: Int[ndarray, "n t c"]
-    fn: Int[ndarray, "n t c"]
+    tp: Integer[ndarray, "n t c"]
+    fp: Integer[ndarray, "n t c"]
+    fn: Integer[ndarray, "n t c"]
 
     def at(self, threshold: int) -> "Counts":
         """The counts at one threshold, keeping the axis."""
@@ -30,7 +30,7 @@ class Counts(NamedTuple):
 
 
 def dice(
-    tp: Int[ndarray, " *s"], fp: Int[ndarray, " *s"], fn: Int[ndarray, " *s"]
+    tp: Integer[ndarray, " *s"], fp: Integer[ndarray, " *s"], fn: Integer[ndarray, " *s"]
 ) -> Float[ndarray, " *s"]:
     """2 TP / (2 TP + FP + FN); 1 where neither mask has a pixel (both agree on nothing)."""
     total = 2 * tp + fp + fn
@@ -38,7 +38,7 @@ def dice(
 
 
 def jaccard(
-    tp: Int[ndarray, " *s"], fp: Int[ndarray, " *s"], fn: Int[ndarray, " *s"]
+    tp: Integer[ndarray, " *s"], fp: Integer[ndarray, " *s"], fn: Integer[ndarray, " *s"]
 ) -> Float[ndarray, " *s"]:
     """TP / (TP + FP + FN); 1 where neither mask has a pixel."""
     total = tp + fp + fn
@@ -56,7 +56,7 @@ def per_case(metric, counts: Counts) -> Float[ndarray, "n t"]:
 
 
 def counts_by_threshold(
-    margin: Float[ndarray, "n *s"], true: Int[ndarray, "n *s"], thresholds: Float[ndarray, " t"]
+    margin: Float[ndarray, "n *s"], true: Integer[ndarray, "n *s"], thresholds: Float[ndarray, " t"]
 ) -> Counts:
     """Counts of "foreground where its probability is above the threshold", two classes.
 
@@ -79,7 +79,7 @@ def counts_by_threshold(
 
 
 def counts_of_labels(
-    predicted: Int[ndarray, "n *s"], true: Int[ndarray, "n *s"], classes: int
+    predicted: Integer[ndarray, "n *s"], true: Integer[ndarray, "n *s"], classes: int
 ) -> Counts:
     """Counts of given label maps, one threshold axis of length 1, classes 1 … classes - 1."""
     n = len(true)

@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmark import plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.study import Study, Trial, percent, split_outside_brackets, trials
+from benchmark.selectors import split_outside_brackets
+from benchmark.study import Study, Trial, percent, trials
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from benchmark.execute import Place, execute
 from benchmark.plan import Plan
 from benchmark.progress import GridProgress
 from benchmark.runner import Cluster
-from benchmark.study import parse_ratios, parse_seeds, split_outside_brackets
+from benchmark.selectors import parse_ratios, parse_seeds, split_outside_brackets
 
 
 def plan(

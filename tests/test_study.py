@@ -3,17 +3,13 @@ import dataclasses
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.study import (
-    Study,
-    check,
-    fingerprint,
+from benchmark.selectors import (
     parse_ratios,
     parse_seeds,
     parse_variant,
-    percent,
     split_outside_brackets,
-    trials,
 )
+from benchmark.study import Study, check, fingerprint, percent, trials
 
 DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
 DATA = {"glas": "aaaa", "ph2": "bbbb"}

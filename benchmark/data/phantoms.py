@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmark.data import pool
 from benchmark.data.cards import Card, PhantomOptions
-from benchmark.data.prepare import prepare
+from benchmark.data.prepare import prepare, require_writable
 from benchmark.errors import UserError, unknown
 from benchmark.randomness import generator
 
@@ -37,6 +37,7 @@ def ensure_prepared(card: Card, data_root: Path) -> pool.Manifest:
         manifest = pool.read_manifest(data_root, card.name)
         if manifest.card == card:
             return manifest
+    require_writable(data_root)
     with tempfile.TemporaryDirectory() as folder:
         source = synthesise(card.phantom, Path(folder) / "phantom")
         return prepare(card, source, data_root).manifest

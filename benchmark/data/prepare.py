@@ -52,7 +52,8 @@ def prepare(
     """
     source = Source(path)
     layout = _layout(source, card)
-    with _locked(data_root, card.name):
+    require_writable(data_root)
+    with FileLock(data_root / f".{card.name}.lock"):
         done = _up_to_date(card, source, data_root, allow_partial)
         if done is not None:
             return Outcome(done, data_root / card.name, True, layout.stray)
@@ -82,10 +83,12 @@ def _layout(source: Source, card: Card) -> Layout:
     )
 
 
-def _locked(data_root: Path, name: str) -> FileLock:
+def require_writable(data_root: Path) -> None:
+    """Make the data root; `UserError` (exit code 4) if it cannot be written to."""
     try:
         data_root.mkdir(parents=True, exist_ok=True)
-        return FileLock(data_root / f".{name}.lock")
+        (data_root / ".writable").touch()
+        (data_root / ".writable").unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot write to {data_root}: {error.strerror}", ExitCode.RESOURCES

@@ -1,0 +1,225 @@
+"""What a new user may type, right and wrong, with the message and the exit code."""
+
+import json
+import shutil
+
+import pytest
+
+from benchmark import cli, results
+from benchmark.errors import ExitCode
+from tests.conftest import SAMPLES
+
+
+@pytest.fixture
+def bench(data_root, tmp_path, capsys):
+    """A function: run `bench …` in this process; gives (exit code, stdout, stderr)."""
+
+    def run(*arguments: str):
+        words = [str(a) for a in arguments]
+        if words[0] in ("run", "list"):
+            words += ["--data-root", str(data_root)] if "--data-root" not in words else []
+        if words[0] in ("run", "report"):
+            words += ["--results", str(tmp_path / "results")] if "--results" not in words else []
+        code = cli._guarded(lambda: cli.app(words, standalone_mode=False))
+        out, err = capsys.readouterr()
+        return int(code), out, err
+
+    return run
+
+
+TINY = (
+    "run", "--preset", "demo", "--methods", "supervised", "--ratios", "5", "--seeds", "2",
+    "size=[32,32]", "network.widths=[4,8]", "network.dropout=[0,0]", "training.epochs=2",
+    "training.steps_per_epoch=2",
+)  # fmt: skip
+
+
+def run_cells(bench) -> list[str]:
+    """Run the tiny grid trial by trial, without Ray; gives the keys."""
+    _, out, _ = bench(*TINY, "--dry-run", "-v")
+    keys = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+    for key in keys:
+        assert bench(*TINY, "--cell", key)[0] == 0
+    return keys
+
+
+def test_a_dry_run_says_what_would_run_and_how_many_images_are_labelled(bench, tmp_path):
+    code, out, _ = bench(*TINY, "--dry-run", "--ratios", "5,20,100")
+    assert code == 0
+    assert "phantom_glas: 5 % = 4/80, 20 % = 16/80, 100 % = 80/80 images labelled" in out
+    assert "6 trials: 0 done, 6 to run" in out
+    assert "supervised/phantom_glas/5 %/seed 1" in out
+    assert not (tmp_path / "results").exists()
+
+
+def test_single_cells_add_up_to_the_table(bench, tmp_path):
+    keys = run_cells(bench)
+    assert len(keys) == 2
+    _, out, _ = bench(*TINY, "--dry-run")
+    assert "2 trials: 2 done, 0 to run" in out
+    code, out, err = bench("report", "--format", "latex")
+    assert code == 0
+    assert out.startswith("% DC and JI in %")
+    assert r"\toprule" in out and r"5\,\% & supervised" in out
+    assert "study: demo (the newest" in err
+    code, out, _ = bench("report", "--format", "csv,markdown", "--out", tmp_path / "tables")
+    assert sorted(f.name for f in (tmp_path / "tables").iterdir()) == ["table.csv", "table.md"]
+
+
+def test_a_finished_grid_runs_nothing_and_prints_its_table(bench):
+    run_cells(bench)
+    code, out, err = bench(*TINY)
+    assert code == 0
+    assert "all 2 trials are done" in err
+    assert "n = 2" in out and "no ranking of methods" in out
+    assert "results.csv" in out and "next:" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("run", "--methods", "csp"), 2, 'error: no method "csp"; did you mean "cps"?'),
+        (("run", "--datasets", "ph3"), 2, 'no dataset "ph3"'),
+        (("run", "--datasets", "glas"), 3, "bench data prepare glas --from"),
+        (("run", "--datasets", "all"), 3, "bench run --preset demo"),
+        (("run", "--ratios", "0"), 2, "ratio 0 % is outside (0, 100]"),
+        (("run", "--seeds", "x"), 2, "seeds are a number of seeds"),
+        (("run", "training.epoch=3"), 2, 'did you mean "training.epochs"?'),
+        (("run", "--preset", "dmeo"), 2, 'did you mean "demo"?'),
+        (("run", "--methods", "cps[wieght=1]"), 2, 'did you mean "weight"?'),
+        (("run", "--evaluate-on", "train"), 2, "evaluate_on is one of test, dev"),
+        (("run", "--cell", "0123"), 2, "0 trials of this study"),
+        (("run", "--seed", "3"), 2, "No such option"),
+        (("report",), 3, "no study under"),
+        (("report", "--ci-level", "90"), 3, "no study under"),
+        (("list", "method"), 2, "bench list is one of methods, datasets"),
+        (("data", "prepare", "gals", "--from", "."), 2, 'did you mean "glas"?'),
+        (("data", "prepare", "glas", "--from", "/nowhere"), 3, "there is nothing at /nowhere"),
+        (("data", "synth", "gals", "--out", "/nowhere"), 2, 'did you mean "glas"?'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_a_mistake_is_answered_with_what_to_do(bench, arguments, code, message):
+    words = list(arguments)
+    if words[0] == "run" and "--preset" not in words:
+        words += ["--preset", "demo"]
+    found, _, err = bench(*words)
+    assert (found, message in err) == (code, True), err
+    assert "Traceback" not in err
+
+
+def test_an_unwritable_results_folder_is_exit_code_4(bench, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    code, _, err = bench(*TINY, "--results", tmp_path / "file")
+    assert code == ExitCode.RESOURCES
+    assert "cannot write results to" in err and "--results" in err
+
+
+def test_an_unwritable_data_root_is_exit_code_4(bench, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    code, _, err = bench(*TINY, "--data-root", tmp_path / "file" / "data")
+    assert code == ExitCode.RESOURCES
+    assert "cannot write to" in err
+
+
+def test_a_corrupt_record_stops_run_and_report_with_its_name(bench, tmp_path):
+    key, _ = run_cells(bench)
+    record = tmp_path / "results" / "demo" / "trials" / key / "record.json"
+    record.write_text(record.read_text()[:100])
+    for words in (TINY, ("report",)):
+        code, _, err = bench(*words)
+        assert code == ExitCode.DATA
+        assert f"{key}/record.json is not readable" in err and "delete" in err
+
+
+def test_a_failed_trial_is_exit_code_1_and_is_named_under_the_table(bench, tmp_path):
+    keys = run_cells(bench)
+    folder = tmp_path / "results" / "demo"
+    file = results.trial_folder(folder, keys[0]) / "record.json"
+    fields = json.loads(file.read_text()) | {"status": "failed", "error": "out of memory: 3 GiB"}
+    file.write_text(json.dumps(fields | {"metrics": {}}))
+    _, out, _ = bench("report")
+    assert "1 trial failed: out of memory: 3 GiB" in out
+    _, out, _ = bench(*TINY, "--dry-run")
+    assert "1 done, 1 to run" in out
+
+
+def test_two_runs_of_one_study_do_not_meet(bench, tmp_path):
+    from filelock import FileLock
+
+    folder = tmp_path / "results" / "demo"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        code, _, err = bench(*TINY)
+    assert code == ExitCode.RESOURCES
+    assert "another `bench run` works on" in err
+
+
+def test_lists_say_what_there_is(bench):
+    assert "cps" in bench("list", "methods")[1]
+    verbose = bench("list", "methods", "-v")[1]
+    assert "Paper:   Chen et al." in verbose and "weight=5.0" in verbose
+    datasets = bench("list", "datasets")[1]
+    assert "not prepared" in datasets and "prepared: 80 train, 40 test" in datasets
+    assert "research purposes only" in datasets
+    assert "paper" in bench("list", "presets")[1]
+    assert "unet" in bench("list", "networks")[1]
+
+
+def test_synth_writes_what_prepare_reads(bench, tmp_path, monkeypatch):
+    from benchmark.data import phantoms
+    from benchmark.data.cards import PhantomOptions
+
+    small = PhantomOptions(kind="glas", train=85, test=80, width=48, height=32)
+    monkeypatch.setitem(phantoms.OFFICIAL, "glas", small)
+    code, out, _ = bench("data", "synth", "glas", "--out", tmp_path / "made")
+    assert code == 0 and "Warwick QU Dataset (Released 2016_07_08)" in out
+    root = tmp_path / "root"
+    code, out, _ = bench(
+        "data", "prepare", "glas", "--from", tmp_path / "made", "--data-root", root
+    )
+    assert code == 0
+    assert "85 train and 80 test cases" in out
+    assert f"next:  bench run --preset cpu --datasets glas --data-root {root}" in out
+
+
+def test_nuclei_need_a_card_and_no_code(samples, bench, tmp_path):
+    card = tmp_path / "nuclei.yaml"
+    card.write_text("name: nuclei\nclasses: [background, nucleus]\nmask: binary\nterms: CC0\n")
+    root = tmp_path / "root"
+    code, out, _ = bench(
+        "data", "prepare", card, "--from", samples / "nuclei", "--data-root", root
+    )
+    assert code == 0 and "120 train and 30 test cases" in out
+    words = [*TINY, "--datasets", "nuclei", "--data-root", root, "--seeds", "1"]
+    _, out, _ = bench(*words, "--dry-run", "-v")
+    key = out.splitlines()[-1].split()[0]
+    code, out, _ = bench(*words, "--cell", key)
+    assert code == 0 and "nuclei DC" in out
+
+
+def test_a_text_file_among_the_images_is_ignored_and_named(samples, bench, tmp_path):
+    shutil.copytree(SAMPLES / "nuclei", tmp_path / "nuclei")
+    for folder in (tmp_path / "nuclei").iterdir():
+        folder.chmod(0o755)
+    (tmp_path / "nuclei" / "image" / "notes.txt").write_text("hello")
+    card = tmp_path / "nuclei.yaml"
+    card.write_text("name: nuclei\n")
+    code, out, _ = bench(
+        "data", "prepare", card, "--from", tmp_path / "nuclei", "--data-root", tmp_path / "root"
+    )
+    assert code == 0
+    assert "ignored, no part of a case: image/notes.txt" in out
+
+
+def test_cards_and_presets_and_published_numbers_are_found():
+    from benchmark import resources
+
+    for folder, name in (
+        ("conf", "paper.yaml"),
+        ("datasets", "glas.yaml"),
+        ("results/published", "arxiv_2504.01547v2.csv"),
+    ):
+        assert (resources.folder(folder) / name).is_file()
+    published = (resources.folder("results/published") / "arxiv_2504.01547v2.csv").read_text()
+    assert len(published.splitlines()) == 130

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from benchmark.data.pool import Labelled, TrialData, Unlabelled
+from benchmark.evaluate import evaluate, floors
+from benchmark.execute import oracle
+from benchmark.method import Method
+
+CPU = torch.device("cpu")
+
+
+class Brightness(Method):
+    """Foreground logit = the first channel; its dropout and buffer show whether it is in eval mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(1, affine=False)
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def forward(self, x):
+        z = self.dropout(self.norm(x[:, :1]))
+        return torch.cat([torch.zeros_like(z), z], 1)
+
+
+def data(images, masks) -> TrialData:
+    images = np.array(images, np.uint8)[..., None]
+    n = len(images)
+    labelled = Labelled(images, np.array(masks, np.uint8), np.arange(n), [f"c{i}" for i in range(n)])
+    return TrialData(labelled, Unlabelled(images, np.arange(0)), labelled, [0.5], [0.25], 2)
+
+
+def two_cases() -> TrialData:
+    """Case 0: three of four bright, two of them true. Case 1: nothing bright, one pixel true."""
+    return data(
+        [[[255, 255], [255, 0]], [[0, 0], [0, 0]]],
+        [[[1, 1], [0, 0]], [[0, 0], [0, 1]]],
+    )
+
+
+def test_the_reading_of_two_cases():
+    """TP 2, FP 1, FN 0 and TP 0, FP 0, FN 1.
+
+    Per case: DC 4/5 and 0, JI 2/3 and 0. Pooled: DC 4/6, JI 2/4.
+    """
+    found = evaluate(Brightness(), two_cases(), CPU)
+    reading = found.reading
+    assert reading["dc_case"] == pytest.approx(0.4)
+    assert reading["ji_case"] == pytest.approx(1 / 3)
+    assert reading["dc_pooled"] == pytest.approx(2 / 3)
+    assert reading["ji_pooled"] == pytest.approx(0.5)
+    assert (reading["n_empty_pred"], reading["n_empty_true"]) == (1, 0)
+    assert [(row["case"], row["tp"], row["fp"], row["fn"]) for row in found.cases] == [
+        ("c0", 2, 1, 0),
+        ("c1", 0, 0, 1),
+    ]
+    assert found.predicted.tolist() == [[[1, 1], [1, 0]], [[0, 0], [0, 0]]]
+
+
+def test_the_best_threshold_is_at_least_as_good_as_the_argmax():
+    """A pixel of brightness 0.6 is background at the argmax of logit (0.6 - 0.5)/0.25 - …"""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (3, 8, 8))
+    found = evaluate(Brightness(), data(images, images > 180), CPU).reading
+    assert found["best_ji_pooled"] >= found["ji_pooled"]
+    assert found["best_ji_pooled"] > 0.9  # brightness orders the pixels, so a threshold is near
+    assert found["best_threshold_pooled"] > 0.5
+
+
+def test_evaluation_leaves_mode_buffers_and_random_state():
+    method = Brightness().train()
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    one, two = (evaluate(method, two_cases(), CPU).reading for _ in range(2))
+    assert one == two
+    assert method.training
+    assert method.norm.num_batches_tracked == 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_trivial_floors_of_two_cases():
+    """3 of 8 pixels are true. All foreground: pooled DC 6/11, per case (4/6 + 2/5)/2 = 8/15."""
+    found = floors(two_cases().evaluation)
+    assert found["all background"]["dc_pooled"] == 0
+    assert found["all foreground"]["dc_pooled"] == pytest.approx(6 / 11)
+    assert found["all foreground"]["dc_case"] == pytest.approx(8 / 15)
+
+
+def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
+    """All foreground: DC .661 pooled and .642 per case on the 60 testA images at 64 × 64."""
+    from benchmark.data import cards, pool
+    from benchmark.data.prepare import prepare
+
+    prepare(cards.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
+    real = pool.resized(pool.load(tmp_path, "glas"), [64, 64])
+    found = floors(pool.for_trial(real, ratio=1.0, seed=0, evaluate_on="test").evaluation)
+    assert found["all foreground"]["dc_pooled"] == pytest.approx(0.661, abs=1.5e-3)
+    assert found["all foreground"]["dc_case"] == pytest.approx(0.642, abs=1.5e-3)
+
+
+def row(epoch, pooled, case):
+    return {
+        "epoch": epoch,
+        "best_ji_pooled": pooled,
+        "best_dc_pooled": pooled + 0.1,
+        "best_threshold_pooled": epoch / 10,
+        "best_ji_case": case,
+        "best_dc_case": case + 0.1,
+        "best_threshold_case": epoch / 10,
+    }
+
+
+def test_the_oracle_is_the_best_epoch_of_each_aggregate_and_the_earliest_of_equals():
+    history = [row(1, 0.5, 0.7), {"epoch": 2}, row(3, 0.6, 0.4), row(4, 0.6, 0.4)]
+    found = oracle(history)
+    assert (found["oracle_ji_pooled"], found["oracle_dc_pooled"]) == (0.6, 0.7)
+    assert (found["oracle_epoch_pooled"], found["oracle_threshold_pooled"]) == (3, 0.3)
+    assert (found["oracle_ji_case"], found["oracle_epoch_case"]) == (0.7, 1)

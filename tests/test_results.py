@@ -1,0 +1,191 @@
+"""Records on disk, and one trial from start to record."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmark import results
+from benchmark.data.pool import Prepared
+from benchmark.errors import ExitCode, UserError
+from benchmark.execute import Place, execute
+from benchmark.results import Record
+from tests.conftest import TINY
+
+CPU = torch.device("cpu")
+
+
+def place(folder: Path) -> Place:
+    return Place(folder, "study", "preset")
+
+
+def repeatable(folder: Path) -> pd.DataFrame:
+    """`results.csv` without the columns that differ from run to run."""
+    return pd.read_csv(folder / "results.csv").drop(columns=list(results.VOLATILE))
+
+
+def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_path):
+    trial = tiny_trials()[1]
+    record = execute(trial, prepared, place(tmp_path), device=CPU)
+    folder = results.trial_folder(tmp_path, trial.key)
+    assert sorted(f.name for f in folder.iterdir()) == [
+        "cases.csv", "config.yaml", "history.csv", "log.txt", "panel.npz", "record.json",
+    ]  # fmt: skip
+    assert results.read_record(folder / "record.json") == record
+    assert record.is_done
+    assert (record.n_labelled, record.n_unlabelled, record.n_test) == (4, 76, 40)
+    assert record.parameters == 2 * record.parameters_tested
+    assert record.steps == 9
+    assert record.peak_memory_mib is None or record.peak_memory_mib > 50
+    assert len(pd.read_csv(folder / "history.csv")) == 3
+    cases = pd.read_csv(folder / "cases.csv")
+    assert cases.dc.mean() == pytest.approx(record.metrics["dc_case"])
+    assert record.metrics["oracle_ji_pooled"] >= record.metrics["ji_pooled"]
+    with np.load(folder / "panel.npz") as panel:
+        assert panel["image"].shape == (4, 32, 32, 3)
+        assert panel["prediction"].shape == panel["target"].shape == (4, 32, 32)
+
+
+def test_the_same_trial_gives_the_same_numbers_after_any_other(tiny_trials, prepared, tmp_path):
+    first, second = tiny_trials()
+    alone = execute(second, prepared, place(tmp_path / "a"), device=CPU)
+    execute(first, prepared, place(tmp_path / "b"), device=CPU)
+    after = execute(second, prepared, place(tmp_path / "b"), device=CPU)
+    assert alone.metrics == after.metrics
+
+
+def test_a_trial_that_fails_leaves_a_record_that_says_why(tiny_trials, prepared, tmp_path):
+    diverging = dataclasses.replace(
+        tiny_trials()[0],
+        training=dataclasses.replace(tiny_trials()[0].training, learning_rate=1e30),
+    )
+    record = execute(diverging, prepared, place(tmp_path), device=CPU)
+    assert record.status == "failed"
+    assert "not finite at step" in record.error
+    assert record.metrics == {}
+    odd = Prepared(prepared.manifest, prepared.images[:, :30], prepared.masks[:, :30])
+    record = execute(tiny_trials()[0], odd, place(tmp_path), device=CPU)
+    assert record.error == "ValueError: sides must divide by 4, got (30, 32)"
+    log = results.trial_folder(tmp_path, record.key) / "log.txt"
+    assert "Traceback" in log.read_text()
+
+
+def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):
+    good, bad = tiny_trials()
+    execute(good, prepared, place(tmp_path), device=CPU)
+    odd = Prepared(prepared.manifest, prepared.images[:, :30], prepared.masks[:, :30])
+    execute(bad, odd, place(tmp_path), device=CPU)
+    assert results.done_keys(tmp_path) == {good.key}
+    table = results.table(results.read_records(tmp_path))
+    assert table.status.tolist() == ["failed", "done"]
+
+
+def test_the_csv_has_every_column_of_its_documentation(tiny_trials, prepared, tmp_path):
+    execute(tiny_trials()[0], prepared, place(tmp_path), device=CPU)
+    columns = set(pd.read_csv(results.rebuild_csv(tmp_path)).columns)
+    text = (Path(__file__).parent.parent / "results" / "README.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    documented = {name.strip() for row in rows for name in row.replace(", …", "").split(",")}
+    documented = {n for n in documented if "*" not in n and n not in ("column", "")}
+    assert documented <= columns
+    oracles = {c for c in columns if c.startswith("oracle_")}
+    assert columns - documented == oracles - {"oracle_dc_pooled"}
+    assert len(oracles) == 8
+
+
+def damage(file: Path, change) -> None:
+    file.write_text(change(file.read_text()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "",
+        lambda text: json.dumps({**json.loads(text), "unheard": 1}),
+        lambda text: text.replace('"ratio": 0.05', '"ratio": "few"'),
+    ],
+    ids=["half", "empty", "unknown field", "wrong type"],
+)
+def test_a_corrupt_record_is_named_and_not_guessed(tiny_trials, prepared, tmp_path, change):
+    trial = tiny_trials()[0]
+    execute(trial, prepared, place(tmp_path), device=CPU)
+    file = results.trial_folder(tmp_path, trial.key) / "record.json"
+    damage(file, change)
+    with pytest.raises(UserError, match=f"{trial.key}/record.json is not readable") as refusal:
+        results.read_records(tmp_path)
+    assert refusal.value.exit_code == ExitCode.DATA
+
+
+def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
+    record = Record(
+        key="k", cell="c", study="s", status="done", dataset="d", ratio=0.1, method="m", variant="m",
+        seed=0, evaluate_on="test", preset="p", metrics={"a": 0, "b": 0.25, "c": None},
+    )  # fmt: skip
+    results.write_record(tmp_path, record)
+    assert results.read_records(tmp_path) == [record]
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+KILLER = """
+import os, pickle, signal, sys
+import torch
+from pathlib import Path
+from benchmark import evaluate, execute, results
+
+trial, prepared, moment, folder = pickle.load(open(sys.argv[1], "rb"))
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+if moment == "evaluation":
+    counts = evaluate._counts
+    calls = []
+    def counting(*a):
+        calls.append(1)
+        if len(calls) == 8:   # three batches an evaluation: in the third one
+            die()
+        return counts(*a)
+    evaluate._counts = counting
+elif moment == "record":
+    os.fsync = lambda fd: die() if "record.json" in os.readlink(f"/proc/self/fd/{fd}") else None
+elif moment == "rename":
+    replace = Path.replace
+    Path.replace = lambda self, to: die() if Path(to).name == "record.json" else replace(self, to)
+execute.execute(trial, prepared, execute.Place(Path(folder), "study", "preset"), device=torch.device("cpu"))
+"""
+
+
+@pytest.mark.parametrize("moment", ["evaluation", "record", "rename"])
+def test_a_trial_killed_at_any_moment_ends_with_the_same_table(
+    tiny_trials, prepared, tmp_path, moment
+):
+    import pickle
+
+    trial = tiny_trials()[1]
+    execute(trial, prepared, place(tmp_path / "undisturbed"), device=CPU)
+    expected = results.rebuild_csv(tmp_path / "undisturbed")
+    killed = tmp_path / "killed"
+    (tmp_path / "job").write_bytes(pickle.dumps((trial, prepared, moment, str(killed))))
+    script = tmp_path / "killer.py"
+    script.write_text(textwrap.dedent(KILLER))
+    process = subprocess.run([sys.executable, script, tmp_path / "job"], capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert results.done_keys(killed) == set()
+    log = results.trial_folder(killed, trial.key) / "log.txt"
+    assert "epoch 2/3" in log.read_text()
+    record = execute(trial, prepared, place(killed), device=CPU)
+    assert record.is_done
+    assert "resumed after epoch" in log.read_text()
+    results.rebuild_csv(killed)
+    pd.testing.assert_frame_equal(repeatable(killed), repeatable(expected.parent), check_exact=True)
+
+
+def test_two_threads_are_another_trial(tiny_trials):
+    one = tiny_trials()[0]
+    assert tiny_trials(dataclasses.replace(TINY, threads_per_trial=2))[0].key != one.key

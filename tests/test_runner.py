@@ -1,0 +1,143 @@
+"""Grids on Ray: what is killed, is continued; the table is that of an undisturbed run."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from benchmark import results
+
+pytestmark = pytest.mark.slow
+BENCH = Path(sys.executable).with_name("bench")
+GRID = (
+    "run", "--preset", "demo", "--methods", "supervised,cps", "--ratios", "5", "--seeds", "2",
+    "size=[32,32]", "network.widths=[8,16]", "network.dropout=[0,0]", "training.epochs=4",
+    "training.steps_per_epoch=6", "checkpoint_seconds=0",
+)  # fmt: skip
+
+
+class Grid:
+    """`bench run` of four short trials in a process of its own."""
+
+    def __init__(self, data_root: Path, folder: Path, *more: str):
+        self.folder = folder / "results" / "demo"
+        self._log = folder / "output.txt"
+        command = [BENCH, *GRID, *more, "--data-root", data_root, "--results", folder / "results"]
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdout=log, stderr=log, start_new_session=True
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def ended(self) -> int:
+        return self.process.wait(timeout=200)
+
+    def wait_for(self, pattern: str, seconds: float = 120) -> None:
+        """Until a log of a trial matches."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            logs = self.folder.glob("trials/*/log.txt")
+            if any(re.search(pattern, log.read_text()) for log in logs):
+                return
+            assert self.process.poll() is None, self.output
+            time.sleep(0.02)
+        raise AssertionError(f"no log matched {pattern!r}:\n{self.output}")
+
+    def table(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "results.csv").drop(columns=list(results.VOLATILE))
+
+
+def family(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def alive(processes: list[psutil.Process], seconds: float = 30) -> list[psutil.Process]:
+    """Those that still run after some time."""
+    _, left = psutil.wait_procs(processes, timeout=seconds)
+    return [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data_root, tmp_path_factory) -> pd.DataFrame:
+    grid = Grid(data_root, tmp_path_factory.mktemp("undisturbed"))
+    assert grid.ended() == 0, grid.output
+    assert "4 trials: 0 done, 4 to run" in grid.output
+    assert "[4/4]" in grid.output
+    table = grid.table()
+    assert len(table) == 4
+    return table
+
+
+def test_a_driver_killed_in_training_continues_with_what_is_missing(
+    data_root, tmp_path, undisturbed
+):
+    grid = Grid(data_root, tmp_path)
+    grid.wait_for(r"epoch 2/4")
+    workers = family(grid.process)
+    os.kill(grid.process.pid, signal.SIGKILL)
+    grid.ended()
+    assert alive(workers) == []
+    done = len(results.done_keys(grid.folder))
+    again = Grid(data_root, tmp_path)
+    assert again.ended() == 0, again.output
+    assert f"4 trials: {done} done, {4 - done} to run" in again.output
+    pd.testing.assert_frame_equal(again.table(), undisturbed, check_exact=True)
+
+
+def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(data_root, tmp_path, undisturbed):
+    grid = Grid(data_root, tmp_path)
+    grid.wait_for(r"epoch 1/4")
+    workers = [p for p in family(grid.process) if "Trainable" in "".join(p.cmdline()) or "_work" in "".join(p.cmdline())]
+    assert workers, [p.cmdline() for p in family(grid.process)]
+    workers[0].kill()
+    assert grid.ended() == 1, grid.output
+    assert "failed:" in grid.output and "worker process died" in grid.output
+    table = grid.table()
+    assert sorted(table.status) == ["done", "done", "done", "failed"]
+    again = Grid(data_root, tmp_path)
+    assert again.ended() == 0, again.output
+    assert "4 trials: 3 done, 1 to run" in again.output
+    pd.testing.assert_frame_equal(again.table(), undisturbed, check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_grid_says_how_far_it_is_and_leaves_no_process(data_root, tmp_path, name):
+    grid = Grid(data_root, tmp_path, "training.epochs=200")
+    grid.wait_for(r"epoch 1/200")
+    workers = family(grid.process)
+    os.kill(grid.process.pid, getattr(signal, name))
+    assert grid.ended() == 130, grid.output
+    assert re.search(r"interrupted: 0/4 trials done, \d stopped", grid.output)
+    assert "the same command continues" in grid.output
+    assert "Traceback" not in grid.output
+    assert alive(workers) == []
+
+
+def test_a_cell_without_ray_gives_the_same_numbers(data_root, tmp_path, undisturbed):
+    key = undisturbed.key[3]
+    grid = Grid(data_root, tmp_path, "--cell", key)
+    assert grid.ended() == 0, grid.output
+    expected = undisturbed[undisturbed.key == key].reset_index(drop=True)
+    pd.testing.assert_frame_equal(grid.table(), expected, check_exact=True)
+
+
+def test_more_than_any_node_has_is_refused_at_once(data_root, tmp_path):
+    grid = Grid(data_root, tmp_path, "--gpus-per-trial", "64")
+    assert grid.ended() == 4, grid.output
+    assert "no node has 1 CPUs and 64 GPUs for one trial" in grid.output
+
+
+def test_a_cluster_that_does_not_answer_is_named(data_root, tmp_path):
+    grid = Grid(data_root, tmp_path, "--address", "127.0.0.1:1")
+    assert grid.ended() == 4, grid.output
+    assert "cannot connect to the Ray cluster at 127.0.0.1:1" in grid.output
