@@ -250,7 +250,10 @@ def _interrupt(*_) -> None:
 def _guarded(command: Callable[[], object]) -> int:
     is_verbose = "-v" in sys.argv or "--verbose" in sys.argv
     try:
-        return command() or ExitCode.DONE
+        code = command() or ExitCode.DONE
+        if code == ExitCode.INTERRUPTED:  # typer turns KeyboardInterrupt into this
+            raise KeyboardInterrupt
+        return code
     except UserError as error:
         if is_verbose:
             raise

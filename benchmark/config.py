@@ -105,7 +105,9 @@ def _checked(override: str, known_methods: list[str]) -> str:
     """The override in a form that Hydra takes; raises for keys that no setting has."""
     key, equals, _ = override.partition("=")
     if not equals or not re.fullmatch(r"[\w.]+", key):
-        raise UserError(f"a setting is written key=value, such as training.epochs=20, got {override!r}")
+        raise UserError(
+            f"a setting is written key=value, such as training.epochs=20, got {override!r}"
+        )
     if key in _BY_FLAG:
         raise UserError(f'"{key}" is set with {_BY_FLAG[key]}, not as {override!r}')
     group, _, rest = key.partition(".")

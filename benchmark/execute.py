@@ -47,6 +47,8 @@ def execute(
     """
     folder = results.trial_folder(place.study_folder, trial.key)
     folder.mkdir(parents=True, exist_ok=True)
+    for left_over in [*folder.glob("*.tmp"), *folder.glob(".*.tmp")]:  # of a killed process
+        left_over.unlink(missing_ok=True)
     log = _logger(folder / "log.txt", echo)
     log(f"{trial.label} on {device}, {platform.node()}, key {trial.key}")
     started = time.perf_counter()
@@ -191,14 +193,15 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
 def _write_panel(folder: Path, data: pool.TrialData, final: evaluate.Evaluation) -> None:
     """The first test cases as pictures: image, target, prediction."""
     rows = data.evaluation.indices[:_PANEL_CASES]
-    scratch = folder / ".panel.tmp.npz"
-    np.savez_compressed(
-        scratch,
-        case=np.array(data.evaluation.ids[:_PANEL_CASES]),
-        image=data.evaluation.images[rows],
-        target=data.evaluation.masks[rows],
-        prediction=final.predicted[:_PANEL_CASES],
-    )
+    scratch = folder / f".panel.{os.getpid()}.tmp"
+    with scratch.open("wb") as file:
+        np.savez_compressed(
+            file,
+            case=np.array(data.evaluation.ids[:_PANEL_CASES]),
+            image=data.evaluation.images[rows],
+            target=data.evaluation.masks[rows],
+            prediction=final.predicted[:_PANEL_CASES],
+        )
     scratch.replace(folder / "panel.npz")
 
 

@@ -132,9 +132,7 @@ def _parts(method: Method, batch: Batch, progress: float) -> Iterator[Terms]:
 def _check_finite(figures: dict[str, float], step: int, rate: float) -> None:
     if not all(map(math.isfinite, figures.values())):
         terms = ", ".join(f"{name.removeprefix('loss_')} {v:.4g}" for name, v in figures.items())
-        raise Diverged(
-            f"the loss is not finite at step {step} (learning rate {rate:.3g}): {terms}"
-        )
+        raise Diverged(f"the loss is not finite at step {step} (learning rate {rate:.3g}): {terms}")
 
 
 @contextlib.contextmanager
@@ -223,7 +221,7 @@ def _save(checkpoint: Path, run: Run, method: Method, optimiser: torch.optim.Opt
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    scratch = checkpoint.with_suffix(".tmp")
+    scratch = checkpoint.with_suffix(f".{os.getpid()}.tmp")
     with scratch.open("wb") as file:
         torch.save(state, file)
         file.flush()

@@ -16,7 +16,10 @@ def methods(data_root: Path, verbose: bool) -> str:
         if verbose:
             lines += [f"{name}  [{options}]", *(f"    {line}" for line in header.splitlines()), ""]
         else:
-            lines += [f"{name:14}{header.splitlines()[0]}", f"{'':14}[{options}]" if options else ""]
+            lines += [
+                f"{name:14}{header.splitlines()[0]}",
+                f"{'':14}[{options}]" if options else "",
+            ]
     return "\n".join(line for line in lines if line or verbose)
 
 

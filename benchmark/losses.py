@@ -33,9 +33,7 @@ def dice_loss(z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]) -> Float[Tenso
     return (1 - (2 * overlap + 1) / (size + 1)).mean()
 
 
-def cross_entropy_and_dice(
-    z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]
-) -> Float[Tensor, ""]:
+def cross_entropy_and_dice(z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
     """The mean of `cross_entropy` and `dice_loss`."""
     return 0.5 * (cross_entropy(z, y) + dice_loss(z, y))
 

@@ -79,7 +79,10 @@ def _manifest(name: str, data_root: Path) -> pool.Manifest:
     if name not in pool.prepared_names(data_root):
         if name not in cards.names():
             raise unknown(
-                "dataset", name, {*cards.names(), *pool.prepared_names(data_root)}, "bench list datasets"
+                "dataset",
+                name,
+                {*cards.names(), *pool.prepared_names(data_root)},
+                "bench list datasets",
             )
         card = cards.find(name)
         if card.phantom is not None:

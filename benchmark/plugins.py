@@ -29,7 +29,9 @@ def find(name: str) -> type[Method]:
     found = [
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module.__name__
+        if inspect.isclass(value)
+        and issubclass(value, Method)
+        and value.__module__ == module.__name__
     ]
     if len(found) != 1:
         raise UserError(

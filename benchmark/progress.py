@@ -52,7 +52,9 @@ class GridProgress:
         self.failed += not record.is_done
         label = f"{record.variant}/{record.dataset}/{100 * record.ratio:g} %/seed {record.seed}"
         if record.is_done:
-            self._say(f"{label}: DC {record.metrics['dc_pooled']:.4f} in {record.seconds_total:.0f} s")
+            self._say(
+                f"{label}: DC {record.metrics['dc_pooled']:.4f} in {record.seconds_total:.0f} s"
+            )
         else:
             log = f"results/{record.study}/trials/{record.key}/log.txt"
             self._say(f"failed: {label}: {record.error}; log: {log}")

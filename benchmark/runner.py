@@ -6,8 +6,11 @@ of the workers or of this process.
 
 import contextlib
 import io
+import logging
 import os
 import shutil
+import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,6 +51,8 @@ class Cluster:
 @contextlib.contextmanager
 def connected(cluster: Cluster) -> Iterator[None]:
     """A Ray cluster to run on; a local one ends with the block, with all its processes."""
+    _require_reachable(cluster.address)
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=cluster.address or "local",
@@ -59,10 +64,25 @@ def connected(cluster: Cluster) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         where = f"the Ray cluster at {cluster.address}" if cluster.address else "Ray"
         raise UserError(f"cannot connect to {where}: {error}", ExitCode.RESOURCES) from error
+    signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_reachable(address: str | None) -> None:
+    """Refuse a host that does not answer at once; Ray would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # this machine, or "auto"
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot connect to the Ray cluster at {address}: {error}", ExitCode.RESOURCES
+        ) from error
 
 
 def run(
@@ -171,4 +191,3 @@ def _cause(trial) -> str:
     if any("out of memory" in line.lower() or "OutOfMemory" in line for line in lines):
         return "the worker was killed for memory"
     return "the worker process died" + (f": {lines[0].strip()}" if lines else "")
-

@@ -169,7 +169,7 @@ def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:
 def _write_floors(plan: Plan, datasets: dict[str, pool.Prepared]) -> None:
     rows = []
     for name, prepared in datasets.items():
-        data = pool.for_trial(prepared, ratio=1, seed=0, evaluate_on=plan.study.evaluate_on)
+        data = pool.for_trial(prepared, ratio=1.0, seed=0, evaluate_on=plan.study.evaluate_on)
         for floor, scores in evaluate.floors(data.evaluation).items():
             rows.append(
                 {"dataset": name, "evaluate_on": plan.study.evaluate_on, "floor": floor, **scores}

@@ -236,7 +236,9 @@ def _allowed(variants, study, defaults, ratio):
     reference = {k: v for k, v in variants.items() if v[0] == REFERENCE_METHOD}
     if reference or REFERENCE_METHOD not in defaults:
         return reference.items()
-    return {REFERENCE_METHOD: (REFERENCE_METHOD, _resolve(study, defaults, REFERENCE_METHOD))}.items()
+    return {
+        REFERENCE_METHOD: (REFERENCE_METHOD, _resolve(study, defaults, REFERENCE_METHOD))
+    }.items()
 
 
 def training_of(study: Study, method: str) -> Training:

@@ -46,7 +46,9 @@ def build(trials: pd.DataFrame, floors: pd.DataFrame, reading: Reading) -> Table
     """
     rows, left_out = comparable(trials)
     datasets = sorted(rows.dataset.unique())
-    values = {metric: cells(rows, reading.column(metric), reading.ci_level) for _, metric in _METRICS}
+    values = {
+        metric: cells(rows, reading.column(metric), reading.ci_level) for _, metric in _METRICS
+    }
     lines = [("", _floor_name(floors), _floor_cells(floors, datasets, reading))]
     for ratio in sorted(rows.ratio.unique()):
         variants = rows[rows.ratio == ratio].variant.unique()
@@ -92,7 +94,9 @@ def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
     sets = sorted(set(rows.evaluate_on))
     sizes = rows.groupby("dataset").n_test.max()
     evaluated = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
-    lines.append(f"evaluated on: {'/'.join(sets)} ({evaluated} images); presets: {_list(rows.preset)}")
+    lines.append(
+        f"evaluated on: {'/'.join(sets)} ({evaluated} images); presets: {_list(rows.preset)}"
+    )
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is a part of the dataset: {note}")
@@ -175,7 +179,11 @@ def as_markdown(table: Table) -> str:
 def as_latex(table: Table) -> str:
     """A booktabs tabular; the footer as comments. Needs \\usepackage{booktabs}."""
     columns = "ll" + "r" * (2 * len(table.datasets))
-    lines = [*(f"% {line}" for line in table.footer), rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    lines = [
+        *(f"% {line}" for line in table.footer),
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+    ]
     spans = [rf"\multicolumn{{2}}{{c}}{{{latex_escape(name)}}}" for name in table.datasets]
     lines.append(" & ".join(["", "", *spans]) + r" \\")
     rules = [rf"\cmidrule(lr){{{3 + 2 * i}-{4 + 2 * i}}}" for i in range(len(table.datasets))]
@@ -203,7 +211,9 @@ def as_csv(table: Table) -> str:
     writer.writerow(["dataset", "labelled", "method", "metric", "mean", "ci_half_width", "n"])
     for ratio, variant, found in table.rows:
         for (dataset, metric), (mean, half, n) in found.items():
-            writer.writerow([dataset, ratio, variant, metric, mean, "" if math.isnan(half) else half, n])
+            writer.writerow(
+                [dataset, ratio, variant, metric, mean, "" if math.isnan(half) else half, n]
+            )
     return out.getvalue()
 
 

@@ -187,9 +187,7 @@ def test_nuclei_need_a_card_and_no_code(samples, bench, tmp_path):
     card = tmp_path / "nuclei.yaml"
     card.write_text("name: nuclei\nclasses: [background, nucleus]\nmask: binary\nterms: CC0\n")
     root = tmp_path / "root"
-    code, out, _ = bench(
-        "data", "prepare", card, "--from", samples / "nuclei", "--data-root", root
-    )
+    code, out, _ = bench("data", "prepare", card, "--from", samples / "nuclei", "--data-root", root)
     assert code == 0 and "120 train and 30 test cases" in out
     words = [*TINY, "--datasets", "nuclei", "--data-root", root, "--seeds", "1"]
     _, out, _ = bench(*words, "--dry-run", "-v")

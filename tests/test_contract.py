@@ -165,7 +165,9 @@ def test_a_method_imports_mathematics_only(name):
         module
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for module in ([node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+        for module in (
+            [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
     }
     foreign = {m for m in imported - MAY_IMPORT if not m.startswith(f"methods._{name}")}
     assert not foreign, f"{name}: may not import {foreign}"
@@ -183,4 +185,6 @@ def test_it_overfits_one_batch(name, make, batch):
         optimiser.zero_grad()
         method.after_step((step + 1) / 600)
     agreement = (method.eval()(data.x).argmax(1) == data.y).float().mean()
-    assert agreement > 0.97, f"{name}: only {agreement:.3f} of the pixels of two images after 60 steps"
+    assert agreement > 0.97, (
+        f"{name}: only {agreement:.3f} of the pixels of two images after 60 steps"
+    )

@@ -26,7 +26,9 @@ class Brightness(Method):
 def data(images, masks) -> TrialData:
     images = np.array(images, np.uint8)[..., None]
     n = len(images)
-    labelled = Labelled(images, np.array(masks, np.uint8), np.arange(n), [f"c{i}" for i in range(n)])
+    labelled = Labelled(
+        images, np.array(masks, np.uint8), np.arange(n), [f"c{i}" for i in range(n)]
+    )
     return TrialData(labelled, Unlabelled(images, np.arange(0)), labelled, [0.5], [0.25], 2)
 
 

@@ -39,7 +39,9 @@ def test_all_methods_see_the_same_batches_and_seeds_see_others(tiny_trials, prep
 
 def test_images_are_standardised_on_the_train_pool(tiny_trials, prepared):
     trial = tiny_trials()[0]
-    trial = dataclasses.replace(trial, training=dataclasses.replace(trial.training, batch_unlabelled=64))
+    trial = dataclasses.replace(
+        trial, training=dataclasses.replace(trial.training, batch_unlabelled=64)
+    )
     u = draw_batch(trial, data_of(trial, prepared), 0, CPU).u
     assert u.mean((0, 2, 3)).abs().max() < 0.2
     assert (u.std((0, 2, 3)) - 1).abs().max() < 0.2
@@ -88,10 +90,14 @@ def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepare
         tmp_path / "b.pt",
         read=lambda m: evaluate(m, data_of(trial, prepared), CPU).reading,
     )
-    assert all(torch.equal(a, b) for a, b in zip(unread.parameters(), read.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(unread.parameters(), read.parameters(), strict=True)
+    )
 
 
-def test_the_history_has_one_row_per_epoch_with_terms_and_diagnostics(tiny_trials, prepared, tmp_path):
+def test_the_history_has_one_row_per_epoch_with_terms_and_diagnostics(
+    tiny_trials, prepared, tmp_path
+):
     _, found = run(tiny_trials()[1], prepared, tmp_path / "a.pt")
     assert [row["epoch"] for row in found.history] == [1, 2, 3]
     assert [row["step"] for row in found.history] == [3, 6, 9]
@@ -109,9 +115,13 @@ class Broken(Method):
         return {"supervised": self.network(batch.x).mean() * factor}
 
 
-def test_a_loss_that_is_not_finite_stops_the_trial_and_says_where(tiny_trials, prepared, build, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_trial_and_says_where(
+    tiny_trials, prepared, build, tmp_path
+):
     trial = tiny_trials()[0]
-    with pytest.raises(Diverged, match=r"not finite at step 4 \(learning rate 0.003\): supervised nan"):
+    with pytest.raises(
+        Diverged, match=r"not finite at step 4 \(learning rate 0.003\): supervised nan"
+    ):
         fit(
             trial,
             Broken(build(channels=3)),

@@ -174,7 +174,9 @@ def test_a_trial_killed_at_any_moment_ends_with_the_same_table(
     (tmp_path / "job").write_bytes(pickle.dumps((trial, prepared, moment, str(killed))))
     script = tmp_path / "killer.py"
     script.write_text(textwrap.dedent(KILLER))
-    process = subprocess.run([sys.executable, script, tmp_path / "job"], capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, script, tmp_path / "job"], capture_output=True, text=True
+    )
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert results.done_keys(killed) == set()
     log = results.trial_folder(killed, trial.key) / "log.txt"

@@ -16,7 +16,9 @@ DATA = {"glas": "aaaa", "ph2": "bbbb"}
 
 
 def study(**changes) -> Study:
-    return dataclasses.replace(Study(methods=["cps"], datasets=["glas"], ratios=[0.05], seeds=[0]), **changes)
+    return dataclasses.replace(
+        Study(methods=["cps"], datasets=["glas"], ratios=[0.05], seeds=[0]), **changes
+    )
 
 
 def grid(**changes):
@@ -24,7 +26,9 @@ def grid(**changes):
 
 
 def test_the_grid_is_the_product_of_its_axes_seed_by_seed():
-    found = grid(methods=["supervised", "cps"], datasets=["glas", "ph2"], ratios=[0.05, 0.2], seeds=[0, 1])
+    found = grid(
+        methods=["supervised", "cps"], datasets=["glas", "ph2"], ratios=[0.05, 0.2], seeds=[0, 1]
+    )
     assert len(found) == 16
     assert [t.seed for t in found] == [0] * 8 + [1] * 8
     assert len({t.key for t in found}) == 16
@@ -118,7 +122,9 @@ def test_a_malformed_variant_is_refused(text):
 def test_unknown_names_are_refused_with_the_nearest_one():
     with pytest.raises(UserError, match=r'no method "csp"; did you mean "cps"\?'):
         grid(methods=["csp"])
-    with pytest.raises(UserError, match=r'no hyper-parameter of cps "wieght"; did you mean "weight"'):
+    with pytest.raises(
+        UserError, match=r'no hyper-parameter of cps "wieght"; did you mean "weight"'
+    ):
         grid(methods=["cps[wieght=1]"])
     with pytest.raises(UserError, match=r"takes a float such as 5.0, got 'high'"):
         grid(methods=["cps[weight=high]"])

@@ -122,9 +122,7 @@ def _radius(
     return np.hypot(along, across) / (size * outline.clip(0.3))
 
 
-def _noise(
-    rng: np.random.Generator, height: int, width: int, scale: int
-) -> Float[ndarray, "h w"]:
+def _noise(rng: np.random.Generator, height: int, width: int, scale: int) -> Float[ndarray, "h w"]:
     """Smooth unit noise with spots of about `scale` pixels."""
     coarse = rng.normal(size=(max(2, height // scale), max(2, width // scale))).astype(np.float32)
     smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)

@@ -202,9 +202,7 @@ def split_ids(manifest: Manifest, evaluate_on: str) -> tuple[list[str], list[str
     return [i for i in train if i not in dev], [i for i in train if i in dev]
 
 
-def for_trial(
-    prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str
-) -> TrialData:
+def for_trial(prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str) -> TrialData:
     """The labelled subset, the unlabelled rest of the pool without masks, the evaluation set."""
     manifest, images, masks = prepared
     pool, evaluation = split_ids(manifest, evaluate_on)

@@ -115,9 +115,7 @@ def _with_split(cases: list[Case], card: Card) -> list[Case]:
     return sorted(cases, key=lambda case: (case.split != "train", case.id))
 
 
-def _partial(
-    cases: list[Case], card: Card, problems: list[str], allow_partial: bool
-) -> str:
+def _partial(cases: list[Case], card: Card, problems: list[str], allow_partial: bool) -> str:
     found = {split: sum(c.split == split for c in cases) for split in ("train", "test")}
     if not all(found.values()) and not problems:
         raise UserError(

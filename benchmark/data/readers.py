@@ -64,7 +64,8 @@ def read_glas(source: Source) -> Layout | None:
     patients = _glas_patients(source.read(grades)) if grades else {}
     layout = _paired(images, masks, stray)
     layout.cases = [
-        case._replace(split=splits[case.id], group=patients.get(case.id, "")) for case in layout.cases
+        case._replace(split=splits[case.id], group=patients.get(case.id, ""))
+        for case in layout.cases
     ]
     if not grades:
         layout.notes.append("no Grade.csv: patients unknown")

@@ -84,7 +84,9 @@ def test_phantoms_are_deterministic_and_neither_empty_nor_full(tmp_path):
 def test_phantoms_are_not_written_over_something(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="not empty"):
-        phantoms.synthesise(PhantomOptions(kind="glas", train=2, test=1, width=64, height=48), tmp_path)
+        phantoms.synthesise(
+            PhantomOptions(kind="glas", train=2, test=1, width=64, height=48), tmp_path
+        )
 
 
 def test_the_phantom_dataset_has_gland_like_masks(prepared):

@@ -58,7 +58,9 @@ def test_a_zip_and_a_folder_in_either_spelling_give_equal_data(glas, tmp_path):
     kaggle = tmp_path / "Warwick_QU_Dataset"
     shutil.copytree(glas, kaggle)
     sources = [glas, glas.parent, kaggle, zipped(glas, tmp_path / "glas.zip")]
-    hashes = {prepare(GLAS, s, tmp_path / f"r{i}").manifest.data_hash for i, s in enumerate(sources)}
+    hashes = {
+        prepare(GLAS, s, tmp_path / f"r{i}").manifest.data_hash for i, s in enumerate(sources)
+    }
     assert len(hashes) == 1
 
 
@@ -92,8 +94,12 @@ def test_constants_are_those_of_the_train_pool(tmp_path):
         for kind in ("image", "mask"):
             (tmp_path / "d" / split / kind).mkdir(parents=True)
         for value in values:
-            Image.new("RGB", (32, 32), (value,) * 3).save(tmp_path / "d" / split / "image" / f"{value}.png")
-            Image.new("L", (32, 32), value % 2 * 255).save(tmp_path / "d" / split / "mask" / f"{value}.png")
+            Image.new("RGB", (32, 32), (value,) * 3).save(
+                tmp_path / "d" / split / "image" / f"{value}.png"
+            )
+            Image.new("L", (32, 32), value % 2 * 255).save(
+                tmp_path / "d" / split / "mask" / f"{value}.png"
+            )
     manifest = prepare(PAIRS, tmp_path / "d", tmp_path / "root").manifest
     assert manifest.mean == pytest.approx([0.5] * 3)
     assert manifest.std == pytest.approx([0.5] * 3)
@@ -126,7 +132,9 @@ def test_stray_files_are_tolerated_and_named(pairs, tmp_path):
 def test_every_bad_file_is_named_with_what_is_wrong(pairs, tmp_path):
     (pairs / "image" / "0.png").write_text("no image at all")
     Image.new("L", (30, 31)).save(pairs / "mask" / "1.png")
-    Image.fromarray(np.arange(32 * 32, dtype=np.uint8).reshape(32, 32)).save(pairs / "mask" / "2.png")
+    Image.fromarray(np.arange(32 * 32, dtype=np.uint8).reshape(32, 32)).save(
+        pairs / "mask" / "2.png"
+    )
     (pairs / "mask" / "3.png").unlink()
     (pairs / "image" / "4.png").unlink()
     truncated = (pairs / "image" / "5.png").read_bytes()
@@ -167,7 +175,9 @@ def test_one_bit_masks_and_grey_images_with_equal_channels_are_read(pairs, tmp_p
     Image.open(pairs / "mask" / "1.png").convert("RGB").save(pairs / "mask" / "1.png")
     Image.open(pairs / "image" / "2.png").convert("L").save(pairs / "image" / "2.png")
     manifest = prepare(PAIRS, pairs, tmp_path / "root").manifest
-    assert {c.id: round(c.foreground * 32) for c in manifest.cases} == {str(i): i + 1 for i in range(10)}
+    assert {c.id: round(c.foreground * 32) for c in manifest.cases} == {
+        str(i): i + 1 for i in range(10)
+    }
 
 
 def test_a_part_is_refused_unless_allowed_and_then_remembered(glas, tmp_path):
@@ -238,7 +248,9 @@ def test_the_real_glas_sample(samples, tmp_path):
 
 def test_the_real_glas_images_have_the_measured_constants(samples, tmp_path):
     """Means (.7874, .5112, .7851), deviations (.141, .224, .113) of the 85 training images."""
-    outcome = prepare(cards.find("glas"), samples / "glas128", tmp_path / "root", allow_partial=True)
+    outcome = prepare(
+        cards.find("glas"), samples / "glas128", tmp_path / "root", allow_partial=True
+    )
     assert outcome.manifest.mean == pytest.approx([0.7874, 0.5112, 0.7851], abs=6e-4)
     assert outcome.manifest.std == pytest.approx([0.141, 0.224, 0.113], abs=2e-3)
     assert outcome.manifest.partial == "60 of 80 test cases"

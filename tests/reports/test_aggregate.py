@@ -39,7 +39,9 @@ def kept(*rows):
 
 def test_other_settings_under_the_same_name_are_left_out_and_counted():
     seeds, left_out = kept(
-        row(seed=0, cell="old"), row(seed=1, finished_at="2026-01-02"), row(seed=2, finished_at="2026-01-03")
+        row(seed=0, cell="old"),
+        row(seed=1, finished_at="2026-01-02"),
+        row(seed=2, finished_at="2026-01-03"),
     )
     assert seeds == [1, 2]
     assert left_out == ["1 trial with other settings (older) not shown"]
@@ -53,11 +55,16 @@ def test_development_and_test_set_are_never_mixed():
 
 def test_other_data_of_one_dataset_are_left_out_and_other_datasets_stay():
     seeds, left_out = kept(
-        row(), row(seed=1, data_hash="d2", finished_at="2026-01-02"), row(seed=2, dataset="ph2", data_hash="d3")
+        row(),
+        row(seed=1, data_hash="d2", finished_at="2026-01-02"),
+        row(seed=2, dataset="ph2", data_hash="d3"),
     )
     assert seeds == [1, 2]
     assert left_out == ["1 trial with other data (older) not shown"]
 
 
 def test_failed_trials_are_named():
-    assert kept(row(), row(seed=1, status="failed", error="boom")) == ([0], ["1 trial failed: boom"])
+    assert kept(row(), row(seed=1, status="failed", error="boom")) == (
+        [0],
+        ["1 trial failed: boom"],
+    )

@@ -20,12 +20,28 @@ def trials() -> pd.DataFrame:
         for seed, value in enumerate(values):
             rows.append(
                 {
-                    "status": "done", "error": "", "dataset": "glas", "ratio": 0.2, "variant": variant,
-                    "seed": seed, "evaluate_on": "test", "data_hash": "d", "cell": variant, "preset": "cpu",
-                    "finished_at": "2026-01-01", "n_test": 60, "data_partial": "60 of 80 test cases",
-                    "code_version": "0.1.0", "dc_pooled": value, "ji_pooled": value - 0.1,
-                    "dc_case": value - 0.2, "ji_case": value - 0.3, "oracle_dc_pooled": value + 0.1,
-                    "oracle_ji_pooled": value, "oracle_dc_case": value, "oracle_ji_case": value,
+                    "status": "done",
+                    "error": "",
+                    "dataset": "glas",
+                    "ratio": 0.2,
+                    "variant": variant,
+                    "seed": seed,
+                    "evaluate_on": "test",
+                    "data_hash": "d",
+                    "cell": variant,
+                    "preset": "cpu",
+                    "finished_at": "2026-01-01",
+                    "n_test": 60,
+                    "data_partial": "60 of 80 test cases",
+                    "code_version": "0.1.0",
+                    "dc_pooled": value,
+                    "ji_pooled": value - 0.1,
+                    "dc_case": value - 0.2,
+                    "ji_case": value - 0.3,
+                    "oracle_dc_pooled": value + 0.1,
+                    "oracle_ji_pooled": value,
+                    "oracle_dc_case": value,
+                    "oracle_ji_case": value,
                 }  # fmt: skip
             )
     return pd.DataFrame(rows)
