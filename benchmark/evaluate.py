@@ -23,7 +23,7 @@ class Evaluation(NamedTuple):
 
     reading: dict[str, float | int]
     cases: list[dict[str, Any]]
-    predicted: UInt8[ndarray, "n *s"]
+    predicted: UInt8[ndarray, " n *s"]
 
 
 def evaluate(method: Method, data: TrialData, device: torch.device) -> Evaluation:
@@ -95,7 +95,7 @@ def images_to(
 
 
 def _counts(
-    logits: Float[Tensor, "b k *s"], labels: UInt8[ndarray, "b *s"], true: UInt8[ndarray, "b *s"]
+    logits: Float[Tensor, "b k *s"], labels: UInt8[ndarray, " b *s"], true: UInt8[ndarray, " b *s"]
 ) -> Counts:
     if logits.shape[1] > 2:
         return metrics.counts_of_labels(labels, true, logits.shape[1])

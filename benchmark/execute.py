@@ -130,8 +130,7 @@ def build_method(trial: Trial, data: pool.TrialData) -> Method:
         classes=data.classes,
         spatial_dims=data.evaluation.masks.ndim - 1,
         criterion=trial.training.criterion,
-        widths=trial.network.widths,
-        dropout=trial.network.dropout,
+        network=trial.network,
         seed=derive(trial.study_seed, trial.seed),
     )
     return plugins.find(trial.method)(build, **trial.hyperparameters)

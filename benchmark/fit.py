@@ -144,7 +144,7 @@ def _counting_flops(run: Run) -> Iterator[None]:
 
 
 def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -> Batch:
-    """The batch of a step: equal for all methods of a (dataset, ratio, seed), whatever ran before."""
+    """The batch of a step: equal for all methods of one (dataset, ratio, seed)."""
     seeds = (trial.study_seed, trial.seed)
     labelled, unlabelled, training = data.labelled, data.unlabelled, trial.training
     chosen = positions(len(labelled), training.batch_labelled, step, *seeds, "order labelled")

@@ -13,12 +13,12 @@ from torch import Tensor
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
-def cross_entropy(z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
+def cross_entropy(z: Float[Tensor, "b k *s"], y: Int[Tensor, " b *s"]) -> Float[Tensor, ""]:
     """Mean over all pixels of -log p at the true class."""
     return F.cross_entropy(z, y)
 
 
-def dice_loss(z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
+def dice_loss(z: Float[Tensor, "b k *s"], y: Int[Tensor, " b *s"]) -> Float[Tensor, ""]:
     """Mean over images and classes of 1 - (2 Σ p q + 1) / (Σ p² + Σ q² + 1).
 
     The background is a class like the others, and the number of classes is that of z: a batch
@@ -33,12 +33,14 @@ def dice_loss(z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]) -> Float[Tenso
     return (1 - (2 * overlap + 1) / (size + 1)).mean()
 
 
-def cross_entropy_and_dice(z: Float[Tensor, "b k *s"], y: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
+def cross_entropy_and_dice(
+    z: Float[Tensor, "b k *s"], y: Int[Tensor, " b *s"]
+) -> Float[Tensor, ""]:
     """The mean of `cross_entropy` and `dice_loss`."""
     return 0.5 * (cross_entropy(z, y) + dice_loss(z, y))
 
 
-def one_hot(y: Int[Tensor, "b *s"], classes: int) -> Int[Tensor, "b {classes} *s"]:
+def one_hot(y: Int[Tensor, " b *s"], classes: int) -> Int[Tensor, "b {classes} *s"]:
     """Classes (b, *s) as indicators (b, k, *s)."""
     return torch.movedim(F.one_hot(y, classes), -1, 1)
 

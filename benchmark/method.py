@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 
     x: Float[Tensor, "b c *s"]
     """Labelled images."""
-    y: Int[Tensor, "b *s"]
+    y: Int[Tensor, " b *s"]
     """Their classes, 0 is the background."""
     u: Float[Tensor, "m c *s"] | None
     """Unlabelled images; None where every image is labelled (only `supervised` runs there)."""

@@ -56,7 +56,9 @@ def per_case(metric, counts: Counts) -> Float[ndarray, "n t"]:
 
 
 def counts_by_threshold(
-    margin: Float[ndarray, "n *s"], true: Integer[ndarray, "n *s"], thresholds: Float[ndarray, " t"]
+    margin: Float[ndarray, " n *s"],
+    true: Integer[ndarray, " n *s"],
+    thresholds: Float[ndarray, " t"],
 ) -> Counts:
     """Counts of "foreground where its probability is above the threshold", two classes.
 
@@ -79,7 +81,7 @@ def counts_by_threshold(
 
 
 def counts_of_labels(
-    predicted: Integer[ndarray, "n *s"], true: Integer[ndarray, "n *s"], classes: int
+    predicted: Integer[ndarray, " n *s"], true: Integer[ndarray, " n *s"], classes: int
 ) -> Counts:
     """Counts of given label maps, one threshold axis of length 1, classes 1 … classes - 1."""
     n = len(true)

@@ -9,6 +9,7 @@ Level 0 is the finest (full resolution), level 4 the bottleneck (1/16).
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmark.losses import CRITERIA, Criterion
 from benchmark.randomness import derive
+from benchmark.study import Network
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -97,7 +99,7 @@ class Decoder(nn.Module):
     def __init__(self, dims: int, widths: Sequence[int]):
         super().__init__()
         coarse_to_fine = list(widths)[::-1]
-        pairs = list(zip(coarse_to_fine, coarse_to_fine[1:], strict=False))
+        pairs = list(pairwise(coarse_to_fine))
         self.reduce = nn.ModuleList(_initialised(_CONV[dims](low, high, 1)) for low, high in pairs)
         self.blocks = nn.ModuleList(_block(dims, 2 * high, high, 0.0) for _, high in pairs)
         self.up = nn.Upsample(scale_factor=2, mode=_INTERPOLATION[dims], align_corners=True)
@@ -158,13 +160,12 @@ class NetworkBuilder:
         classes: int,
         spatial_dims: int = 2,
         criterion: str = "ce_dice",
-        widths: Sequence[int] = (16, 32, 64, 128, 256),
-        dropout: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
+        network: Network | None = None,
         seed: int = 0,
     ):
         self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
         self.criterion: Criterion = CRITERIA[criterion]
-        self._widths, self._dropout = tuple(widths), tuple(dropout)
+        self._network = network or Network()
         self._seed, self._built = seed, 0
 
     def __call__(
@@ -182,8 +183,8 @@ class NetworkBuilder:
                 in_channels or self.in_channels,
                 out_channels or self.classes,
                 spatial_dims=self.spatial_dims,
-                widths=self._widths,
-                dropout=self._dropout,
+                widths=self._network.widths,
+                dropout=self._network.dropout,
                 time_embedding=time_embedding,
             )
 

@@ -1,4 +1,4 @@
-"""Finds a method by name: `methods/<name>.py`, imported alone, so that a broken one breaks itself."""
+"""Finds a method by name: imports `methods/<name>.py` alone, so a broken one breaks only itself."""
 
 import importlib
 import inspect

@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """The folder `name` ("datasets", "results/published", "conf"): the wheel's, else the checkout's."""
+    """The folder "datasets", "results/published" or "conf": the wheel's, else the checkout's."""
     if name == "conf":
         return _PACKAGE / "conf"
     packaged = _PACKAGE / "_resources" / name

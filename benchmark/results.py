@@ -111,7 +111,7 @@ def read_record(file: Path) -> Record:
         first = str(error.errors()[0]["msg"] if hasattr(error, "errors") else error)
         raise UserError(
             f"the record {file} is not readable ({first}). Nothing writes half a record, so "
-            f"something else changed it: restore it, or delete {file.parent} to run the trial again",
+            f"something else changed it: restore it, or delete {file.parent} to run it again",
             ExitCode.DATA,
         ) from error
 

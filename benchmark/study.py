@@ -153,32 +153,35 @@ def percent(ratio: float) -> str:
 
 def check(study: Study) -> None:
     """Refuse values that no run could have; the names are already known to be right."""
-    values = dataclasses.asdict(study)
-
-    def value_of(path: str) -> Any:
-        node = values
-        for part in path.split("."):
-            node = node[part]
-        return node
-
     for path, choices in _CHOICES.items():
-        if value_of(path) not in choices:
-            raise UserError(f"{path} is one of {', '.join(choices)}, got {value_of(path)!r}")
+        if (value := _at(study, path)) not in choices:
+            raise UserError(f"{path} is one of {', '.join(choices)}, got {value!r}")
     for path in _POSITIVE:
-        if not value_of(path) > 0:
-            raise UserError(f"{path} must be above 0, got {value_of(path)}")
+        if not (value := _at(study, path)) > 0:
+            raise UserError(f"{path} must be above 0, got {value}")
     steps = study.training.steps_per_epoch
     if steps != "labelled" and not (isinstance(steps, int) and steps > 0):
         raise UserError(f'training.steps_per_epoch is "labelled" or above 0, got {steps!r}')
+    _check_grid(study)
+    _check_size(study)
+
+
+def _at(study: Study, path: str) -> Any:
+    """The value of a dotted setting."""
+    for name in path.split("."):
+        study = getattr(study, name)
+    return study
+
+
+def _check_grid(study: Study) -> None:
+    if not (study.ratios and study.seeds and study.methods and study.datasets):
+        raise UserError("a study needs at least one method, dataset, ratio and seed")
     for ratio in study.ratios:
         if not 0 < ratio <= 1:
             raise UserError(
                 f"ratio {percent(ratio)} is outside (0, 100]; a ratio is the percentage of the "
                 "train pool whose masks are given, such as 1,2,5,10,20,100"
             )
-    if not (study.ratios and study.seeds and study.methods and study.datasets):
-        raise UserError("a study needs at least one method, dataset, ratio and seed")
-    _check_size(study)
 
 
 def _check_size(study: Study) -> None:
@@ -195,7 +198,7 @@ def trials(
     defaults: Mapping[str, Mapping[str, Any]],
     data_hashes: Mapping[str, str],
 ) -> list[Trial]:
-    """The grid, one seed after the other, so that an unfinished table is a whole one of fewer seeds.
+    """The grid, seed by seed, so that an unfinished table is a whole one of fewer seeds.
 
     defaults: hyper-parameters of each known method, from its signature. data_hashes: content of
     each prepared dataset; `study.datasets` must name these (no "all").
@@ -247,7 +250,7 @@ def training_of(study: Study, method: str) -> Training:
 
 
 def _variants(study, defaults) -> dict[str, tuple[str, dict[str, Any]]]:
-    """label → (method, resolved hyper-parameters); equal settings appear once."""
+    """Label → (method, resolved hyper-parameters); equal settings appear once."""
     typed = [v for v in study.methods if v != "all"]
     if "all" in study.methods:
         typed = [*defaults, *typed]
@@ -277,7 +280,7 @@ def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dic
 
 
 def _like(default: Any, value: Any, where: str) -> Any:
-    """`value` as the type of the default; a bool is no number."""
+    """The value as the type of the default; a bool is no number."""
     if default is None or value is None:
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

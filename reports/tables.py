@@ -87,8 +87,8 @@ def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
     }[reading.selection]
     aggregate = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
     lines = [
-        f"DC and JI in %, mean ± {100 * reading.ci_level:g} % t half-width over seeds, n = {full_n} "
-        "unless given in brackets",
+        f"DC and JI in %, mean ± {100 * reading.ci_level:g} % t half-width over seeds, "
+        f"n = {full_n} unless given in brackets",
         f"selection: {selection}; aggregation: {aggregate}",
     ]
     sets = sorted(set(rows.evaluate_on))
@@ -177,7 +177,7 @@ def as_markdown(table: Table) -> str:
 
 
 def as_latex(table: Table) -> str:
-    """A booktabs tabular; the footer as comments. Needs \\usepackage{booktabs}."""
+    """A tabular for the package booktabs; the footer as comments."""
     columns = "ll" + "r" * (2 * len(table.datasets))
     lines = [
         *(f"% {line}" for line in table.footer),

@@ -75,8 +75,7 @@ def build():
             classes=2,
             spatial_dims=dims,
             criterion=criterion,
-            widths=(4, 8, 8),
-            dropout=(0.05, 0.1, 0.5),
+            network=Network(widths=[4, 8, 8], dropout=[0.05, 0.1, 0.5]),
             seed=seed,
         )
 

@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 
 class Brightness(Method):
-    """Foreground logit = the first channel; its dropout and buffer show whether it is in eval mode."""
+    """Foreground logit = the first channel; dropout and buffer show whether it is in eval mode."""
 
     def __init__(self):
         super().__init__()

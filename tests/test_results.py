@@ -127,8 +127,8 @@ def test_a_corrupt_record_is_named_and_not_guessed(tiny_trials, prepared, tmp_pa
 
 def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
     record = Record(
-        key="k", cell="c", study="s", status="done", dataset="d", ratio=0.1, method="m", variant="m",
-        seed=0, evaluate_on="test", preset="p", metrics={"a": 0, "b": 0.25, "c": None},
+        key="k", cell="c", study="s", status="done", dataset="d", ratio=0.1, method="m",
+        variant="m",         seed=0, evaluate_on="test", preset="p", metrics={"a": 0, "b": 0.25, "c": None},
     )  # fmt: skip
     results.write_record(tmp_path, record)
     assert results.read_records(tmp_path) == [record]
@@ -157,7 +157,8 @@ elif moment == "record":
 elif moment == "rename":
     replace = Path.replace
     Path.replace = lambda self, to: die() if Path(to).name == "record.json" else replace(self, to)
-execute.execute(trial, prepared, execute.Place(Path(folder), "study", "preset"), device=torch.device("cpu"))
+place = execute.Place(Path(folder), "study", "preset")
+execute.execute(trial, prepared, place, device=torch.device("cpu"))
 """
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def random_symmetry(
-    x: Float[Tensor, "b c *s"], y: Int[Tensor, "b *s"] | None, rng: np.random.Generator
+    x: Float[Tensor, "b c *s"], y: Int[Tensor, " b *s"] | None, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor | None]:
     """Flip each axis of each image, and swap its last two axes if equally long, at even odds.
 

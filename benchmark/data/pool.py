@@ -57,7 +57,7 @@ class Manifest(BaseModel):
 
 
 class Prepared(NamedTuple):
-    """A prepared dataset: images (n, h, w, c) and class masks (n, h, w), in the manifest's order."""
+    """A prepared dataset: images and class masks, in the order of the manifest's cases."""
 
     manifest: Manifest
     images: UInt8[ndarray, "n h w c"]

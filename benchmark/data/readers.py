@@ -73,7 +73,7 @@ def read_glas(source: Source) -> Layout | None:
 
 
 def _glas_patients(table: bytes) -> dict[str, str]:
-    """Case → patient. The released file ends its lines with CR alone and has blanks after commas."""
+    """Case → patient. The released file ends lines with CR alone and has blanks after commas."""
     text = io.StringIO(table.decode("utf-8-sig"), newline=None)
     rows = csv.DictReader((line.strip() for line in text if line.strip()), skipinitialspace=True)
     return {row["name"].strip(): row["patient ID"].strip() for row in rows}

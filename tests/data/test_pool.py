@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from benchmark.data import phantoms, pool
 from benchmark.data.augment import random_symmetry
 from benchmark.data.cards import PhantomOptions
 from benchmark.errors import UserError
 from benchmark.randomness import generator
-import torch
 
 
 def trial_data(prepared, ratio=0.05, seed=0, evaluate_on="test"):

@@ -26,7 +26,8 @@ def test_equal_values_have_width_0_and_one_value_has_none():
 
 def row(**changes):
     base = {
-        "status": "done", "error": "", "dataset": "glas", "ratio": 0.05, "variant": "cps", "seed": 0,
+        "status": "done", "error": "", "dataset": "glas", "ratio": 0.05, "variant": "cps",
+        "seed": 0,
         "evaluate_on": "test", "data_hash": "d1", "cell": "c1", "finished_at": "2026-01-01",
     }  # fmt: skip
     return base | changes

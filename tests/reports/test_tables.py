@@ -7,11 +7,9 @@ from reports import tables
 from tests.reports.test_aggregate import A, B
 
 FLOORS = pd.DataFrame(
-    [
-        {"dataset": "glas", "floor": "all background", "dc_pooled": 0.0, "ji_pooled": 0.0, "dc_case": 0.0, "ji_case": 0.0},
-        {"dataset": "glas", "floor": "all foreground", "dc_pooled": 0.661, "ji_pooled": 0.4937, "dc_case": 0.642, "ji_case": 0.5},
-    ]
-)  # fmt: skip
+    [["glas", "all background", 0, 0, 0, 0], ["glas", "all foreground", 0.661, 0.4937, 0.642, 0.5]],
+    columns=["dataset", "floor", "dc_pooled", "ji_pooled", "dc_case", "ji_case"],
+)
 
 
 def trials() -> pd.DataFrame:
@@ -42,7 +40,7 @@ def trials() -> pd.DataFrame:
                     "oracle_ji_pooled": value,
                     "oracle_dc_case": value,
                     "oracle_ji_case": value,
-                }  # fmt: skip
+                }
             )
     return pd.DataFrame(rows)
 
