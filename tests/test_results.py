@@ -128,7 +128,8 @@ def test_a_corrupt_record_is_named_and_not_guessed(tiny_trials, prepared, tmp_pa
 def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
     record = Record(
         key="k", cell="c", study="s", status="done", dataset="d", ratio=0.1, method="m",
-        variant="m",         seed=0, evaluate_on="test", preset="p", metrics={"a": 0, "b": 0.25, "c": None},
+        variant="m", seed=0, evaluate_on="test", preset="p",
+        metrics={"a": 0, "b": 0.25, "c": None},
     )  # fmt: skip
     results.write_record(tmp_path, record)
     assert results.read_records(tmp_path) == [record]

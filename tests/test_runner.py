@@ -54,7 +54,9 @@ class Grid:
         raise AssertionError(f"no log matched {pattern!r}:\n{self.output}")
 
     def table(self) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "results.csv").drop(columns=list(results.VOLATILE))
+        return pd.read_csv(self.folder / "results.csv").drop(
+            columns=[*results.VOLATILE, "code_version"]
+        )
 
 
 def family(process: subprocess.Popen) -> list[psutil.Process]:
