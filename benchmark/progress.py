@@ -2,19 +2,22 @@
 
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from benchmark.results import Record
+from benchmark.results import Record, trial_folder
 from benchmark.study import Trial
+
+_SHOWN = 4  # running trials named in the live block
 
 
 class GridProgress:
     """Told of trials that start and end; a context manager, for the live block."""
 
-    def __init__(self, total: int, at_once: int, console: Console):
-        self._total, self._at_once, self._console = total, max(1, at_once), console
+    def __init__(self, total: int, study_folder: Path, console: Console):
+        self._total, self._folder, self._console = total, study_folder, console
         self._began = time.monotonic()
         self._running: dict[str, Trial] = {}
         self.finished = self.failed = 0
@@ -56,7 +59,7 @@ class GridProgress:
                 f"{label}: DC {record.metrics['dc_pooled']:.4f} in {record.seconds_total:.0f} s"
             )
         else:
-            log = f"results/{record.study}/trials/{record.key}/log.txt"
+            log = trial_folder(self._folder, record.key) / "log.txt"
             self._say(f"failed: {label}: {record.error}; log: {log}")
         self._refresh()
 
@@ -76,7 +79,7 @@ class GridProgress:
         return f"about {timedelta(seconds=round(seconds))} left"
 
     def _refresh(self) -> None:
-        shown = ", ".join(trial.label for trial in list(self._running.values())[: self._at_once])
+        shown = ", ".join(trial.label for trial in list(self._running.values())[:_SHOWN])
         self._bar.update(
             self._task, completed=self.finished, left=self._left(), running=shown or "starting"
         )

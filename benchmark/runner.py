@@ -180,8 +180,11 @@ class _Watcher(tune.Callback):
 
     def on_trial_error(self, iteration, trials, trial, **info) -> None:
         ours = self._trials[trial.config["key"]]
-        record = failed(ours, self._place, _cause(trial))
-        results.write_record(self._place.study_folder, record)
+        file = results.trial_folder(self._place.study_folder, ours.key) / "record.json"
+        record = results.read_record(file) if file.exists() else None
+        if record is None or not record.is_done:  # else it died after its work was done
+            record = failed(ours, self._place, _cause(trial))
+            results.write_record(self._place.study_folder, record)
         self._progress.trial_ended(record)
 
 
