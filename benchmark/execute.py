@@ -158,13 +158,20 @@ def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
+@torch.no_grad()
 def _parameters_tested(method: Method, data: pool.TrialData, device: torch.device) -> int:
-    """Parameters of the tested network: those that `forward` sends a gradient to."""
-    method.zero_grad(set_to_none=True)
-    method.eval()
+    """Parameters of the tested network: of the modules that take part in `forward`."""
+    used: dict[int, int] = {}
+
+    def note(module, inputs, output) -> None:
+        used.update({id(p): p.numel() for p in module.parameters(recurse=False)})
+
+    hooks = [module.register_forward_hook(note) for module in method.modules()]
     first = data.evaluation.images[data.evaluation.indices[:1]]
-    method(evaluate.images_to(device, first, data)).sum().backward()
-    return sum(p.numel() for p in method.parameters() if p.grad is not None)
+    method.eval()(evaluate.images_to(device, first, data))
+    for hook in hooks:
+        hook.remove()
+    return sum(used.values())
 
 
 def _record(trial: Trial, place: Place, **fields: Any) -> Record:

@@ -89,7 +89,10 @@ def run(plan: Plan, data_root: Path, cluster: Cluster) -> int:
         console.print("starting Ray …", highlight=False)
         place = Place(plan.folder.resolve(), plan.study.name, plan.study.preset)
         try:
-            with runner.connected(cluster), GridProgress(len(missing), plan.folder, console) as progress:
+            with (
+                runner.connected(cluster),
+                GridProgress(len(missing), plan.folder, console) as progress,
+            ):
                 runner.run(missing, datasets, place, cluster, progress)
         except KeyboardInterrupt:
             _ignore_further_interrupts()

@@ -15,7 +15,8 @@ METHODS = plugins.names()
 every_method = pytest.mark.parametrize("name", METHODS)
 in_2d_and_3d = pytest.mark.parametrize("dims", [2, 3])
 MAY_IMPORT = {
-    "collections.abc", "math", "typing", "torch", "torch.nn", "torch.nn.functional", "jaxtyping",
+    "collections.abc", "copy", "math", "typing", "torch", "torch.nn", "torch.nn.functional",
+    "jaxtyping",
     "benchmark.method", "benchmark.losses", "benchmark.schedules", "benchmark.networks",
     "benchmark.diffusion", "benchmark.distance",
 }  # fmt: skip

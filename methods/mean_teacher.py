@@ -1,0 +1,81 @@
+"""Mean teacher: the student must agree with the moving average of itself on noisy images.
+
+    L = S(f(x), y)  +  weight · progress · mean (softmax f(u) - softmax g(u + noise))²
+    g ← aₖ g + (1 - aₖ) f after step k,   aₖ = min(1 - 1/(k + 1), decay)
+
+Paper:   Tarvainen & Valpola, NeurIPS 2017, arXiv:1703.01780
+Code:    HiLab-git/SSL4MIS@06df604 code/train_mean_teacher_2D.py:133-196
+Differs: weight rising linearly to 5 (theirs 0.1, sigmoid ramp over 200 · 150 steps, nothing at all
+         in the first 1000); the average counts steps, as there (some later copies count epochs);
+         the teacher starts as a copy and is tested, as in the paper (tested=student for theirs)
+Cost:    2 networks in training (1 pass of x, 2 of u: student with gradient, teacher without), 1 at
+         test
+"""
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from benchmark.method import Batch, Method, Terms
+from benchmark.networks import NetworkBuilder
+
+
+class MeanTeacher(Method):
+    def __init__(
+        self,
+        build: NetworkBuilder,
+        *,
+        weight: float = 5.0,
+        decay: float = 0.99,
+        noise: float = 0.1,
+        noise_limit: float = 0.2,
+        tested: str = "teacher",
+        buffers: str = "own",
+    ):
+        if tested not in ("teacher", "student") or buffers not in ("own", "copy"):
+            raise ValueError(
+                f"tested is teacher or student, buffers own or copy; got {tested}, {buffers}"
+            )
+        super().__init__()
+        self.student = build()
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        self.criterion = build.criterion
+        self.weight, self.decay = weight, decay
+        self.noise, self.noise_limit = noise, noise_limit
+        self.tested, self.buffers = tested, buffers
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
+        yield {"supervised": self.criterion(self.student(batch.x), batch.y)}
+        z = self.student(batch.u)
+        noise = (self.noise * torch.randn_like(batch.u)).clamp(-self.noise_limit, self.noise_limit)
+        with torch.no_grad():
+            target = self.teacher(batch.u + noise)
+        yield {"consistency": self.weight * progress * consistency(z, target)}
+        same = (z.argmax(1) == target.argmax(1)).float().mean()
+        self.diagnostics = {"agreement": same}
+
+    def after_step(self, progress: float) -> None:
+        follow(self.teacher, self.student, min(1 - 1 / (self.step.item() + 1), self.decay))
+        if self.buffers == "copy":
+            for ours, theirs in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
+                ours.copy_(theirs)
+        self.step += 1
+
+    def forward(self, x):
+        return (self.teacher if self.tested == "teacher" else self.student)(x)
+
+
+def consistency(z: Float[Tensor, "b k *s"], target: Float[Tensor, "b k *s"]) -> Float[Tensor, ""]:
+    """Mean over pixels and classes of the squared difference of the probabilities."""
+    return (z.softmax(1) - target.softmax(1)).square().mean()
+
+
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, rate: float) -> None:
+    """Teacher's parameters ← rate · teacher + (1 - rate) · student; buffers stay its own."""
+    for ours, theirs in zip(teacher.parameters(), student.parameters(), strict=True):
+        ours.lerp_(theirs, 1 - rate)

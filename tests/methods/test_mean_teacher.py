@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from methods.mean_teacher import MeanTeacher, consistency, follow
+
+
+def teacher_after(values: list[float], decay: float = 0.99) -> float:
+    """A one-parameter teacher that starts at 0 and follows these student values."""
+    teacher, student = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(teacher.weight)
+    for k, value in enumerate(values):
+        torch.nn.init.constant_(student.weight, value)
+        follow(teacher, student, min(1 - 1 / (k + 1), decay))
+    return teacher.weight.item()
+
+
+def test_a_constant_student_is_reached_in_the_first_step():
+    """a₀ = 0 overwrites the teacher."""
+    assert teacher_after([1.0]) == 1.0
+    assert teacher_after([1.0] * 7) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(5, 2.0), (10, 4.5), (100, 49.5), (200, 118.118601)])
+def test_the_average_is_the_plain_mean_until_the_decay_takes_over(n, expected):
+    """Student θₖ = k: the mean of 0 … n-1 is (n-1)/2 as long as 1 - 1/(k+1) < 0.99."""
+    assert teacher_after([float(k) for k in range(n)]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_method_counts_steps_not_epochs(build, batch):
+    method = MeanTeacher(build())
+    for expected in (1, 2, 3):
+        method.after_step(0.5)
+        assert method.step.item() == expected
+    assert "step" in method.state_dict()  # so a resumed run counts on
+
+
+def test_the_teacher_starts_as_a_copy_and_never_gets_a_gradient(build, batch):
+    method = MeanTeacher(build())
+    pairs = zip(method.student.parameters(), method.teacher.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    for part in method.loss(batch(), 1.0):
+        sum(part.values()).backward()
+    assert all(p.grad is None and not p.requires_grad for p in method.teacher.parameters())
+
+
+def test_equal_outputs_cost_nothing_and_opposite_certainty_costs_one():
+    """(1, 0) against (0, 1): the mean of 1² and 1²."""
+    z = torch.tensor([100.0, -100.0]).reshape(1, 2, 1, 1)
+    assert consistency(z, z).item() == 0
+    assert consistency(z, -z).item() == pytest.approx(1)
+
+
+def test_only_the_teacher_sees_noise_and_it_is_limited(build, batch):
+    method, data = MeanTeacher(build(), noise=10.0, noise_limit=0.2), batch()
+    seen = {}
+    for name in ("student", "teacher"):
+        network = getattr(method, name)
+        network.register_forward_hook(
+            lambda m, i, z, name=name: seen.setdefault(name, []).append(i[0])
+        )
+    list(method.loss(data, 0.5))
+    difference = (seen["teacher"][0] - data.u).abs()
+    assert torch.equal(seen["student"][1], data.u)
+    assert difference.max().item() == pytest.approx(0.2, abs=1e-6)
+    assert difference.min() > 0
+
+
+def test_the_teacher_keeps_its_own_statistics_unless_told_to_copy(build, batch):
+    own, copying = MeanTeacher(build()), MeanTeacher(build(), buffers="copy")
+    for method in (own, copying):
+        list(method.loss(batch(), 0.5))
+        method.after_step(0.5)
+    mean = "blocks.0.1.running_mean"
+    states = [(m.teacher.state_dict()[mean], m.student.state_dict()[mean]) for m in (own, copying)]
+    assert not torch.equal(*states[0])
+    assert torch.equal(*states[1])
+
+
+def test_the_tested_network_can_be_chosen(build, batch):
+    for tested in ("teacher", "student"):
+        method = MeanTeacher(build(), tested=tested).eval()
+        torch.nn.init.ones_(method.student.output.bias)
+        assert torch.equal(method(batch().x), getattr(method, tested)(batch().x))
+    with pytest.raises(ValueError, match="teacher or student"):
+        MeanTeacher(build(), tested="best")
