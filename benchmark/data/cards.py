@@ -45,6 +45,8 @@ class Card(BaseModel):
     mask: str = "binary"
     """binary: exactly one value beside 0; nonzero: all but 0 is foreground (instance numbers);
     labels: the values are the classes; "> N": foreground where the value is above N."""
+    mask_channel: int | None = Field(default=None, ge=0, le=2)
+    """Which channel of a colour mask holds the classes (0 is red); None: masks are grey."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of cases in the test set, drawn by hash; used only if the files come without split."""
     expected: dict[str, int] = {}

@@ -183,12 +183,7 @@ def _image(image: Image.Image, card: Card) -> UInt8[ndarray, "h w c"]:
 
 def _mask(image: Image.Image, card: Card) -> UInt8[ndarray, "h w"]:
     """Classes 0 … k-1 by the card's rule; ValueError for values that the rule does not expect."""
-    values = np.asarray(image)
-    if values.ndim == 3:
-        values = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
-        if (values != values[..., :1]).any():
-            raise ValueError("the mask is a colour image")
-        values = values[..., 0]
+    values = _grey(image, card.mask_channel)
     present = np.unique(values)
     listed = ", ".join(map(str, present[:6])) + (" …" if len(present) > 6 else "")
     if card.mask == "labels":
@@ -204,6 +199,21 @@ def _mask(image: Image.Image, card: Card) -> UInt8[ndarray, "h w"]:
         )
     above = 0 if card.mask in ("binary", "nonzero") else int(card.mask.removeprefix(">"))
     return (values > above).astype(np.uint8)
+
+
+def _grey(image: Image.Image, channel: int | None) -> ndarray:
+    """The one channel that holds the classes; bits are 0 and 255."""
+    if channel is not None:
+        return np.asarray(image.convert("RGB"))[..., channel]
+    values = np.asarray(image.convert("L") if image.mode == "1" else image)
+    if values.ndim == 3:
+        values = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
+        if (values != values[..., :1]).any():
+            raise ValueError(
+                "the mask is a colour image; the card's mask_channel names the channel"
+            )
+        values = values[..., 0]
+    return values
 
 
 def _refuse(problems: list[str], path: Path) -> None:

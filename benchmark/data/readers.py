@@ -116,6 +116,69 @@ def read_pairs(source: Source) -> Layout | None:
     return layout
 
 
+_PH2 = re.compile(
+    r"(?:.*/)?(?:(IMD\d+)_Dermoscopic_Image/\1|(IMD\d+)_lesion/\2_lesion)\.bmp", re.IGNORECASE
+)
+
+
+def read_ph2(source: Source) -> Layout | None:
+    """PH2 as released: IMD002/IMD002_Dermoscopic_Image/IMD002.bmp, IMD002_lesion/IMD002_lesion.bmp.
+
+    Regions of interest (IMD002_roi/) and the tables beside the images belong to the release and
+    are not read; neither is the lossy copy IMD002_lesion.jpg of some mirrors.
+    """
+    images, masks, stray = {}, {}, []
+    for name in source.files:
+        match = _PH2.fullmatch(name)
+        if match and match[1]:
+            images[match[1].upper()] = name
+        elif match:
+            masks[match[2].upper()] = name
+        elif "_roi/" not in name and not name.rsplit("/", 1)[-1].lower().startswith("ph2_dataset"):
+            stray.append(name)
+    return _paired(images, masks, stray) if masks else None
+
+
+def read_hmeps(source: Source) -> Layout | None:
+    """HMEPS as released: fullFrames/NAME.jpg, annotation/png/NAME.png, annotation/annotations.csv.
+
+    Images end in .jpg or .jpeg and are matched by stem. The table gives the subject of each frame:
+    frames of one subject stay together in every split.
+    """
+    images, masks, stray, table = {}, {}, [], ""
+    for name in source.files:
+        stem, _, extension = name.rsplit("/", 1)[-1].rpartition(".")
+        if "fullFrames/" in name and extension.lower() in ("jpg", "jpeg"):
+            images[stem] = name
+        elif "annotation/png/" in name and extension.lower() == "png":
+            masks[stem] = name
+        elif name.endswith("annotation/annotations.csv"):
+            table = name
+        else:
+            stray.append(name)
+    if not masks:
+        return None
+    layout = _paired(images, masks, stray)
+    if not table:
+        layout.problems.append("annotation/annotations.csv is missing: it names each subject")
+        return layout
+    subjects = _hmeps_subjects(source.read(table))
+    layout.cases = [case._replace(group=subjects.get(case.id, "")) for case in layout.cases]
+    unknown = [case.id for case in layout.cases if not case.group]
+    if unknown:
+        named = f"{', '.join(unknown[:3])}{' …' if len(unknown) > 3 else ''}"
+        layout.problems.append(f"annotations.csv gives no subject for {len(unknown)}: {named}")
+    return layout
+
+
+def _hmeps_subjects(table: bytes) -> dict[str, str]:
+    """Stem of the frame → subject; a number may be written 3 or 3.0."""
+    rows = csv.DictReader(io.StringIO(table.decode("utf-8-sig")), skipinitialspace=True)
+    return {
+        row["filename"].rpartition(".")[0]: row["sub"].strip().removesuffix(".0") for row in rows
+    }
+
+
 def _paired(images: dict[str, str], masks: dict[str, str], stray: list[str]) -> Layout:
     problems = [f"no mask for {images[case]}" for case in sorted(images.keys() - masks.keys())]
     problems += [f"no image for {masks[case]}" for case in sorted(masks.keys() - images.keys())]
@@ -126,6 +189,14 @@ def _paired(images: dict[str, str], masks: dict[str, str], stray: list[str]) -> 
 
 READERS: dict[str, Reader] = {
     "glas": Reader("train_1.bmp with train_1_anno.bmp, testA_1.bmp, … and Grade.csv", read_glas),
+    "ph2": Reader(
+        "IMD002/IMD002_Dermoscopic_Image/IMD002.bmp with IMD002/IMD002_lesion/IMD002_lesion.bmp",
+        read_ph2,
+    ),
+    "hmeps": Reader(
+        "fullFrames/NAME.jpg with annotation/png/NAME.png and annotation/annotations.csv",
+        read_hmeps,
+    ),
     "pairs": Reader(
         "image/NAME.png with mask/NAME.png, optionally beneath train/ and test/", read_pairs
     ),
