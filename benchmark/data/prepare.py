@@ -210,7 +210,7 @@ def _grey(image: Image.Image, channel: int | None) -> ndarray:
         values = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
         if (values != values[..., :1]).any():
             raise ValueError(
-                "the mask is a colour image; the card's mask_channel names the channel"
+                "a colour mask; name its channel with mask_channel in the card"
             )
         values = values[..., 0]
     return values
