@@ -20,7 +20,10 @@ class BuildWithResources(build_py):
         for folder, pattern in (("datasets", "*.yaml"), ("results/published", "*.csv")):
             target = Path(self.build_lib) / "benchmark" / "_resources" / folder
             target.mkdir(parents=True, exist_ok=True)
-            for file in sorted(Path(folder).glob(pattern)):
+            files = sorted(Path(folder).glob(pattern))
+            if not files:
+                raise FileNotFoundError(f"no {folder}/{pattern} to put into the wheel")
+            for file in files:
                 shutil.copy(file, target)
 
 

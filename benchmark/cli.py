@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -256,7 +257,7 @@ def _guarded(command: Callable[[], object]) -> int:
         return code
     except UserError as error:
         if is_verbose:
-            raise
+            traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
     except _UsageError as error:

@@ -30,6 +30,7 @@ _BY_FLAG = {
     "preset": "--preset",
 }
 _PER_METHOD = ("training_of", "hyperparameters")
+_OPEN = (*_PER_METHOD, "training_3d")  # dictionaries: a key in them may be new
 
 
 def presets() -> dict[str, str]:
@@ -75,18 +76,20 @@ def _compose(preset: str, overrides: list[str]) -> Study:
             config = compose(preset, overrides)
         study = OmegaConf.to_object(config)
         per_method = {
-            name: _training_fields(name, fields) for name, fields in study.training_of.items()
+            name: _training_fields(f"training_of.{name}", fields)
+            for name, fields in study.training_of.items()
         }
+        for_volumes = _training_fields("training_3d", study.training_3d)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"wrong setting: {_explain(error)}") from error
-    return dataclasses.replace(study, training_of=per_method)
+    return dataclasses.replace(study, training_of=per_method, training_3d=for_volumes)
 
 
-def _training_fields(method: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _training_fields(where: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The given fields of `Training`, with their types checked and converted."""
     for name in fields:
         if name not in Training.__dataclass_fields__:
-            raise unknown(f"setting training_of.{method}", name, Training.__dataclass_fields__)
+            raise unknown(f"setting {where}", name, Training.__dataclass_fields__)
     merged = OmegaConf.to_object(OmegaConf.merge(_unlocked(Training), fields))
     return {name: getattr(merged, name) for name in fields}
 
@@ -117,7 +120,9 @@ def _checked(override: str, known_methods: list[str]) -> str:
             raise UserError(f"{group} is written {group}.METHOD.NAME=value, got {override!r}")
         if method not in known_methods:
             raise unknown("method", method, known_methods, "bench list methods")
-        return f"++{override}"  # the key is new in a dictionary, and checked later
+        return f"++{override}"  # checked later
+    if group == "training_3d" and rest:
+        return f"++{override}"
     if key not in keys():
         raise unknown("setting", key, keys(), "bench run --help")
     return override
@@ -129,7 +134,7 @@ def keys(schema: type = Study, prefix: str = "") -> list[str]:
     for name, field in schema.__dataclass_fields__.items():
         if dataclasses.is_dataclass(field.type):
             found += keys(field.type, f"{prefix}{name}.")
-        elif prefix + name not in (*_BY_FLAG, *_PER_METHOD):
+        elif prefix + name not in (*_BY_FLAG, *_OPEN):
             found.append(prefix + name)
     return found
 

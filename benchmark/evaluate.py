@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -18,34 +18,44 @@ from benchmark.metrics import Counts
 _BATCH = 16  # images at a time; no influence on the numbers beyond rounding
 
 
+class Diverged(Exception):
+    """A loss or an output is no longer a finite number."""
+
+
 class Evaluation(NamedTuple):
     """reading: figures by column name; cases: one row a case; predicted: class masks."""
 
     reading: dict[str, float | int]
     cases: list[dict[str, Any]]
-    predicted: UInt8[ndarray, " n *s"]
+    predicted: list[UInt8[ndarray, "*s"]]
 
 
-def evaluate(method: Method, data: TrialData, device: torch.device) -> Evaluation:
+def evaluate(
+    method: Method, data: TrialData, device: torch.device, patch: list[int] | None = None
+) -> Evaluation:
     """The method's network on `data.evaluation`.
+
+    patch: of volumes; they are passed through a sliding window of this size.
 
     reading holds dc_pooled, ji_pooled, dc_case, ji_case at the argmax; best_* at the threshold with
     the highest Jaccard on these very images, pooled and per case (the optimistic reading of this
     literature; more than two classes: the argmax again); and counts of empty masks.
+    Raises `Diverged` for logits that are not finite: they would read as all foreground.
     Leaves the method, its buffers and torch's random state as they were.
     """
-    true = data.evaluation.masks[data.evaluation.indices]
     counts, predicted = [], []
     with _as_tested(method):
-        for start, logits in _logits(method, data, device):
-            batch_true = true[start : start + len(logits)]
+        for rows, logits in _logits(method, data, device, patch):
+            if not logits.isfinite().all():
+                raise Diverged("the tested network's logits are not finite")
             labels = logits.argmax(1).cpu().numpy().astype(np.uint8)
-            predicted.append(labels)
-            counts.append(_counts(logits, labels, batch_true))
-    all_counts = Counts(*(np.concatenate(parts) for parts in zip(*counts, strict=True)))
+            predicted += list(labels)
+            true = np.stack([data.evaluation.masks[row] for row in rows])
+            counts.append(_counts(logits, labels, true))
+    all_counts = _joined(counts)
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
     reading = _read(final) | _best(all_counts) | _empty(final)
-    return Evaluation(reading, _case_rows(data.evaluation, final), np.concatenate(predicted))
+    return Evaluation(reading, _case_rows(data.evaluation, final), predicted)
 
 
 def floors(evaluation: Labelled) -> dict[str, dict[str, float]]:
@@ -54,12 +64,16 @@ def floors(evaluation: Labelled) -> dict[str, dict[str, float]]:
     All foreground is class 1 where there are several. A method below the better of the two has
     learnt nothing.
     """
-    true = evaluation.masks[evaluation.indices]
-    classes = max(2, int(true.max()) + 1)
-    return {
-        name: _read(metrics.counts_of_labels(np.full_like(true, value), true, classes))
-        for name, value in (("all background", 0), ("all foreground", 1))
-    }
+    masks = [evaluation.masks[row][None] for row in evaluation.indices]
+    classes = max(2, max(int(true.max()) for true in masks) + 1)
+
+    def scores(value: int) -> dict[str, float]:
+        counts = [
+            metrics.counts_of_labels(np.full_like(true, value), true, classes) for true in masks
+        ]
+        return _read(_joined(counts))
+
+    return {"all background": scores(0), "all foreground": scores(1)}
 
 
 @contextlib.contextmanager
@@ -75,23 +89,47 @@ def _as_tested(method: Method) -> Iterator[None]:
             method.train(was_training)
 
 
-def _logits(method, data: TrialData, device) -> Iterator[tuple[int, Float[Tensor, "b k *s"]]]:
-    evaluation = data.evaluation
-    for start in range(0, len(evaluation), _BATCH):
-        indices = evaluation.indices[start : start + _BATCH]
-        yield start, method(images_to(device, evaluation.images[indices], data)).float()
+def _logits(
+    method: Method, data: TrialData, device: torch.device, patch: list[int] | None
+) -> Iterator[tuple[Int[ndarray, " b"], Float[Tensor, "b k *s"]]]:
+    """Rows of the evaluation set with their logits: images in batches, volumes one by one."""
+    images, indices = data.evaluation.images, data.evaluation.indices
+    if patch is not None:
+        for row in indices[:, None]:
+            x = images_to(device, images[row[0]][None], data, row)
+            yield row, _sliding_window(method, x, patch).float()
+        return
+    for start in range(0, len(indices), _BATCH):
+        rows = indices[start : start + _BATCH]
+        yield rows, method(images_to(device, images[rows], data, rows)).float()
+
+
+def _sliding_window(
+    method: Method, x: Float[Tensor, "1 c *s"], patch: list[int]
+) -> Float[Tensor, "1 k *s"]:
+    """Logits of a volume: windows that overlap by half, averaged where they do."""
+    from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
+
+    return sliding_window_inference(x, patch, 4, method, overlap=0.5, mode="constant")
 
 
 def images_to(
-    device: torch.device, images: UInt8[ndarray, "b *s c"], data: TrialData
+    device: torch.device,
+    images: UInt8[ndarray, "b *s c"],
+    data: TrialData,
+    rows: Int[ndarray, " b"],
 ) -> Float[Tensor, "b c *s"]:
-    """Bytes, channels last → standardised floats on the device, channels first."""
+    """Bytes of these rows, channels last → standardised floats on the device, channels first."""
     # A copy: arrays from an object store are read-only, which torch refuses to wrap.
     x = torch.from_numpy(images.copy()).to(device).movedim(-1, 1).float() / 255
-    shape = (1, -1, *[1] * (x.ndim - 2))
-    mean = torch.tensor(data.mean, device=device).reshape(shape)
-    std = torch.tensor(data.std, device=device).reshape(shape)
+    shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
+    mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=device).reshape(shape)
+    std = torch.tensor(data.std[rows], dtype=torch.float32, device=device).reshape(shape)
     return ((x - mean) / std).contiguous()
+
+
+def _joined(counts: list[Counts]) -> Counts:
+    return Counts(*(np.concatenate(parts) for parts in zip(*counts, strict=True)))
 
 
 def _counts(

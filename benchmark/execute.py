@@ -14,7 +14,8 @@ import yaml
 
 from benchmark import evaluate, plugins, provenance, results
 from benchmark.data import pool
-from benchmark.fit import Diverged, Log, fit, steps_per_epoch
+from benchmark.evaluate import Diverged
+from benchmark.fit import Log, fit, steps_per_epoch
 from benchmark.method import Method
 from benchmark.networks import NetworkBuilder
 from benchmark.randomness import derive
@@ -47,13 +48,13 @@ def execute(
     """
     folder = results.trial_folder(place.study_folder, trial.key)
     folder.mkdir(parents=True, exist_ok=True)
-    for left_over in [*folder.glob("*.tmp"), *folder.glob(".*.tmp")]:  # of a killed process
-        left_over.unlink(missing_ok=True)
+    results.remove_left_overs(folder)
     log = _logger(folder / "log.txt", echo)
     log(f"{trial.label} on {device}, {platform.node()}, key {trial.key}")
     started = time.perf_counter()
-    is_memory_known = _settle(trial, device)
+    is_memory_known = False
     try:
+        is_memory_known = _settle(trial, device)
         record = _fit_and_evaluate(trial, prepared, place, folder, device, log)
     except Diverged as error:
         record = failed(trial, place, str(error))
@@ -65,8 +66,8 @@ def execute(
     record.device = provenance.device_name(device)
     log(f"{record.status} {record.error}".rstrip())
     results.write_record(place.study_folder, record)
-    if record.is_done:
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    # A failed trial starts anew: its checkpoint could hold weights of code that was mended since.
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record
 
 
@@ -96,10 +97,10 @@ def _fit_and_evaluate(
         method,
         data,
         folder / "checkpoint.pt",
-        read=lambda m: evaluate.evaluate(m, data, device).reading,
+        read=lambda m: evaluate.evaluate(m, data, device, trial.patch).reading,
         log=log,
     )
-    final = evaluate.evaluate(method, data, device)
+    final = evaluate.evaluate(method, data, device, trial.patch)
     results.write_table(folder / "history.csv", run.history)
     results.write_table(folder / "cases.csv", final.cases)
     results.write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
@@ -113,7 +114,7 @@ def _fit_and_evaluate(
         n_unlabelled=len(data.unlabelled),
         n_test=len(data.evaluation),
         parameters=sum(p.numel() for p in method.parameters()),
-        parameters_tested=_parameters_tested(method, data, device),
+        parameters_tested=_parameters_tested(trial, method, data),
         flops_per_step=run.flops_per_step,
         steps=trial.training.epochs * steps_per_epoch(trial.training, len(data.labelled)),
         seconds_train=round(run.seconds, 3),
@@ -128,7 +129,7 @@ def build_method(trial: Trial, data: pool.TrialData) -> Method:
     build = NetworkBuilder(
         in_channels=data.channels,
         classes=data.classes,
-        spatial_dims=data.evaluation.masks.ndim - 1,
+        spatial_dims=data.spatial_dims,
         criterion=trial.training.criterion,
         network=trial.network,
         seed=derive(trial.study_seed, trial.seed),
@@ -159,7 +160,7 @@ def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _parameters_tested(method: Method, data: pool.TrialData, device: torch.device) -> int:
+def _parameters_tested(trial: Trial, method: Method, data: pool.TrialData) -> int:
     """Parameters of the tested network: of the modules that take part in `forward`."""
     used: dict[int, int] = {}
 
@@ -167,8 +168,9 @@ def _parameters_tested(method: Method, data: pool.TrialData, device: torch.devic
         used.update({id(p): p.numel() for p in module.parameters(recurse=False)})
 
     hooks = [module.register_forward_hook(note) for module in method.modules()]
-    first = data.evaluation.images[data.evaluation.indices[:1]]
-    method.eval()(evaluate.images_to(device, first, data))
+    sides = trial.patch or data.evaluation.masks[0].shape
+    device = next(method.parameters()).device
+    method.eval()(torch.zeros(1, data.channels, *sides, device=device))
     for hook in hooks:
         hook.remove()
     return sum(used.values())
@@ -197,16 +199,26 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
 
 
 def _write_panel(folder: Path, data: pool.TrialData, final: evaluate.Evaluation) -> None:
-    """The first test cases as pictures: image, target, prediction."""
+    """The first test cases as pictures: image_0, target_0, prediction_0, …
+
+    Of a volume it is the slice across the last axis that has most foreground.
+    """
     rows = data.evaluation.indices[:_PANEL_CASES]
+    panel = {}
+    for i, row in enumerate(rows):
+        target = data.evaluation.masks[row]
+        picture = np.s_[...]
+        if data.spatial_dims == 3:
+            picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
+        panel[f"image_{i}"] = data.evaluation.images[row][picture]
+        panel[f"target_{i}"] = target[picture]
+        panel[f"prediction_{i}"] = final.predicted[i][picture]
     scratch = folder / f".panel.{os.getpid()}.tmp"
     with scratch.open("wb") as file:
         np.savez_compressed(
             file,
             case=np.array(data.evaluation.ids[:_PANEL_CASES]),
-            image=data.evaluation.images[rows],
-            target=data.evaluation.masks[rows],
-            prediction=final.predicted[:_PANEL_CASES],
+            **panel,
         )
     scratch.replace(folder / "panel.npz")
 
@@ -224,4 +236,5 @@ def _logger(file: Path, echo: Log | None) -> Log:
 def _reason(error: Exception) -> str:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return f"out of memory: {str(error).splitlines()[0] if str(error) else 'no detail'}"
-    return f"{type(error).__name__}: {error}"
+    first = str(error).splitlines()[0] if str(error) else "no detail"
+    return f"{type(error).__name__}: {first}"

@@ -15,24 +15,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from numpy import ndarray
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import schedules
 from benchmark.data.augment import random_symmetry
-from benchmark.data.pool import TrialData
-from benchmark.evaluate import images_to
+from benchmark.data.patches import random_patch
+from benchmark.data.pool import Arrays, TrialData
+from benchmark.evaluate import Diverged, images_to
 from benchmark.method import Batch, Method, Terms
 from benchmark.randomness import generator, reseed_torch
 from benchmark.study import Training, Trial
 
 Log = Callable[[str], None]
 Read = Callable[[Method], dict[str, float]]
-
-
-class Diverged(Exception):
-    """The loss is no longer a finite number."""
 
 
 @dataclass
@@ -148,16 +145,34 @@ def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -
     seeds = (trial.study_seed, trial.seed)
     labelled, unlabelled, training = data.labelled, data.unlabelled, trial.training
     chosen = positions(len(labelled), training.batch_labelled, step, *seeds, "order labelled")
+    rng = generator(*seeds, "symmetry labelled", step)
     rows = labelled.indices[chosen]
-    x = images_to(device, labelled.images[rows], data)
-    y = torch.from_numpy(labelled.masks[rows]).to(device).long()
-    x, y = random_symmetry(x, y, generator(*seeds, "symmetry labelled", step))
+    images, masks = _cut(labelled.images, labelled.masks, rows, trial.patch, rng)
+    y = torch.from_numpy(masks).to(device).long()
+    x, y = random_symmetry(images_to(device, images, data, rows), y, rng)
     if len(unlabelled) == 0:
         return Batch(x, y, None)
     chosen = positions(len(unlabelled), training.batch_unlabelled, step, *seeds, "order unlabelled")
-    u = images_to(device, unlabelled.images[unlabelled.indices[chosen]], data)
-    u, _ = random_symmetry(u, None, generator(*seeds, "symmetry unlabelled", step))
+    rng = generator(*seeds, "symmetry unlabelled", step)
+    rows = unlabelled.indices[chosen]
+    images, _ = _cut(unlabelled.images, None, rows, trial.patch, rng)
+    u, _ = random_symmetry(images_to(device, images, data, rows), None, rng)
     return Batch(x, y, u)
+
+
+def _cut(
+    images: Arrays,
+    masks: Arrays | None,
+    rows: Int[ndarray, " b"],
+    patch: list[int] | None,
+    rng: np.random.Generator,
+) -> tuple[UInt8[ndarray, "b *s c"], UInt8[ndarray, " b *s"] | None]:
+    """The images (and masks) of these rows: whole, or a random patch of each volume."""
+    if patch is None:
+        return images[rows], None if masks is None else masks[rows]
+    parts = [random_patch(images[r], None if masks is None else masks[r], patch, rng) for r in rows]
+    cut_images = np.stack([image for image, _ in parts])
+    return cut_images, None if masks is None else np.stack([mask for _, mask in parts])
 
 
 def positions(n: int, batch: int, step: int, *purpose: int | str) -> Int[ndarray, " batch"]:

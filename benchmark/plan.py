@@ -8,7 +8,7 @@ from benchmark import plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.selectors import split_outside_brackets
-from benchmark.study import Study, Trial, percent, trials
+from benchmark.study import DataFacts, Study, Trial, percent, trials
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     known = plugins.names() if "all" in wanted else sorted(wanted | {"supervised"})
     defaults = {name: plugins.hyperparameters(name) for name in known}
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
-    grid = trials(study, defaults, {name: m.data_hash for name, m in manifests.items()})
+    facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
+    grid = trials(study, defaults, facts)
     folder = results_root / study.name
     return Plan(study, grid, results.done_keys(folder), manifests, folder)
 

@@ -8,9 +8,10 @@ The columns are described in `results/README.md`.
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+import psutil
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
@@ -24,11 +25,11 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
-    schema_version: int = SCHEMA
+    schema_version: Literal[1] = SCHEMA
     key: str
     cell: str
     study: str
-    status: str
+    status: Literal["done", "failed"]
     error: str = ""
     dataset: str
     ratio: float
@@ -89,6 +90,14 @@ def write_atomically(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     scratch.replace(file)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Delete half-written files of processes of this machine that are gone (name.PID.tmp)."""
+    for file in folder.glob("*.tmp"):
+        writer = file.name.split(".")[-2]
+        if not (writer.isdigit() and psutil.pid_exists(int(writer))):
+            file.unlink(missing_ok=True)
 
 
 def write_record(study_folder: Path, record: Record) -> None:

@@ -10,7 +10,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from benchmark.errors import UserError, unknown
 from benchmark.selectors import parse_variant
@@ -60,11 +61,13 @@ class Study:
     study_seed: int = 0
     evaluate_on: str = "test"  # test | dev
     evaluate_every: int = 1  # epochs between readings along the way; 0: only the final one
-    size: list[int] | None = None  # of the images; None: as prepared
+    size: list[int] | None = None  # of images; None: as prepared
+    patch: list[int] = field(default_factory=lambda: [112, 112, 80])  # of volumes
     threads_per_trial: int = 1
     precision: str = "float32"  # float32 | bfloat16
     network: Network = field(default_factory=Network)
     training: Training = field(default_factory=Training)
+    training_3d: dict[str, Any] = field(default_factory=dict)  # fields of Training, for volumes
     training_of: dict[str, Any] = field(default_factory=dict)  # method → fields of Training
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # method → its hyper-parameters
     checkpoint_seconds: float = 30.0
@@ -101,7 +104,8 @@ class Trial:
     study_seed: int
     evaluate_on: str
     evaluate_every: int
-    size: list[int] | None
+    size: list[int] | None  # of images
+    patch: list[int] | None  # of volumes
     threads_per_trial: int
     precision: str
     network: Network
@@ -111,10 +115,10 @@ class Trial:
 
     def settings(self) -> dict[str, Any]:
         """Everything that could change the numbers, as plain values."""
-        names = [f.name for f in dataclasses.fields(self) if f.compare]
-        return {name: dataclasses.asdict(self)[name] for name in names}
+        values = dataclasses.asdict(self)
+        return {f.name: values[f.name] for f in dataclasses.fields(self) if f.compare}
 
-    @property
+    @cached_property
     def key(self) -> str:
         """16 hexadecimal digits: a hash of `settings`."""
         return fingerprint(self.settings())
@@ -164,6 +168,19 @@ def check(study: Study) -> None:
         raise UserError(f'training.steps_per_epoch is "labelled" or above 0, got {steps!r}')
     _check_grid(study)
     _check_size(study)
+    _check_network(study.network)
+
+
+def _check_network(network: Network) -> None:
+    if len(network.widths) != len(network.dropout):
+        raise UserError(
+            f"network.dropout has one rate per width, got {len(network.dropout)} rates for "
+            f"{len(network.widths)} widths"
+        )
+    if not network.widths or min(network.widths) < 1:
+        raise UserError(f"network.widths are channels of each level, got {network.widths}")
+    if not all(0 <= rate < 1 for rate in network.dropout):
+        raise UserError(f"rates in network.dropout lie in [0, 1), got {network.dropout}")
 
 
 def _at(study: Study, path: str) -> Any:
@@ -185,23 +202,35 @@ def _check_grid(study: Study) -> None:
 
 
 def _check_size(study: Study) -> None:
-    divisor = 2 ** (len(study.network.widths) - 1)
-    if study.size and any(side <= 0 or side % divisor for side in study.size):
-        raise UserError(
-            f"the sides of size must divide by {divisor} (the network halves them "
-            f"{len(study.network.widths) - 1} times), got {study.size}"
-        )
+    halvings = len(study.network.widths) - 1
+    for name, sides, dims in (("size", study.size, 2), ("patch", study.patch, 3)):
+        if sides is None:
+            continue
+        if len(sides) != dims:
+            raise UserError(f"{name} has {dims} sides, got {sides}")
+        if any(side <= 0 or side % 2**halvings for side in sides):
+            raise UserError(
+                f"the sides of {name} must divide by {2**halvings} (the network halves them "
+                f"{halvings} times), got {sides}"
+            )
+
+
+class DataFacts(NamedTuple):
+    """What trials need to know of a prepared dataset."""
+
+    hash: str
+    is_volume: bool = False
 
 
 def trials(
     study: Study,
     defaults: Mapping[str, Mapping[str, Any]],
-    data_hashes: Mapping[str, str],
+    data: Mapping[str, DataFacts],
 ) -> list[Trial]:
     """The grid, seed by seed, so that an unfinished table is a whole one of fewer seeds.
 
-    defaults: hyper-parameters of each known method, from its signature. data_hashes: content of
-    each prepared dataset; `study.datasets` must name these (no "all").
+    defaults: hyper-parameters of each known method, from its signature. data: facts of each
+    prepared dataset; `study.datasets` must name these (no "all").
     """
     variants = _variants(study, defaults)
     grid = []
@@ -212,7 +241,7 @@ def trials(
                     grid.append(
                         Trial(
                             dataset=dataset,
-                            data_hash=data_hashes[dataset],
+                            data_hash=data[dataset].hash,
                             ratio=ratio,
                             method=method,
                             variant=label,
@@ -221,11 +250,12 @@ def trials(
                             study_seed=study.study_seed,
                             evaluate_on=study.evaluate_on,
                             evaluate_every=study.evaluate_every,
-                            size=study.size,
+                            size=None if data[dataset].is_volume else study.size,
+                            patch=study.patch if data[dataset].is_volume else None,
                             threads_per_trial=study.threads_per_trial,
                             precision=study.precision,
                             network=study.network,
-                            training=training_of(study, method),
+                            training=training_of(study, method, is_volume=data[dataset].is_volume),
                             checkpoint_seconds=study.checkpoint_seconds,
                         )
                     )
@@ -244,9 +274,12 @@ def _allowed(variants, study, defaults, ratio):
     }.items()
 
 
-def training_of(study: Study, method: str) -> Training:
-    """The training settings of one method."""
-    return dataclasses.replace(study.training, **study.training_of.get(method, {}))
+def training_of(study: Study, method: str, *, is_volume: bool = False) -> Training:
+    """The training settings of one method on images or volumes; the most specific ones win."""
+    changes = (study.training_3d if is_volume else {}) | study.training_of.get(method, {})
+    training = dataclasses.replace(study.training, **changes)
+    check(dataclasses.replace(study, training=training))
+    return training
 
 
 def _variants(study, defaults) -> dict[str, tuple[str, dict[str, Any]]]:

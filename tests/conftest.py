@@ -11,7 +11,7 @@ from benchmark import plugins
 from benchmark.data import cards, phantoms, pool
 from benchmark.method import Batch
 from benchmark.networks import NetworkBuilder
-from benchmark.study import Network, Study, Training, trials
+from benchmark.study import DataFacts, Network, Study, Training, trials
 
 CHECKOUT = Path(__file__).parent.parent
 SAMPLES = CHECKOUT.parent / "shared" / "data"
@@ -60,7 +60,7 @@ def tiny_trials(prepared):
 
     def make(study: Study = TINY):
         defaults = {name: plugins.hyperparameters(name) for name in plugins.names()}
-        return trials(study, defaults, {"phantom_glas": prepared.manifest.data_hash})
+        return trials(study, defaults, {"phantom_glas": DataFacts(prepared.manifest.data_hash)})
 
     return make
 

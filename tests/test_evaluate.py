@@ -29,7 +29,14 @@ def data(images, masks) -> TrialData:
     labelled = Labelled(
         images, np.array(masks, np.uint8), np.arange(n), [f"c{i}" for i in range(n)]
     )
-    return TrialData(labelled, Unlabelled(images, np.arange(0)), labelled, [0.5], [0.25], 2)
+    return TrialData(
+        labelled,
+        Unlabelled(images, np.arange(0)),
+        labelled,
+        np.full((n, 1), 0.5),
+        np.full((n, 1), 0.25),
+        2,
+    )
 
 
 def two_cases() -> TrialData:
@@ -56,7 +63,7 @@ def test_the_reading_of_two_cases():
         ("c0", 2, 1, 0),
         ("c1", 0, 0, 1),
     ]
-    assert found.predicted.tolist() == [[[1, 1], [1, 0]], [[0, 0], [0, 0]]]
+    assert [p.tolist() for p in found.predicted] == [[[1, 1], [1, 0]], [[0, 0], [0, 0]]]
 
 
 def test_the_best_threshold_is_at_least_as_good_as_the_argmax():

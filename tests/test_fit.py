@@ -7,8 +7,9 @@ import torch
 
 from benchmark import fit as fitting
 from benchmark.data import pool
+from benchmark.evaluate import Diverged
 from benchmark.execute import build_method
-from benchmark.fit import Diverged, backward, draw_batch, fit
+from benchmark.fit import backward, draw_batch, fit
 from benchmark.method import Method
 from tests.conftest import TINY
 

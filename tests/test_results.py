@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from benchmark import results
-from benchmark.data.pool import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.execute import Place, execute
 from benchmark.results import Record
@@ -50,8 +49,9 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
     assert cases.dc.mean() == pytest.approx(record.metrics["dc_case"])
     assert record.metrics["oracle_ji_pooled"] >= record.metrics["ji_pooled"]
     with np.load(folder / "panel.npz") as panel:
-        assert panel["image"].shape == (4, 32, 32, 3)
-        assert panel["prediction"].shape == panel["target"].shape == (4, 32, 32)
+        assert panel["case"].tolist() == ["testA_1", "testA_10", "testA_11", "testA_12"]
+        assert panel["image_3"].shape == (32, 32, 3)
+        assert panel["prediction_3"].shape == panel["target_3"].shape == (32, 32)
 
 
 def test_the_same_trial_gives_the_same_numbers_after_any_other(tiny_trials, prepared, tmp_path):
@@ -71,7 +71,7 @@ def test_a_trial_that_fails_leaves_a_record_that_says_why(tiny_trials, prepared,
     assert record.status == "failed"
     assert "not finite at step" in record.error
     assert record.metrics == {}
-    odd = Prepared(prepared.manifest, prepared.images[:, :30], prepared.masks[:, :30])
+    odd = prepared._replace(images=prepared.images[:, :30], masks=prepared.masks[:, :30])
     record = execute(tiny_trials()[0], odd, place(tmp_path), device=CPU)
     assert record.error == "ValueError: sides must divide by 4, got (30, 32)"
     log = results.trial_folder(tmp_path, record.key) / "log.txt"
@@ -81,7 +81,7 @@ def test_a_trial_that_fails_leaves_a_record_that_says_why(tiny_trials, prepared,
 def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):
     good, bad = tiny_trials()
     execute(good, prepared, place(tmp_path), device=CPU)
-    odd = Prepared(prepared.manifest, prepared.images[:, :30], prepared.masks[:, :30])
+    odd = prepared._replace(images=prepared.images[:, :30], masks=prepared.masks[:, :30])
     execute(bad, odd, place(tmp_path), device=CPU)
     assert results.done_keys(tmp_path) == {good.key}
     table = results.table(results.read_records(tmp_path))

@@ -9,10 +9,10 @@ from benchmark.selectors import (
     parse_variant,
     split_outside_brackets,
 )
-from benchmark.study import Study, check, fingerprint, percent, trials
+from benchmark.study import DataFacts, Study, check, fingerprint, percent, trials
 
 DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
-DATA = {"glas": "aaaa", "ph2": "bbbb"}
+DATA = {"glas": DataFacts("aaaa"), "ph2": DataFacts("bbbb")}
 
 
 def study(**changes) -> Study:
@@ -75,7 +75,7 @@ def test_the_key_changes_with_whatever_can_change_a_number(change):
 
 
 def test_the_key_changes_with_the_data():
-    assert trials(study(), DEFAULTS, {"glas": "cccc"})[0].key != grid()[0].key
+    assert trials(study(), DEFAULTS, {"glas": DataFacts("cccc")})[0].key != grid()[0].key
 
 
 @pytest.mark.parametrize(

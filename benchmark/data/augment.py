@@ -4,6 +4,8 @@ A random element of the dihedral group for each image (flips and quarter turns),
 ciampluca/hebbian-bootstraping@e18ce3f data/online_aug.py; nothing is interpolated.
 """
 
+from itertools import combinations
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -13,15 +15,17 @@ from torch import Tensor
 def random_symmetry(
     x: Float[Tensor, "b c *s"], y: Int[Tensor, " b *s"] | None, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """Flip each axis of each image, and swap its last two axes if equally long, at even odds.
+    """Flip each axis of each image, and swap each two axes that are equally long, at even odds.
 
-    In 2D on squares these are the eight symmetries, each with probability 1/8.
+    In 2D on squares these are the eight symmetries, each with probability 1/8; in 3D, where
+    patches are longer in two directions than in the third, flips and quarter turns about it.
     """
-    dims = x.ndim - 2
-    for axis in range(-dims, 0):
+    axes = range(2 - x.ndim, 0)
+    for axis in axes:
         x, y = _where(rng, x, y, lambda v, axis=axis: v.flip(axis))
-    if x.shape[-1] == x.shape[-2]:
-        x, y = _where(rng, x, y, lambda v: v.transpose(-1, -2))
+    for one, two in combinations(axes, 2):
+        if x.shape[one] == x.shape[two]:
+            x, y = _where(rng, x, y, lambda v, one=one, two=two: v.transpose(one, two))
     return x, y
 
 

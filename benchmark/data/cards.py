@@ -39,14 +39,24 @@ class Card(BaseModel):
     readers: list[str] = ["pairs"]
     """Layouts in which the data may come, tried in this order."""
     channels: int = Field(default=3, ge=1, le=3)
+    is_volume: bool = False
+    """Three-dimensional, one channel, kept at their own sizes and seen in patches."""
     size: list[Annotated[int, Field(gt=0)]] = [128, 128]
     """Height and width to which images (bilinear) and masks (nearest) are resized."""
+    crop: str = "none"
+    """Of volumes. label_box: around the label, for replication only: it leaks where to look."""
     classes: list[str] = Field(default=["background", "foreground"], min_length=2)
     mask: str = "binary"
     """binary: exactly one value beside 0; nonzero: all but 0 is foreground (instance numbers);
     labels: the values are the classes; "> N": foreground where the value is above N."""
     mask_channel: int | None = Field(default=None, ge=0, le=2)
     """Which channel of a colour mask holds the classes (0 is red); None: masks are grey."""
+    test_ids: list[str] = []
+    """The test set by name, if the files come without split."""
+    keeps_groups: bool = True
+    """Cases of one group (patient, subject) stay on one side of every split that is drawn."""
+    together: list[list[str]] = []
+    """Cases that make up a group though the files do not say so, such as duplicates."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of cases in the test set, drawn by hash; used only if the files come without split."""
     expected: dict[str, int] = {}
@@ -62,6 +72,13 @@ class Card(BaseModel):
         if rule not in MASK_RULES[:-1] and not re.fullmatch(r">\s*\d+", rule):
             raise ValueError(f"mask is one of {', '.join(MASK_RULES)}")
         return rule
+
+    @pydantic.field_validator("crop")
+    @classmethod
+    def _known_crop(cls, crop: str) -> str:
+        if crop not in ("none", "label_box"):
+            raise ValueError("crop is none or label_box")
+        return crop
 
     @pydantic.field_validator("size")
     @classmethod

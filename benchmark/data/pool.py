@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from benchmark.data import splits
+from benchmark.data import splits, volumes
 from benchmark.data.cards import Card
 from benchmark.errors import ExitCode, UserError
 
@@ -27,7 +27,12 @@ class CaseEntry(BaseModel):
     split: str
     group: str
     foreground: float
-    """Share of foreground pixels at the prepared size."""
+    """Share of foreground pixels as prepared."""
+    shape: list[int] = []
+    """Of a volume: (x, y, z)."""
+    mean: float | None = None
+    """Of a volume: what standardises it, in units of its 256 grey levels as [0, 1]."""
+    std: float | None = None
 
 
 class Manifest(BaseModel):
@@ -56,18 +61,26 @@ class Manifest(BaseModel):
         return [case.id for case in self.cases if case.split == split]
 
 
+# Images of one size in one array (n, h, w, c) and masks (n, h, w); volumes, each of its own size,
+# in lists of (x, y, z, c) and (x, y, z). All are uint8, in the order of the manifest's cases.
+Arrays = ndarray | list[ndarray]
+
+
 class Prepared(NamedTuple):
-    """A prepared dataset: images and class masks, in the order of the manifest's cases."""
+    """A prepared dataset in memory."""
 
     manifest: Manifest
-    images: UInt8[ndarray, "n h w c"]
-    masks: UInt8[ndarray, "n h w"]
+    images: Arrays
+    masks: Arrays
+    mean: Float[ndarray, "n c"]
+    """Standardises each case: (image / 255 - mean) / std. Images share the train pool's."""
+    std: Float[ndarray, "n c"]
 
 
 class Unlabelled(NamedTuple):
     """Images without masks: what a trial gets of the unlabelled pool."""
 
-    images: UInt8[ndarray, "n h w c"]
+    images: Arrays
     indices: Int[ndarray, " k"]
 
     def __len__(self) -> int:
@@ -77,8 +90,8 @@ class Unlabelled(NamedTuple):
 class Labelled(NamedTuple):
     """Images with masks."""
 
-    images: UInt8[ndarray, "n h w c"]
-    masks: UInt8[ndarray, "n h w"]
+    images: Arrays
+    masks: Arrays
     indices: Int[ndarray, " k"]
     ids: list[str]
 
@@ -92,13 +105,17 @@ class TrialData(NamedTuple):
     labelled: Labelled
     unlabelled: Unlabelled
     evaluation: Labelled
-    mean: list[float]
-    std: list[float]
+    mean: Float[ndarray, "n c"]
+    std: Float[ndarray, "n c"]
     classes: int
 
     @property
     def channels(self) -> int:
-        return len(self.mean)
+        return self.mean.shape[1]
+
+    @property
+    def spatial_dims(self) -> int:
+        return self.evaluation.masks[0].ndim
 
     @property
     def subset_hash(self) -> str:
@@ -111,12 +128,13 @@ def short_hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def data_hash(
-    cases: list[CaseEntry], images: UInt8[ndarray, "n h w c"], masks: UInt8[ndarray, "n h w"]
-) -> str:
-    """Of everything in a prepared dataset that can change a number."""
-    digest = hashlib.sha256(json.dumps([[c.id, c.split, c.group] for c in cases]).encode())
-    for array in (images, masks):
+def data_hash(card: Card, cases: list[CaseEntry], stored: list[ndarray]) -> str:
+    """Of everything in a prepared dataset that can change a number; stored: as on disk."""
+    facts = [[c.id, c.split, c.group, c.shape, c.mean, c.std] for c in cases]
+    digest = hashlib.sha256(
+        json.dumps([card.name, len(card.classes), card.keeps_groups, facts]).encode()
+    )
+    for array in stored:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()[:16]
@@ -153,9 +171,22 @@ def load(data_root: Path, name: str) -> Prepared:
         masks = np.load(data_root / name / "masks.npy")
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(data_root, name, str(error)) from error
-    if data_hash(manifest.cases, images, masks) != manifest.data_hash:
+    if data_hash(manifest.card, manifest.cases, [images, masks]) != manifest.data_hash:
         raise _damaged(data_root, name, "the arrays are not those that were prepared")
-    return Prepared(manifest, images, masks)
+    if manifest.card.is_volume:
+        shapes = [case.shape for case in manifest.cases]
+        images = volumes.unpack(images, [[*shape, 1] for shape in shapes])
+        masks = volumes.unpack(masks, shapes)
+    return Prepared(manifest, images, masks, *_constants(manifest))
+
+
+def _constants(manifest: Manifest) -> tuple[Float[ndarray, "n c"], Float[ndarray, "n c"]]:
+    """Mean and deviation of each case: its own for volumes, the train pool's for images."""
+    if manifest.card.is_volume:
+        own = np.array([[case.mean, case.std] for case in manifest.cases])
+        return own[:, :1], own[:, 1:]
+    n = len(manifest.cases)
+    return np.tile(manifest.mean, (n, 1)), np.tile(manifest.std, (n, 1))
 
 
 def _damaged(data_root: Path, name: str, what: str) -> UserError:
@@ -167,12 +198,16 @@ def _damaged(data_root: Path, name: str, what: str) -> UserError:
 
 
 def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
-    """The dataset at another (h, w): images bilinear with antialiasing, masks nearest."""
-    if size is None or tuple(size) == prepared.masks.shape[1:]:
+    """The dataset at another (h, w): images bilinear with antialiasing, masks nearest.
+
+    Volumes stay as they are: they are seen in patches.
+    """
+    is_volume = prepared.manifest.card.is_volume
+    if size is None or is_volume or tuple(size) == prepared.masks.shape[1:]:
         return prepared
     images = np.stack([resize_image(image, size) for image in prepared.images])
     masks = np.stack([resize_mask(mask, size) for mask in prepared.masks])
-    return Prepared(prepared.manifest, images, masks)
+    return prepared._replace(images=images, masks=masks)
 
 
 def resize_image(image: UInt8[ndarray, "h w c"], size: list[int]) -> UInt8[ndarray, "H W c"]:
@@ -195,16 +230,15 @@ def split_ids(manifest: Manifest, evaluate_on: str) -> tuple[list[str], list[str
     train = manifest.ids("train")
     if evaluate_on == "test":
         return train, manifest.ids("test")
-    groups = [case.group for case in manifest.cases if case.split == "train"]
-    if len(set(groups)) < 20:  # too few groups to come near 20 %: case by case
-        groups = [""] * len(train)
+    keeps = manifest.card.keeps_groups
+    groups = [c.group if keeps else "" for c in manifest.cases if c.split == "train"]
     dev = splits.held_out(train, groups, DEV_SHARE, manifest.name, "dev")
     return [i for i in train if i not in dev], [i for i in train if i in dev]
 
 
 def for_trial(prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str) -> TrialData:
     """The labelled subset, the unlabelled rest of the pool without masks, the evaluation set."""
-    manifest, images, masks = prepared
+    manifest, images, masks, mean, std = prepared
     pool, evaluation = split_ids(manifest, evaluate_on)
     chosen = set(splits.labelled_subset(pool, manifest.name, seed, ratio))
     row = {case.id: i for i, case in enumerate(manifest.cases)}
@@ -217,7 +251,7 @@ def for_trial(prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str) 
         labelled=Labelled(images, masks, indices(labelled), labelled),
         unlabelled=Unlabelled(images, indices([i for i in pool if i not in chosen])),
         evaluation=Labelled(images, masks, indices(evaluation), evaluation),
-        mean=manifest.mean,
-        std=manifest.std,
+        mean=mean,
+        std=std,
         classes=len(manifest.card.classes),
     )

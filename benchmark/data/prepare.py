@@ -3,7 +3,6 @@
 The prepared folder `<data root>/<name>/` appears whole or not at all.
 """
 
-import io
 import os
 import shutil
 import tempfile
@@ -15,10 +14,10 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, UnidentifiedImageError
 
-from benchmark.data import pool, splits
+from benchmark.data import pool, splits, volumes
 from benchmark.data.cards import Card
+from benchmark.data.decode import Decoded, decode
 from benchmark.data.readers import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.errors import ExitCode, UserError
@@ -58,10 +57,10 @@ def prepare(
         if done is not None:
             return Outcome(done, data_root / card.name, True, layout.stray)
         cases = _with_split(layout.cases, card)
-        partial = _partial(cases, card, layout.problems, allow_partial)
-        images, masks, problems = _decode(source, card, progress(cases))
+        decoded, problems = _decode_all(source, card, progress(cases))
         _refuse(layout.problems + problems, path)
-        manifest = _manifest(card, source, layout, cases, (images, masks), partial)
+        partial = _partial(cases, card, allow_partial)
+        manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
     return Outcome(manifest, data_root / card.name, False, layout.stray)
 
@@ -107,17 +106,23 @@ def _up_to_date(
 
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
-    """Cases sorted by id, each in a split; files without split get the card's share by hash."""
+    """Cases sorted by id, each in a split: the files' own, the card's, or drawn by hash."""
+    group = {case: f"together {i}" for i, pair in enumerate(card.together) for case in pair}
+    cases = [case._replace(group=group.get(case.id, case.group)) for case in cases]
     if any(not case.split for case in cases):
-        ids, groups = [c.id for c in cases], [c.group for c in cases]
-        test = splits.held_out(ids, groups, card.test_share, card.name, "split")
+        ids = [case.id for case in cases]
+        groups = [case.group if card.keeps_groups else "" for case in cases]
+        test = set(card.test_ids) & set(ids) or splits.held_out(
+            ids, groups, card.test_share, card.name, "split"
+        )
         cases = [c._replace(split="test" if c.id in test else "train") for c in cases]
     return sorted(cases, key=lambda case: (case.split != "train", case.id))
 
 
-def _partial(cases: list[Case], card: Card, problems: list[str], allow_partial: bool) -> str:
+def _partial(cases: list[Case], card: Card, allow_partial: bool) -> str:
+    """How the cases differ from the whole dataset; `UserError` if that is not allowed."""
     found = {split: sum(c.split == split for c in cases) for split in ("train", "test")}
-    if not all(found.values()) and not problems:
+    if not all(found.values()):
         raise UserError(
             f"{card.name} needs training and test cases, found {found['train']} and "
             f"{found['test']}",
@@ -138,82 +143,17 @@ def _partial(cases: list[Case], card: Card, problems: list[str], allow_partial: 
     return partial
 
 
-def _decode(source: Source, card: Card, cases: Iterable[Case]):
-    images, masks, problems = [], [], []
+def _decode_all(
+    source: Source, card: Card, cases: Iterable[Case]
+) -> tuple[list[Decoded], list[str]]:
+    """Every case that can be read, and a line on each that cannot."""
+    decoded, problems = [], []
     for case in cases:
         try:
-            image = _image(_open(source, case.image), card)
-            mask = _mask(_open(source, case.mask), card)
+            decoded.append(decode(source, card, case))
         except (OSError, ValueError) as error:
             problems.append(f"{case.id}: {error}")
-            continue
-        if image.shape[:2] != mask.shape:
-            problems.append(
-                f"{case.id}: the mask has another size than the image: {_by(mask)} in {case.mask}, "
-                f"{_by(image)} in {case.image}"
-            )
-            continue
-        images.append(pool.resize_image(image, card.size))
-        masks.append(pool.resize_mask(mask, card.size))
-    return images, masks, problems
-
-
-def _by(array: ndarray) -> str:
-    return f"{array.shape[1]}×{array.shape[0]}"
-
-
-def _open(source: Source, name: str) -> Image.Image:
-    content = source.read(name)
-    try:
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except UnidentifiedImageError:
-        raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from error
-    return image
-
-
-def _image(image: Image.Image, card: Card) -> UInt8[ndarray, "h w c"]:
-    if image.mode.startswith(("I", "F")):
-        raise ValueError(f"the image has more than 8 bits per channel (mode {image.mode})")
-    array = np.asarray(image.convert("RGB" if card.channels == 3 else "L"))
-    return array.reshape(*array.shape[:2], card.channels)
-
-
-def _mask(image: Image.Image, card: Card) -> UInt8[ndarray, "h w"]:
-    """Classes 0 … k-1 by the card's rule; ValueError for values that the rule does not expect."""
-    values = _grey(image, card.mask_channel)
-    present = np.unique(values)
-    listed = ", ".join(map(str, present[:6])) + (" …" if len(present) > 6 else "")
-    if card.mask == "labels":
-        if present.max() >= len(card.classes):
-            raise ValueError(
-                f"mask values {listed}, but classes 0 … {len(card.classes) - 1} ({card.name}.yaml)"
-            )
-        return values.astype(np.uint8)
-    if card.mask == "binary" and len(present[present > 0]) > 1:
-        raise ValueError(
-            f'mask values {listed}, but the card says "mask: binary" (0 and one other); '
-            'use "nonzero" for instance numbers or "> 127" for grey levels'
-        )
-    above = 0 if card.mask in ("binary", "nonzero") else int(card.mask.removeprefix(">"))
-    return (values > above).astype(np.uint8)
-
-
-def _grey(image: Image.Image, channel: int | None) -> ndarray:
-    """The one channel that holds the classes; bits are 0 and 255."""
-    if channel is not None:
-        return np.asarray(image.convert("RGB"))[..., channel]
-    values = np.asarray(image.convert("L") if image.mode == "1" else image)
-    if values.ndim == 3:
-        values = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
-        if (values != values[..., :1]).any():
-            raise ValueError(
-                "a colour mask; name its channel with mask_channel in the card"
-            )
-        values = values[..., 0]
-    return values
+    return decoded, problems
 
 
 def _refuse(problems: list[str], path: Path) -> None:
@@ -225,37 +165,64 @@ def _refuse(problems: list[str], path: Path) -> None:
     raise UserError(f"{count} in {path}; nothing was written:\n{shown}{more}", ExitCode.DATA)
 
 
-def _manifest(card, source, layout, cases, arrays, partial) -> pool.Manifest:
-    images, masks = (np.stack(array) for array in arrays)
+def _assemble(
+    card: Card, source: Source, layout: Layout, cases: list[Case], decoded: list[Decoded], partial
+) -> tuple[pool.Manifest, ndarray, ndarray]:
+    """The manifest, and images and masks as they are stored."""
     entries = [
         pool.CaseEntry(
-            id=case.id, split=case.split, group=case.group, foreground=float((mask > 0).mean())
+            id=case.id,
+            split=case.split,
+            group=case.group,
+            foreground=float((one.mask > 0).mean()),
+            shape=list(one.mask.shape) if card.is_volume else [],
+            mean=one.mean,
+            std=one.std,
         )
-        for case, mask in zip(cases, masks, strict=True)
+        for case, one in zip(cases, decoded, strict=True)
     ]
-    train = images[[entry.split == "train" for entry in entries]]
-    axes = tuple(range(train.ndim - 1))
-    return pool.Manifest(
+    join = volumes.pack if card.is_volume else np.stack
+    images, masks = join([one.image for one in decoded]), join([one.mask for one in decoded])
+    mean, std = ([], []) if card.is_volume else _constants(images, entries)
+    if card.crop == "label_box":
+        cropped = "volumes cropped around their labels, which tells where to look"
+        partial = ", ".join(filter(None, [partial, cropped]))
+    manifest = pool.Manifest(
         format=pool.FORMAT,
         card=card,
         source=source.path.name,
         source_fingerprint=source.fingerprint,
-        data_hash=pool.data_hash(entries, images, masks),
-        mean=[float(m) for m in (train / 255).mean(axes)],
-        std=[max(float(s), 1e-6) for s in (train / 255).std(axes)],
+        data_hash=pool.data_hash(card, entries, [images, masks]),
+        mean=mean,
+        std=std,
         cases=entries,
         partial=partial,
         notes=layout.notes,
     )
+    return manifest, images, masks
 
 
-def _write(manifest, images, masks, data_root: Path) -> None:
+def _constants(
+    images: UInt8[ndarray, "n h w c"], entries: list[pool.CaseEntry]
+) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel over the pixels of the train pool, in [0, 1]."""
+    train = images[[entry.split == "train" for entry in entries]]
+    grey = np.arange(256) / 255
+    mean, std = [], []
+    for channel in np.moveaxis(train, -1, 0):  # counted, for floats would need 16 times the memory
+        shares = np.bincount(channel.ravel(), minlength=256) / channel.size
+        mean.append(float(shares @ grey))
+        std.append(max(float(np.sqrt(shares @ (grey - mean[-1]) ** 2)), 1e-6))
+    return mean, std
+
+
+def _write(manifest: pool.Manifest, images: ndarray, masks: ndarray, data_root: Path) -> None:
     """Write beside the target, then rename: a killed prepare leaves no half dataset."""
     target = data_root / manifest.name
     scratch = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", dir=data_root))
     try:
-        np.save(scratch / "images.npy", np.stack(images))
-        np.save(scratch / "masks.npy", np.stack(masks))
+        np.save(scratch / "images.npy", images)
+        np.save(scratch / "masks.npy", masks)
         (scratch / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         os.chmod(scratch, 0o755)
         old = scratch.with_suffix(".old")

@@ -61,8 +61,8 @@ def read_glas(source: Source) -> Layout | None:
             stray.append(name)
     if not masks:
         return None
-    patients = _glas_patients(source.read(grades)) if grades else {}
     layout = _paired(images, masks, stray)
+    patients = _column(source, grades, "name", "patient ID", layout) if grades else {}
     layout.cases = [
         case._replace(split=splits[case.id], group=patients.get(case.id, ""))
         for case in layout.cases
@@ -72,47 +72,91 @@ def read_glas(source: Source) -> Layout | None:
     return layout
 
 
-def _glas_patients(table: bytes) -> dict[str, str]:
-    """Case → patient. The released file ends lines with CR alone and has blanks after commas."""
-    text = io.StringIO(table.decode("utf-8-sig"), newline=None)
-    rows = csv.DictReader((line.strip() for line in text if line.strip()), skipinitialspace=True)
-    return {row["name"].strip(): row["patient ID"].strip() for row in rows}
+def _column(source: Source, table: str, key: str, value: str, layout: Layout) -> dict[str, str]:
+    """Two columns of a CSV table as a dictionary; what is wrong with it becomes a problem.
+
+    Line ends may be CR alone, and blanks may follow commas: the released Grade.csv has both.
+    """
+    try:
+        text = source.read(table).decode("utf-8-sig")
+        lines = (line.strip() for line in io.StringIO(text, newline=None) if line.strip())
+        rows = list(csv.DictReader(lines, skipinitialspace=True))
+        return {row[key].strip(): row[value].strip() for row in rows}
+    except (OSError, UnicodeDecodeError, KeyError, AttributeError) as error:
+        layout.problems.append(
+            f'{table} is no table with the columns "{key}" and "{value}" in every line '
+            f"({type(error).__name__}: {error})"
+        )
+        return {}
 
 
 _FOLDERS = {
     **dict.fromkeys(("image", "images"), "image"),
     **dict.fromkeys(("mask", "masks", "label", "labels"), "mask"),
 }
-_SPLITS = {"train": "train", "test": "test", "val": "test"}
+_SPLITS = {
+    "train": "train",
+    "test": "test",
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+}
+_VOLUME_FILES = (".nii", ".nii.gz", ".nrrd")
 _IMAGE_FILES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 def read_pairs(source: Source) -> Layout | None:
-    """Equal file names under image/ and mask/, optionally beneath train/ and test/ (or val/)."""
-    found: dict[str, dict[str, str]] = {"image": {}, "mask": {}}
-    splits, stray, problems, parts = {}, [], [], set()
+    """Equal names of images under image/ and mask/, beneath train/ and test/ (or val/) or not."""
+    return _read_pairs(source, _IMAGE_FILES)
+
+
+def read_volume_pairs(source: Source) -> Layout | None:
+    """The same layout with NIfTI or NRRD volumes."""
+    return _read_pairs(source, _VOLUME_FILES)
+
+
+def _read_pairs(source: Source, extensions: tuple[str, ...]) -> Layout | None:
+    found: dict[str, dict[tuple[str, str], str]] = {"image": {}, "mask": {}}
+    stray, problems = [], []
     for name in source.files:
         *folders, file = name.split("/")
         kind = _FOLDERS.get(folders[-1].lower()) if folders else None
-        stem, dot, extension = file.rpartition(".")
-        if kind is None or dot + extension.lower() not in _IMAGE_FILES:
+        extension = next((e for e in extensions[::-1] if file.lower().endswith(e)), "")
+        if kind is None or not extension:
             stray.append(name)
             continue
-        part = folders[-2].lower() if len(folders) > 1 and folders[-2].lower() in _SPLITS else ""
-        if found[kind].setdefault(stem, name) != name:
-            problems.append(f"two files for the {kind} of {stem}: {found[kind][stem]}, {name}")
-        if kind == "image":
-            splits[stem] = _SPLITS.get(part, "")
-            parts.add(part)
+        split = _SPLITS.get(folders[-2].lower(), "") if len(folders) > 1 else ""
+        stem = file[: -len(extension)]
+        if found[kind].setdefault((split, stem), name) != name:
+            other = found[kind][split, stem]
+            problems.append(f"two files for the {kind} of {stem}: {other}, {name}")
     if not (found["image"] and found["mask"]):
         return None
-    layout = _paired(found["image"], found["mask"], stray)
+    return _split_layout(found, stray, problems)
+
+
+def _split_layout(found, stray: list[str], problems: list[str]) -> Layout:
+    """Cases of the folders' splits; equal names in two splits are told apart as split_name."""
+    keys = sorted({*found["image"], *found["mask"]})
+    stems = [stem for _, stem in keys]
+    ids = {
+        (split, stem): f"{split}_{stem}" if stems.count(stem) > 1 else stem for split, stem in keys
+    }
+    images, masks = ({ids[key]: n for key, n in found[kind].items()} for kind in ("image", "mask"))
+    layout = _paired(images, masks, stray)
+    splits = {split for split, _ in keys}
+    if "" in splits and len(splits) > 1:
+        named = ", ".join(sorted(splits - {""}))
+        problems.append(f"some images lie in {named}/ and others in no split: move them into one")
+    elif splits == {"train", "validation"}:
+        layout.notes.append("the validation folder is taken as the test set")
+    elif "validation" in splits:
+        problems.append(
+            "there is a validation folder beside train/ and test/: nothing would use it. Move its "
+            "images into train/ (a development set is drawn from there)"
+        )
+    taken = {"validation": "test"}
+    of = {ids[key]: taken.get(key[0], key[0]) for key in keys}
+    layout.cases = [case._replace(split=of[case.id]) for case in layout.cases]
     layout.problems = problems + layout.problems
-    if {"val", "test"} <= parts:
-        layout.problems.append("both val/ and test/ are there: keep the one that is the test set")
-    elif "val" in parts:
-        layout.notes.append("val/ is taken as the test set")
-    layout.cases = [case._replace(split=splits[case.id]) for case in layout.cases]
     return layout
 
 
@@ -162,21 +206,54 @@ def read_hmeps(source: Source) -> Layout | None:
     if not table:
         layout.problems.append("annotation/annotations.csv is missing: it names each subject")
         return layout
-    subjects = _hmeps_subjects(source.read(table))
-    layout.cases = [case._replace(group=subjects.get(case.id, "")) for case in layout.cases]
+    subjects = _column(source, table, "filename", "sub", layout)
+    # A number may be written 3 or 3.0; the frame's extension varies.
+    groups = {n.rpartition(".")[0]: sub.removesuffix(".0") for n, sub in subjects.items()}
+    layout.cases = [case._replace(group=groups.get(case.id, "")) for case in layout.cases]
     unknown = [case.id for case in layout.cases if not case.group]
-    if unknown:
+    if subjects and unknown:
         named = f"{', '.join(unknown[:3])}{' …' if len(unknown) > 3 else ''}"
-        layout.problems.append(f"annotations.csv gives no subject for {len(unknown)}: {named}")
+        layout.problems.append(f"{table} gives no subject for {len(unknown)} frames: {named}")
     return layout
 
 
-def _hmeps_subjects(table: bytes) -> dict[str, str]:
-    """Stem of the frame → subject; a number may be written 3 or 3.0."""
-    rows = csv.DictReader(io.StringIO(table.decode("utf-8-sig")), skipinitialspace=True)
-    return {
-        row["filename"].rpartition(".")[0]: row["sub"].strip().removesuffix(".0") for row in rows
-    }
+_LA_CASE = re.compile(r"(?:(.*)/)?([A-Z0-9]{20})/([^/]+)")
+
+
+def read_la(source: Source) -> Layout | None:
+    """LA as released: Training Set/ID/lgemri.nrrd with laendo.nrrd (lawall.nrrd is not read).
+
+    The 54 cases of its Testing Set are left out, as in the literature, which splits the 100.
+    """
+    images, masks, stray, unused = {}, {}, [], set()
+    for name in source.files:
+        match = _LA_CASE.fullmatch(name)
+        file = match[3] if match else ""
+        if match and "Testing Set" in (match[1] or ""):
+            unused.add(match[2])
+        elif file in ("lgemri.nrrd", "laendo.nrrd"):
+            (images if file == "lgemri.nrrd" else masks)[match[2]] = name
+        elif file != "lawall.nrrd":
+            stray.append(name)
+    if not masks:
+        return None
+    layout = _paired(images, masks, stray)
+    if unused:
+        layout.notes.append(f"{len(unused)} cases of the Testing Set are not used")
+    return layout
+
+
+def read_la_h5(source: Source) -> Layout | None:
+    """LA as prepared by UA-MT: ID/mri_norm2.h5 with image and label, standardised and cropped."""
+    cases, stray = [], []
+    for name in source.files:
+        match = _LA_CASE.fullmatch(name)
+        if match and match[3] == "mri_norm2.h5":
+            cases.append(Case(match[2], "", "", f"{name}:image", f"{name}:label"))
+        elif not name.endswith((".list", ".txt")):
+            stray.append(name)
+    notes = ["x and y were cropped around the label before, in test volumes too"]
+    return Layout(sorted(cases), stray, notes=notes) if cases else None
 
 
 def _paired(images: dict[str, str], masks: dict[str, str], stray: list[str]) -> Layout:
@@ -196,6 +273,12 @@ READERS: dict[str, Reader] = {
     "hmeps": Reader(
         "fullFrames/NAME.jpg with annotation/png/NAME.png and annotation/annotations.csv",
         read_hmeps,
+    ),
+    "la": Reader("Training Set/ID/lgemri.nrrd with Training Set/ID/laendo.nrrd", read_la),
+    "la_h5": Reader("ID/mri_norm2.h5, as prepared by UA-MT", read_la_h5),
+    "volume_pairs": Reader(
+        "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/ and test/",
+        read_volume_pairs,
     ),
     "pairs": Reader(
         "image/NAME.png with mask/NAME.png, optionally beneath train/ and test/", read_pairs

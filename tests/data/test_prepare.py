@@ -119,7 +119,7 @@ def test_val_is_taken_as_test_set_and_said(pairs, tmp_path):
                 shutil.copy(pairs / kind / f"{i}.png", tmp_path / "d" / split / kind)
     manifest = prepare(PAIRS, tmp_path / "d", tmp_path / "root").manifest
     assert manifest.ids("test") == ["8", "9"]
-    assert manifest.notes == ["val/ is taken as the test set"]
+    assert manifest.notes == ["the validation folder is taken as the test set"]
 
 
 def test_stray_files_are_tolerated_and_named(pairs, tmp_path):
