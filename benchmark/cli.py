@@ -223,7 +223,7 @@ def _reading(cases):
 
 @data_app.command()
 def synth(
-    kind: Annotated[str, typer.Argument(help="Whose official layout: glas.")],
+    kind: Annotated[str, typer.Argument(help="Whose official layout: glas, ph2, hmeps, la.")],
     out: Annotated[Path, typer.Option(help="New folder to write to.")],
     seed: Annotated[int, typer.Option(help="Other seeds, other images.")] = 0,
     verbose: Verbose = False,

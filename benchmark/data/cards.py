@@ -26,6 +26,7 @@ class PhantomOptions(BaseModel):
     test: int = Field(gt=0)
     width: int = Field(gt=0)
     height: int = Field(gt=0)
+    depth: int = Field(default=1, gt=0)
     seed: int = 0
 
 

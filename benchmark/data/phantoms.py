@@ -9,17 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from numpy import ndarray
 from PIL import Image
 
-from benchmark.data import pool
+from benchmark.data import cards, paint, pool
 from benchmark.data.cards import Card, PhantomOptions
 from benchmark.data.prepare import prepare, require_writable
 from benchmark.errors import UserError, unknown
 from benchmark.randomness import generator
 
-OFFICIAL = {"glas": PhantomOptions(kind="glas", train=85, test=80, width=775, height=522)}
+OFFICIAL = {
+    "glas": PhantomOptions(kind="glas", train=85, test=80, width=775, height=522),
+    "ph2": PhantomOptions(kind="ph2", train=160, test=40, width=767, height=576),
+    "hmeps": PhantomOptions(kind="hmeps", train=400, test=100, width=256, height=192),
+    "la": PhantomOptions(kind="la", train=80, test=20, width=96, height=96, depth=48),
+}
 
 
 def synthesise(options: PhantomOptions, out: Path) -> Path:
@@ -55,7 +58,7 @@ def write_glas(options: PhantomOptions, out: Path) -> Path:
     for i, name in enumerate(names):
         rng = generator("phantom glas", options.seed, name)
         malignant = bool(rng.random() < 0.5)
-        image, glands = glas_image(rng, options.height, options.width, malignant)
+        image, glands = paint.glands(rng, options.height, options.width, malignant)
         Image.fromarray(image).save(folder / f"{name}.bmp")
         Image.fromarray(glands).save(folder / f"{name}_anno.bmp")
         rows.append([name, f" {i % 16 + 1}", f" {'malignant' if malignant else 'benign'}", " none"])
@@ -65,65 +68,66 @@ def write_glas(options: PhantomOptions, out: Path) -> Path:
     return folder
 
 
-_WRITERS: dict[str, Callable[[PhantomOptions, Path], Path]] = {"glas": write_glas}
+def write_ph2(options: PhantomOptions, out: Path) -> Path:
+    """The PH2 release: a folder per case; 1-bit lesion masks, but for one in colour as there."""
+    folder = out / "PH2Dataset"
+    for i in range(options.train + options.test):
+        name = f"IMD{2 * i + 2:03d}"
+        rng = generator("phantom ph2", options.seed, name)
+        image, lesion = paint.skin(rng, options.height, options.width)
+        mask = Image.fromarray(lesion * np.uint8(255))
+        mask = mask.convert("RGB") if i == 0 else mask.convert("1")
+        for part, file, picture in (
+            ("Dermoscopic_Image", name, Image.fromarray(image)),
+            ("lesion", f"{name}_lesion", mask),
+        ):
+            place = folder / "PH2 Dataset images" / name / f"{name}_{part}"
+            place.mkdir(parents=True)
+            picture.save(place / f"{file}.bmp")
+    (folder / "PH2_dataset.txt").write_text("|| Name || Diagnosis ||\n", encoding="utf-8")
+    return folder
 
 
-def glas_image(
-    rng: np.random.Generator, height: int, width: int, malignant: bool
-) -> tuple[UInt8[ndarray, "h w 3"], UInt8[ndarray, "h w"]]:
-    """An image of glands in stroma, and their numbers.
-
-    A gland is a ring of dark epithelium around a pale lumen. What makes the task need labels: the
-    stain varies from image to image, pale holes without epithelium lie in the stroma, and
-    malignant glands are ragged and often without lumen.
-    """
-    stroma = np.array([0.80, 0.52, 0.70]) + rng.normal(0, 0.05, 3)
-    epithelium = np.array([0.52, 0.32, 0.60]) + rng.normal(0, 0.07, 3)
-    pale = np.array([0.90, 0.82, 0.88]) + rng.normal(0, 0.03, 3)
-    fibres = _noise(rng, height, width, 24)[..., None] * 0.10
-    nuclei = (_noise(rng, height, width, 5) > 0.9 + 0.5 * rng.random())[..., None]
-    image = stroma + fibres
-    image = np.where(nuclei, 0.5 * image + 0.5 * epithelium, image)
-
-    glands = np.zeros((height, width), np.uint8)
-    unit = min(height, width)
-    for _ in range(rng.integers(2, 5)):  # holes: vessels and fat
-        inside = _radius(rng, height, width, unit * rng.uniform(0.04, 0.10), 0.1) < 1
-        image = np.where(inside[..., None], pale, image)
-    for _ in range(rng.integers(8, 22)):
-        radius = _radius(
-            rng, height, width, unit * rng.uniform(0.08, 0.24), 0.35 if malignant else 0.12
-        )
-        body = radius < 1
-        if glands[radius < 1.1].any() or not body.any():
-            continue
-        glands[body] = glands.max() + 1
-        lumen = radius < rng.uniform(0.0, 0.4 if malignant else 0.65)
-        crypt = epithelium + 0.16 * (_noise(rng, height, width, 6)[..., None])
-        crypt = crypt + 0.14 * (radius < 0.85)[..., None]  # nuclei sit at the border
-        image = np.where(body[..., None], np.where(lumen[..., None], pale, crypt), image)
-    image = image * rng.uniform(0.85, 1.1) + rng.normal(0, 0.03, image.shape)
-    return (image.clip(0, 1) * 255).astype(np.uint8), glands
+def write_hmeps(options: PhantomOptions, out: Path) -> Path:
+    """The HMEPS release: frames in .jpg and .jpeg, colour masks with the pupil in red, a table."""
+    for part in ("fullFrames", "annotation/png"):
+        (out / part).mkdir(parents=True)
+    rows = []
+    for i in range(options.train + options.test):
+        subject = i // 8  # frames of one video
+        rng = generator("phantom hmeps", options.seed, i)
+        look = generator("phantom hmeps subject", options.seed, subject)
+        blinks = bool(rng.random() < 0.08)
+        frame, pupil, glint = paint.eye(rng, look, options.height, options.width, blinks)
+        name = f"frame_{i:05d}.{'jpg' if i % 3 else 'jpeg'}"
+        Image.fromarray(frame).save(out / "fullFrames" / name, quality=90)
+        colours = np.stack([pupil, glint, np.zeros_like(pupil)], -1) * np.uint8(255)
+        Image.fromarray(colours).save(out / "annotation/png" / f"frame_{i:05d}.png")
+        rows.append([name, int(not blinks), int(blinks), "human", f"{subject}.0"])
+    with (out / "annotation/annotations.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["filename", "eye", "blink", "exp", "sub"], *rows])
+    return out
 
 
-def _radius(
-    rng: np.random.Generator, height: int, width: int, size: float, raggedness: float
-) -> Float[ndarray, "h w"]:
-    """Distance from a random centre, in units of a random closed outline (below 1 is inside)."""
-    y, x = np.mgrid[:height, :width]
-    dy, dx = y - rng.uniform(0, height), x - rng.uniform(0, width)
-    turn, stretch = rng.uniform(0, np.pi), rng.uniform(1, 1.8)
-    along = (dx * np.cos(turn) + dy * np.sin(turn)) / stretch
-    across = -dx * np.sin(turn) + dy * np.cos(turn)
-    angle = np.arctan2(across, along)
-    outline = np.ones_like(angle)
-    for k in range(2, 8):
-        outline += raggedness / k * 2 * rng.normal() * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
-    return np.hypot(along, across) / (size * outline.clip(0.3))
+def write_la(options: PhantomOptions, out: Path) -> Path:
+    """The LA release: a folder per case with lgemri.nrrd and laendo.nrrd, values 0 and 255."""
+    import nrrd
+
+    names = [f"PHANTOM{i:013d}" for i in range(options.train)]
+    names += cards.find("la").test_ids[: options.test]
+    shape = (options.width, options.height, options.depth)
+    for name in names:
+        folder = out / "Training Set" / name
+        folder.mkdir(parents=True)
+        image, atrium = paint.heart(generator("phantom la", options.seed, name), shape)
+        nrrd.write(str(folder / "lgemri.nrrd"), image)
+        nrrd.write(str(folder / "laendo.nrrd"), atrium * np.uint8(255))
+    return out
 
 
-def _noise(rng: np.random.Generator, height: int, width: int, scale: int) -> Float[ndarray, "h w"]:
-    """Smooth unit noise with spots of about `scale` pixels."""
-    coarse = rng.normal(size=(max(2, height // scale), max(2, width // scale))).astype(np.float32)
-    smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(smooth, dtype=np.float64)
+_WRITERS: dict[str, Callable[[PhantomOptions, Path], Path]] = {
+    "glas": write_glas,
+    "ph2": write_ph2,
+    "hmeps": write_hmeps,
+    "la": write_la,
+}
