@@ -187,9 +187,9 @@ def positions(n: int, batch: int, step: int, *purpose: int | str) -> Int[ndarray
 
 
 def steps_per_epoch(training: Training, n_labelled: int) -> int:
-    """Fixed, or ("labelled") as many as it takes to see each labelled image once."""
+    """Fixed, or ("labelled") as many as it takes to see the labelled images so many times."""
     if training.steps_per_epoch == "labelled":
-        return math.ceil(n_labelled / training.batch_labelled)
+        return math.ceil(training.labelled_passes * n_labelled / training.batch_labelled)
     return int(training.steps_per_epoch)
 
 

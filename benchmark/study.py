@@ -37,6 +37,7 @@ class Training:
     batch_unlabelled: int = 4
     epochs: int = 10
     steps_per_epoch: int | str = 25  # or "labelled": once through the labelled images
+    labelled_passes: int = 1  # "labelled": how often an epoch goes through them
     optimiser: str = "adam"  # adam | sgd
     learning_rate: float = 3e-3
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])  # adam
@@ -85,6 +86,7 @@ _POSITIVE = (
     "training.batch_labelled",
     "training.batch_unlabelled",
     "training.epochs",
+    "training.labelled_passes",
     "training.learning_rate",
     "training.decay_every_epochs",
     "threads_per_trial",

@@ -34,13 +34,16 @@ def test_the_paper_preset_replicates_what_is_stated():
     assert (ours.criterion, ours.batch_labelled) == ("ce", 8)
     assert (cps.optimiser, cps.learning_rate, cps.momentum) == ("sgd", 0.5, 0.9)
     assert (cps.criterion, cps.batch_labelled, cps.steps_per_epoch) == ("dice", 2, "labelled")
+    volumes = training_of(study, "cps", is_volume=True)
+    assert (volumes.learning_rate, volumes.batch_labelled, volumes.labelled_passes) == (0.1, 1, 4)
+    assert training_of(study, "ours", is_volume=True).learning_rate == 0.01
     assert study.hyperparameters["cps"]["weight"] == 5.0
     assert study.seeds == list(range(10))
     assert study.size == [128, 128]
     assert study.network.widths == [16, 32, 64, 128, 256]
 
 
-@pytest.mark.parametrize("preset", ["matched", "cpu", "demo"])
+@pytest.mark.parametrize("preset", ["matched", "cpu", "cpu3d", "demo"])
 def test_presets_that_claim_fairness_train_all_methods_alike(preset):
     assert load(preset).training_of == {}
     assert load(preset).hyperparameters == {}
@@ -77,6 +80,7 @@ def test_a_run_on_the_development_set_has_a_study_of_its_own():
         ("hyperparameters.csp.weight=1", r'no method "csp"; did you mean "cps"'),
         ("training_of.cps.epoch=1", r'no setting training_of.cps "epoch"; did you mean "epochs"'),
         ("training_of.cps.epochs=x", "Value 'x'"),
+        ("training_3d.epoch=1", r'no setting training_3d "epoch"; did you mean "epochs"'),
         ("hyperparameters=1", "written hyperparameters.METHOD.NAME=value"),
         ("epochs", "written key=value"),
         ("training.epochs=[", "wrong setting"),

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from benchmark.data.pool import Labelled, TrialData, Unlabelled
-from benchmark.evaluate import evaluate, floors
+from benchmark.evaluate import Diverged, evaluate, floors
 from benchmark.execute import oracle
 from benchmark.method import Method
 
@@ -74,6 +74,15 @@ def test_the_best_threshold_is_at_least_as_good_as_the_argmax():
     assert found["best_ji_pooled"] >= found["ji_pooled"]
     assert found["best_ji_pooled"] > 0.9  # brightness orders the pixels, so a threshold is near
     assert found["best_threshold_pooled"] > 0.5
+
+
+def test_logits_that_are_not_finite_are_no_result():
+    class Broken(Brightness):
+        def forward(self, x):
+            return super().forward(x) * float("nan")
+
+    with pytest.raises(Diverged, match="not finite"):
+        evaluate(Broken(), two_cases(), CPU)
 
 
 def test_evaluation_leaves_mode_buffers_and_random_state():

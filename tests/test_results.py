@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -76,6 +77,24 @@ def test_a_trial_that_fails_leaves_a_record_that_says_why(tiny_trials, prepared,
     assert record.error == "ValueError: sides must divide by 4, got (30, 32)"
     log = results.trial_folder(tmp_path, record.key) / "log.txt"
     assert "Traceback" in log.read_text()
+
+
+def test_a_failed_trial_starts_over_for_its_code_may_have_been_mended(
+    tiny_trials, prepared, tmp_path, monkeypatch
+):
+    trial = tiny_trials()[0]
+    monkeypatch.setattr("benchmark.execute._write_panel", lambda *a: 1 / 0)
+    failed = execute(trial, prepared, place(tmp_path), device=CPU)
+    assert failed.error == "ZeroDivisionError: division by zero"
+    assert not (results.trial_folder(tmp_path, trial.key) / "checkpoint.pt").exists()
+
+
+def test_half_written_files_of_living_processes_are_left_alone(tmp_path):
+    mine, dead = tmp_path / f".a.{os.getpid()}.tmp", tmp_path / "checkpoint.99999999.tmp"
+    for file in (mine, dead):
+        file.touch()
+    results.remove_left_overs(tmp_path)
+    assert mine.exists() and not dead.exists()
 
 
 def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):

@@ -9,7 +9,7 @@ from benchmark.selectors import (
     parse_variant,
     split_outside_brackets,
 )
-from benchmark.study import DataFacts, Study, check, fingerprint, percent, trials
+from benchmark.study import DataFacts, Network, Study, check, fingerprint, percent, trials
 
 DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
 DATA = {"glas": DataFacts("aaaa"), "ph2": DataFacts("bbbb")}
@@ -94,6 +94,20 @@ def test_the_key_does_not_change_with_names_or_with_other_methods_settings(chang
     assert grid(**change)[0].key == grid()[0].key
 
 
+def test_volumes_have_patches_and_settings_of_their_own():
+    data = {"glas": DataFacts("a"), "la": DataFacts("b", is_volume=True)}
+    both = study(datasets=["glas", "la"], size=[64, 64], training_3d={"batch_labelled": 1})
+    flat, volume = trials(both, DEFAULTS, data)
+    assert (flat.size, flat.patch, flat.training.batch_labelled) == ([64, 64], None, 4)
+    assert (volume.size, volume.patch, volume.training.batch_labelled) == (None, [112, 112, 80], 1)
+
+
+def test_settings_of_one_method_are_checked_like_those_of_all():
+    for field, value in (("optimiser", "SGD"), ("schedule", "poly"), ("epochs", 0)):
+        with pytest.raises(UserError, match=f"training.{field}"):
+            grid(training_of={"cps": {field: value}})
+
+
 def test_trials_that_differ_by_the_seed_alone_share_their_cell():
     one, two, other = (*grid(seeds=[0, 1]), *grid(ratios=[0.1]))
     assert one.cell == two.cell != other.cell
@@ -155,6 +169,10 @@ def test_ratios_are_percent_on_the_command_line_and_fractions_inside():
         ({"evaluate_on": "train"}, "evaluate_on is one of test, dev"),
         ({"threads_per_trial": 0}, "threads_per_trial must be above 0"),
         ({"size": [60, 64]}, "must divide by 16"),
+        ({"size": [64]}, "size has 2 sides"),
+        ({"patch": [64, 64]}, "patch has 3 sides"),
+        ({"network": Network(widths=[8, 16])}, "one rate per width, got 5 rates for 2 widths"),
+        ({"network": Network(widths=[8], dropout=[2.0])}, "lie in"),
         ({"seeds": []}, "at least one"),
     ],
 )

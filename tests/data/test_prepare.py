@@ -122,6 +122,52 @@ def test_val_is_taken_as_test_set_and_said(pairs, tmp_path):
     assert manifest.notes == ["the validation folder is taken as the test set"]
 
 
+def test_images_outside_the_splits_are_refused_not_drawn_anew(pairs, tmp_path):
+    for kind in ("image", "mask"):
+        (pairs / "test" / kind).mkdir(parents=True)
+        shutil.move(pairs / kind / "9.png", pairs / "test" / kind)
+    text = refused(PAIRS, pairs, tmp_path / "root")
+    assert "some images lie in test/ and others in no split" in text
+
+
+def test_a_validation_set_beside_a_test_set_is_refused(pairs, tmp_path):
+    for split, i in (("train", 0), ("validation", 1), ("test", 2)):
+        for kind in ("image", "mask"):
+            (tmp_path / "d" / split / kind).mkdir(parents=True)
+            shutil.copy(pairs / kind / f"{i}.png", tmp_path / "d" / split / kind)
+    assert "validation folder beside" in refused(PAIRS, tmp_path / "d", tmp_path / "root")
+
+
+def test_numbering_may_restart_in_each_split(pairs, tmp_path):
+    for split in ("train", "test"):
+        for kind in ("image", "mask"):
+            shutil.copytree(pairs / kind, tmp_path / "d" / split / kind)
+    manifest = prepare(PAIRS, tmp_path / "d", tmp_path / "root").manifest
+    assert (len(manifest.ids("train")), len(manifest.ids("test"))) == (10, 10)
+    assert manifest.ids("test")[0] == "test_0"
+
+
+def test_a_broken_grade_table_is_a_named_problem(glas, tmp_path):
+    (glas / "Grade.csv").write_text("name,grade\ntrain_1,benign\n")
+    assert 'Grade.csv is no table with the columns "name" and "patient ID"' in refused(
+        GLAS, glas, tmp_path / "root"
+    )
+
+
+def test_a_missing_file_is_named_rather_than_a_part_offered(glas, tmp_path):
+    (glas / "train_3_anno.bmp").unlink()
+    card = GLAS.model_copy(update={"expected": {"train": 6, "test": 4}})
+    text = refused(card, glas, tmp_path / "root")
+    assert "no mask for train_3.bmp" in text
+    assert "--allow-partial" not in text
+
+
+def test_other_classes_are_other_data(pairs, tmp_path):
+    two = prepare(PAIRS, pairs, tmp_path / "root").manifest
+    three = PAIRS.model_copy(update={"classes": ["a", "b", "c"]})
+    assert prepare(three, pairs, tmp_path / "root").manifest.data_hash != two.data_hash
+
+
 def test_stray_files_are_tolerated_and_named(pairs, tmp_path):
     (pairs / "image" / "notes.txt").write_text("hello")
     (pairs / "mask" / ".DS_Store").write_text("")
