@@ -157,7 +157,7 @@ def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _print_report(folder: Path, form: str, out: Path | None = None, **reading) -> None:
-    from benchmark import results, session
+    from benchmark import results
     from reports import tables
 
     forms = [name.strip() for name in form.split(",")]
@@ -167,7 +167,7 @@ def _print_report(folder: Path, form: str, out: Path | None = None, **reading) -
     if rows.empty or not (rows.status == "done").any():
         typer.echo(f"no finished trial in {folder} yet")
         return
-    table = tables.build(rows, session.read_floors(folder), tables.Reading(**reading))
+    table = tables.build(rows, tables.Reading(**reading))
     for name in forms:
         text = tables.render(table, name)
         if out is None:

@@ -58,22 +58,22 @@ def evaluate(
     return Evaluation(reading, _case_rows(data.evaluation, final), predicted)
 
 
-def floors(evaluation: Labelled) -> dict[str, dict[str, float]]:
-    """What predicting one class everywhere scores: "all background" and "all foreground".
+def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
+    """What predicting one class everywhere scores: all_background_dc_pooled, all_foreground_….
 
     All foreground is class 1 where there are several. A method below the better of the two has
     learnt nothing.
     """
-    masks = [evaluation.masks[row][None] for row in evaluation.indices]
-    classes = max(2, max(int(true.max()) for true in masks) + 1)
-
-    def scores(value: int) -> dict[str, float]:
-        counts = [
-            metrics.counts_of_labels(np.full_like(true, value), true, classes) for true in masks
-        ]
-        return _read(_joined(counts))
-
-    return {"all background": scores(0), "all foreground": scores(1)}
+    masks = (evaluation.masks[row] for row in evaluation.indices)
+    found = np.stack([np.bincount(mask.ravel(), minlength=classes) for mask in masks])
+    scores = {}
+    for name, predicted in (("background", 0), ("foreground", 1)):
+        everywhere = np.zeros_like(found)
+        everywhere[:, predicted] = found.sum(1)
+        tp = np.minimum(found, everywhere)
+        counts = Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp)))
+        scores |= {f"all_{name}_{metric}": value for metric, value in _read(counts).items()}
+    return scores
 
 
 @contextlib.contextmanager

@@ -92,24 +92,28 @@ def _fit_and_evaluate(
         prepared, ratio=trial.ratio, seed=trial.seed, evaluate_on=trial.evaluate_on
     )
     method = build_method(trial, data).to(device)
-    run = fit(
-        trial,
-        method,
-        data,
-        folder / "checkpoint.pt",
-        read=lambda m: evaluate.evaluate(m, data, device, trial.patch).reading,
-        log=log,
-    )
-    final = evaluate.evaluate(method, data, device, trial.patch)
+    latest: list[evaluate.Evaluation] = []
+
+    def read(method: Method) -> dict[str, float]:
+        latest[:] = [evaluate.evaluate(method, data, device, trial.patch)]
+        return latest[0].reading
+
+    run = fit(trial, method, data, folder / "checkpoint.pt", read=read, log=log)
+    if not latest:  # resumed after the last step
+        read(method)
+    final = latest[0]
     results.write_table(folder / "history.csv", run.history)
     results.write_table(folder / "cases.csv", final.cases)
     results.write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
+    results.write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
     _write_panel(folder, data, final)
     return _record(
         trial,
         place,
         status="done",
-        metrics=_final(final.reading) | oracle(run.history),
+        metrics=_final(final.reading)
+        | oracle(run.history)
+        | evaluate.floors(data.evaluation, data.classes),
         n_labelled=len(data.labelled),
         n_unlabelled=len(data.unlabelled),
         n_test=len(data.evaluation),

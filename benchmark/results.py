@@ -71,7 +71,7 @@ VOLATILE = ("seconds_train", "seconds_total", "peak_memory_mib", "host", "device
 _NOT_IN_TABLE = ("schema_version", "settings", "packages", "metrics")
 _FIRST_METRICS = [
     f"{prefix}{metric}_{aggregate}"
-    for prefix in ("", "oracle_")
+    for prefix in ("", "oracle_", "all_background_", "all_foreground_")
     for metric in ("dc", "ji")
     for aggregate in ("pooled", "case")
 ]

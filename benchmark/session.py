@@ -7,13 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from benchmark import config, evaluate, plugins, results
+from benchmark import config, plugins, results
 from benchmark import plan as planning
 from benchmark.data import pool
 from benchmark.errors import ExitCode, UserError
@@ -130,11 +129,6 @@ def run_cell(plan: Plan, key: str, data_root: Path, gpus: float) -> int:
     return 0 if record.is_done else 1
 
 
-def read_floors(study_folder: Path) -> pd.DataFrame:
-    """Scores of the trivial predictions on each dataset of a study."""
-    return pd.read_csv(study_folder / "floors.csv")
-
-
 @contextlib.contextmanager
 def _opened(plan: Plan) -> Iterator[None]:
     """The study's folder, made if need be, and held against a second run of the same study."""
@@ -161,27 +155,10 @@ def _opened(plan: Plan) -> Iterator[None]:
 
 
 def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:
-    """The datasets at the study's size; writes their trivial floors beside the records."""
-    datasets = {
+    """The datasets at the study's size."""
+    return {
         name: pool.resized(pool.load(data_root, name), plan.study.size) for name in plan.manifests
     }
-    _write_floors(plan, datasets)
-    return datasets
-
-
-def _write_floors(plan: Plan, datasets: dict[str, pool.Prepared]) -> None:
-    rows = []
-    for name, prepared in datasets.items():
-        data = pool.for_trial(prepared, ratio=1.0, seed=0, evaluate_on=plan.study.evaluate_on)
-        for floor, scores in evaluate.floors(data.evaluation).items():
-            rows.append(
-                {"dataset": name, "evaluate_on": plan.study.evaluate_on, "floor": floor, **scores}
-            )
-    file = plan.folder / "floors.csv"
-    if file.exists():  # of datasets that an earlier run of this study had
-        older = read_floors(plan.folder)
-        rows = older[~older.dataset.isin(datasets)].to_dict("records") + rows
-    results.write_table(file, rows)
 
 
 def _ignore_further_interrupts() -> None:

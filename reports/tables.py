@@ -39,17 +39,18 @@ class Table:
     footer: list[str]
 
 
-def build(trials: pd.DataFrame, floors: pd.DataFrame, reading: Reading) -> Table:
+def build(trials: pd.DataFrame, reading: Reading) -> Table:
     """The table of all done trials: rows grouped by labelled ratio, DC and JI of each dataset.
 
-    floors: as in `floors.csv`; the better of the two trivial predictions is the first row.
+    Its first row is the better trivial prediction of each dataset.
     """
     rows, left_out = comparable(trials)
     datasets = sorted(rows.dataset.unique())
     values = {
         metric: cells(rows, reading.column(metric), reading.ci_level) for _, metric in _METRICS
     }
-    lines = [("", _floor_name(floors), _floor_cells(floors, datasets, reading))]
+    floor, floor_cells = _floor(rows, datasets, reading)
+    lines = [("", floor, floor_cells)]
     for ratio in sorted(rows.ratio.unique()):
         variants = rows[rows.ratio == ratio].variant.unique()
         for variant in sorted(variants, key=lambda name: (name != "supervised", name)):
@@ -65,19 +66,21 @@ def build(trials: pd.DataFrame, floors: pd.DataFrame, reading: Reading) -> Table
     return Table(datasets, lines, full_n, _footer(rows, reading, full_n) + left_out)
 
 
-def _floor_name(floors: pd.DataFrame) -> str:
-    best = floors.loc[floors.groupby("dataset")["dc_pooled"].idxmax(), "floor"].unique()
-    return f"floor: {best[0]}" if len(best) == 1 else "trivial floor"
-
-
-def _floor_cells(floors, datasets, reading) -> dict[tuple[str, str], Interval]:
-    best = floors.groupby("dataset")[["dc_pooled", "ji_pooled", "dc_case", "ji_case"]].max()
-    return {
-        (dataset, metric): Interval(best.loc[dataset, f"{metric}_{reading.aggregate}"], math.nan, 0)
-        for dataset in datasets
-        if dataset in best.index
-        for _, metric in _METRICS
-    }
+def _floor(
+    rows: pd.DataFrame, datasets: list[str], reading: Reading
+) -> tuple[str, dict[tuple[str, str], Interval]]:
+    """Name and cells of the row of trivial predictions."""
+    names, found = {}, {}
+    for dataset in datasets:
+        first = rows[rows.dataset == dataset].iloc[0]  # all trials of a dataset share them
+        column = f"all_{{}}_dc_{reading.aggregate}"
+        names[dataset] = max(("foreground", "background"), key=lambda n: first[column.format(n)])
+        for _, metric in _METRICS:
+            value = first[f"all_{names[dataset]}_{metric}_{reading.aggregate}"]
+            found[dataset, metric] = Interval(float(value), math.nan, 0)
+    if len(set(names.values())) == 1:
+        return f"floor: all {names[datasets[0]]}", found
+    return "floor: " + ", ".join(f"{d} all {n}" for d, n in names.items()), found
 
 
 def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
@@ -97,6 +100,9 @@ def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
     lines.append(
         f"evaluated on: {'/'.join(sets)} ({evaluated} images); presets: {_list(rows.preset)}"
     )
+    budgets = rows.groupby(["dataset", "ratio"]).steps.nunique()
+    if (budgets > 1).any():
+        lines.append("the number of training steps differs between methods (column steps)")
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is a part of the dataset: {note}")

@@ -98,10 +98,10 @@ def test_evaluation_leaves_mode_buffers_and_random_state():
 
 def test_the_trivial_floors_of_two_cases():
     """3 of 8 pixels are true. All foreground: pooled DC 6/11, per case (4/6 + 2/5)/2 = 8/15."""
-    found = floors(two_cases().evaluation)
-    assert found["all background"]["dc_pooled"] == 0
-    assert found["all foreground"]["dc_pooled"] == pytest.approx(6 / 11)
-    assert found["all foreground"]["dc_case"] == pytest.approx(8 / 15)
+    found = floors(two_cases().evaluation, 2)
+    assert found["all_background_dc_pooled"] == 0
+    assert found["all_foreground_dc_pooled"] == pytest.approx(6 / 11)
+    assert found["all_foreground_dc_case"] == pytest.approx(8 / 15)
 
 
 def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
@@ -111,9 +111,10 @@ def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
 
     prepare(cards.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
     real = pool.resized(pool.load(tmp_path, "glas"), [64, 64])
-    found = floors(pool.for_trial(real, ratio=1.0, seed=0, evaluate_on="test").evaluation)
-    assert found["all foreground"]["dc_pooled"] == pytest.approx(0.661, abs=1.5e-3)
-    assert found["all foreground"]["dc_case"] == pytest.approx(0.642, abs=1.5e-3)
+    data = pool.for_trial(real, ratio=1.0, seed=0, evaluate_on="test")
+    found = floors(data.evaluation, data.classes)
+    assert found["all_foreground_dc_pooled"] == pytest.approx(0.661, abs=1.5e-3)
+    assert found["all_foreground_dc_case"] == pytest.approx(0.642, abs=1.5e-3)
 
 
 def row(epoch, pooled, case):

@@ -37,7 +37,8 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
     record = execute(trial, prepared, place(tmp_path), device=CPU)
     folder = results.trial_folder(tmp_path, trial.key)
     assert sorted(f.name for f in folder.iterdir()) == [
-        "cases.csv", "config.yaml", "history.csv", "log.txt", "panel.npz", "record.json",
+        "cases.csv", "config.yaml", "history.csv", "labelled.txt", "log.txt", "panel.npz",
+        "record.json",
     ]  # fmt: skip
     assert results.read_record(folder / "record.json") == record
     assert record.is_done
@@ -115,9 +116,9 @@ def test_the_csv_has_every_column_of_its_documentation(tiny_trials, prepared, tm
     documented = {name.strip() for row in rows for name in row.replace(", …", "").split(",")}
     documented = {n for n in documented if "*" not in n and n not in ("column", "")}
     assert documented <= columns
-    oracles = {c for c in columns if c.startswith("oracle_")}
-    assert columns - documented == oracles - {"oracle_dc_pooled"}
-    assert len(oracles) == 8
+    families = {c for c in columns if c.startswith(("oracle_", "all_"))}
+    assert columns - documented == families - {"oracle_dc_pooled"}
+    assert len(families) == 16
 
 
 def damage(file: Path, change) -> None:

@@ -6,10 +6,12 @@ import pytest
 from reports import tables
 from tests.reports.test_aggregate import A, B
 
-FLOORS = pd.DataFrame(
-    [["glas", "all background", 0, 0, 0, 0], ["glas", "all foreground", 0.661, 0.4937, 0.642, 0.5]],
-    columns=["dataset", "floor", "dc_pooled", "ji_pooled", "dc_case", "ji_case"],
-)
+FLOORS = {
+    "all_background_dc_pooled": 0.0, "all_background_ji_pooled": 0.0,
+    "all_background_dc_case": 0.0, "all_background_ji_case": 0.0,
+    "all_foreground_dc_pooled": 0.661, "all_foreground_ji_pooled": 0.4937,
+    "all_foreground_dc_case": 0.642, "all_foreground_ji_case": 0.5,
+}  # fmt: skip
 
 
 def trials() -> pd.DataFrame:
@@ -40,13 +42,15 @@ def trials() -> pd.DataFrame:
                     "oracle_ji_pooled": value,
                     "oracle_dc_case": value,
                     "oracle_ji_case": value,
+                    "steps": 250,
                 }
+                | FLOORS
             )
     return pd.DataFrame(rows)
 
 
 def table(**reading) -> tables.Table:
-    return tables.build(trials(), FLOORS, tables.Reading(**reading))
+    return tables.build(trials(), tables.Reading(**reading))
 
 
 def test_the_markdown_table():
@@ -104,6 +108,15 @@ def test_the_footer_names_estimator_selection_aggregation_and_what_is_partial():
     assert "glas is a part of the dataset: 60 of 80 test cases" in footer
     oracle = " / ".join(table(selection="oracle", aggregate="case").footer)
     assert "ORACLE" in oracle and "mean over cases" in oracle
+
+
+def test_unequal_budgets_are_said():
+    unequal = trials()
+    unequal.loc[unequal.variant == "ours", "steps"] = 1000
+    assert "training steps differs between methods" in " ".join(
+        tables.build(unequal, tables.Reading()).footer
+    )
+    assert "steps" not in " ".join(table().footer)
 
 
 def test_selection_and_aggregate_choose_the_columns():
