@@ -5,16 +5,20 @@
 The columns are described in `results/README.md`.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pydantic
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.errors import ExitCode, UserError
+from benchmark.folders import studies, trial_folder, write_atomically
+from benchmark.study import percent
+
+__all__ = ["studies", "trial_folder", "write_atomically"]  # so that `results` is all one needs
 
 SCHEMA = 1
 
@@ -64,6 +68,11 @@ class Record(BaseModel):
     def is_done(self) -> bool:
         return self.status == "done"
 
+    @property
+    def label(self) -> str:
+        """For people: cps/glas/5 %/seed 3."""
+        return f"{self.variant}/{self.dataset}/{percent(self.ratio)}/seed {self.seed}"
+
 
 # Figures that differ from run to run of the same trial; everything else is repeatable.
 VOLATILE = ("seconds_train", "seconds_total", "peak_memory_mib", "host", "device", "finished_at")
@@ -74,21 +83,6 @@ _FIRST_METRICS = [
     for metric in ("dc", "ji")
     for aggregate in ("pooled", "case")
 ]
-
-
-def trial_folder(study_folder: Path, key: str) -> Path:
-    """Where the trial of this key keeps its files."""
-    return study_folder / "trials" / key
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """The file has the old content or the new one, whatever is killed when."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with scratch.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    scratch.replace(file)
 
 
 def write_record(study_folder: Path, record: Record) -> None:
@@ -145,17 +139,11 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def rebuild_csv(study_folder: Path) -> Path:
-    """Write `results.csv` from the records; returns its path."""
+    """Write `results.csv` from the records; returns its path.
+
+    Locked from reading to writing: of two shards that end together, the later table is the fuller.
+    """
     file = study_folder / "results.csv"
-    write_atomically(file, table(read_records(study_folder)).to_csv(index=False))
+    with FileLock(study_folder / ".table.lock", timeout=600):
+        write_atomically(file, table(read_records(study_folder)).to_csv(index=False))
     return file
-
-
-def studies(results_root: Path) -> list[str]:
-    """Names of the studies under the results folder, the most recently run first."""
-    folders = {f.parent for f in results_root.glob("*/study.yaml")}
-    return [f.name for f in sorted(folders, key=_last_run, reverse=True)]
-
-
-def _last_run(folder: Path) -> float:
-    return (folder / "study.yaml").stat().st_mtime
