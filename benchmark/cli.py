@@ -63,6 +63,10 @@ def run(
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at once [as many as fit].")
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help='Only the i-th of n parts, "2/8": for machines apart.'),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     cell: Annotated[
         str | None, typer.Option(metavar="KEY", help="Run this one trial here, without Ray.")
@@ -74,6 +78,8 @@ def run(
     """Run what is missing of a grid of trials; the same command continues an interrupted one."""
     from benchmark import session
 
+    if cell is not None and shard is not None:
+        raise UserError("--cell names one trial and --shard a part of all: give one of them")
     plan = session.plan(
         preset,
         overrides or [],
@@ -85,6 +91,7 @@ def run(
         seeds=seeds,
         name=study,
         evaluate_on=evaluate_on,
+        shard=shard,
     )
     if dry_run:
         typer.echo(session.describe(plan, verbose=verbose))
@@ -92,24 +99,25 @@ def run(
     if cell is not None:
         failed = session.run_cell(plan, cell, data_root, gpus_per_trial or 0.0)
     else:
-        failed = session.run(plan, data_root, _cluster(address, gpus_per_trial, max_concurrent))
+        cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
+        failed = session.run(plan, data_root, cluster)
     typer.echo()
     _print_report(plan.folder, "text")
     typer.echo(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
     typer.echo(f"next:    {session.next_step(plan)}")
     if failed:
         raise UserError(
-            f"{failed} of {len(plan.trials)} trials failed; the same command tries them again",
+            f"{failed} of {len(plan.own)} trials failed; the same command tries them again",
             ExitCode.SOME_TRIALS_FAILED,
         )
 
 
-def _cluster(address, gpus_per_trial, max_concurrent):
+def _cluster(address, gpus_per_trial, max_concurrent, shard):
     from benchmark.runner import Cluster
 
     if gpus_per_trial is not None and gpus_per_trial < 0:
         raise UserError(f"--gpus-per-trial must not be negative, got {gpus_per_trial}")
-    return Cluster(address, gpus_per_trial, max_concurrent)
+    return Cluster(address, gpus_per_trial, max_concurrent, f".ray{shard.suffix}")
 
 
 @app.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmark import plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.selectors import split_outside_brackets
+from benchmark.selectors import WHOLE, Shard, split_outside_brackets
 from benchmark.study import DataFacts, Study, Trial, percent, trials
 
 
@@ -20,11 +20,17 @@ class Plan:
     done: set[str]
     manifests: dict[str, pool.Manifest]
     folder: Path
+    shard: Shard = WHOLE
+
+    @property
+    def own(self) -> list[Trial]:
+        """The shard's part of the grid, whatever is done of it."""
+        return self.shard.of(self.trials)
 
     @property
     def missing(self) -> list[Trial]:
         """Trials to run: those without a record, and those that failed."""
-        return [trial for trial in self.trials if trial.key not in self.done]
+        return [trial for trial in self.own if trial.key not in self.done]
 
     def labelled_counts(self) -> list[str]:
         """For each dataset and ratio, such as "glas: 5 % = 5/85 images labelled"."""

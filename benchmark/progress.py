@@ -1,6 +1,7 @@
 """How far a grid is: one live block on a terminal, one line per event elsewhere."""
 
 import time
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +17,16 @@ _SHOWN = 4  # running trials named in the live block
 class GridProgress:
     """Told of trials that start and end; a context manager, for the live block."""
 
-    def __init__(self, total: int, study_folder: Path, console: Console):
+    def __init__(
+        self,
+        total: int,
+        study_folder: Path,
+        console: Console,
+        note_running: Callable[[Iterable[str]], None] = lambda keys: None,
+    ):
+        """note_running: gets the keys of the running trials whenever they change."""
         self._total, self._folder, self._console = total, study_folder, console
+        self._note_running = note_running
         self._began = time.monotonic()
         self._running: dict[str, Trial] = {}
         self.finished = self.failed = 0
@@ -53,17 +62,24 @@ class GridProgress:
         self._running.pop(record.key, None)
         self.finished += 1
         self.failed += not record.is_done
-        label = f"{record.variant}/{record.dataset}/{100 * record.ratio:g} %/seed {record.seed}"
+        label = record.label
         if record.is_done:
-            self._say(
+            self.say(
                 f"{label}: DC {record.metrics['dc_pooled']:.4f} in {record.seconds_total:.0f} s"
             )
         else:
             log = trial_folder(self._folder, record.key) / "log.txt"
-            self._say(f"failed: {label}: {record.error}; log: {log}")
+            self.say(f"failed: {label}: {record.error}; log: {log}")
         self._refresh()
 
-    def _say(self, line: str) -> None:
+    def trial_lost(self, trial: Trial) -> None:
+        """To be told when its node is gone and it will be run again."""
+        self._running.pop(trial.key, None)
+        self.say(f"{trial.label}: its node was lost; it will go on elsewhere")
+        self._refresh()
+
+    def say(self, line: str) -> None:
+        """Print one line among the events."""
         if self._console.is_terminal:
             self._bar.console.print(line, highlight=False, markup=False)
         else:
@@ -79,6 +95,7 @@ class GridProgress:
         return f"about {timedelta(seconds=round(seconds))} left"
 
     def _refresh(self) -> None:
+        self._note_running(self._running)
         shown = ", ".join(trial.label for trial in list(self._running.values())[:_SHOWN])
         self._bar.update(
             self._task, completed=self.finished, left=self._left(), running=shown or "starting"

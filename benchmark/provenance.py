@@ -1,5 +1,6 @@
 """Where a number comes from: code version, package versions, device, memory."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -40,6 +41,13 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = ""
     return found
+
+
+def cpu_count() -> int:
+    """CPUs that this process may use; a batch system often gives it a part of the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def device_name(device: torch.device) -> str:

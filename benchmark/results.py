@@ -5,19 +5,24 @@
 The columns are described in `results/README.md`.
 """
 
-import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import psutil
 import pydantic
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.errors import ExitCode, UserError
+from benchmark.folders import studies, trial_folder, write_atomically
+from benchmark.study import percent
+
+__all__ = ["studies", "trial_folder", "write_atomically"]  # so that `results` is all one needs
 
 SCHEMA = 1
+_LEFT_OVER_SECONDS = 3600.0
 
 
 class Record(BaseModel):
@@ -65,6 +70,11 @@ class Record(BaseModel):
     def is_done(self) -> bool:
         return self.status == "done"
 
+    @property
+    def label(self) -> str:
+        """For people: cps/glas/5 %/seed 3."""
+        return f"{self.variant}/{self.dataset}/{percent(self.ratio)}/seed {self.seed}"
+
 
 # Figures that differ from run to run of the same trial; everything else is repeatable.
 VOLATILE = ("seconds_train", "seconds_total", "peak_memory_mib", "host", "device", "finished_at")
@@ -77,26 +87,13 @@ _FIRST_METRICS = [
 ]
 
 
-def trial_folder(study_folder: Path, key: str) -> Path:
-    """Where the trial of this key keeps its files."""
-    return study_folder / "trials" / key
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """The file has the old content or the new one, whatever is killed when."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with scratch.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    scratch.replace(file)
-
-
 def remove_left_overs(folder: Path) -> None:
-    """Delete half-written files of processes of this machine that are gone (name.PID.tmp)."""
+    """Delete half-written files that a killed process left long ago.
+
+    Younger ones may be another process's at work: a worker outlives its driver by seconds.
+    """
     for file in folder.glob("*.tmp"):
-        writer = file.name.split(".")[-2]
-        if not (writer.isdigit() and psutil.pid_exists(int(writer))):
+        if time.time() - file.stat().st_mtime > _LEFT_OVER_SECONDS:
             file.unlink(missing_ok=True)
 
 
@@ -154,17 +151,11 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def rebuild_csv(study_folder: Path) -> Path:
-    """Write `results.csv` from the records; returns its path."""
+    """Write `results.csv` from the records; returns its path.
+
+    Locked from reading to writing: of two shards that end together, the later table is the fuller.
+    """
     file = study_folder / "results.csv"
-    write_atomically(file, table(read_records(study_folder)).to_csv(index=False))
+    with FileLock(study_folder / ".table.lock", timeout=600):
+        write_atomically(file, table(read_records(study_folder)).to_csv(index=False))
     return file
-
-
-def studies(results_root: Path) -> list[str]:
-    """Names of the studies under the results folder, the most recently run first."""
-    folders = {f.parent for f in results_root.glob("*/study.yaml")}
-    return [f.name for f in sorted(folders, key=_last_run, reverse=True)]
-
-
-def _last_run(folder: Path) -> float:
-    return (folder / "study.yaml").stat().st_mtime

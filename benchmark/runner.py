@@ -1,4 +1,4 @@
-"""Missing trials → Ray Tune → records. The only file that imports Ray.
+"""Missing trials → Ray Tune → records. This and `nodes` alone import Ray.
 
 Ray executes what is missing and keeps nothing: every trial leaves its own record, whatever becomes
 of the workers or of this process.
@@ -11,8 +11,11 @@ import os
 import shutil
 import signal
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 # Ray reads these when it is imported. Progress and results are ours, not Tune's.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -26,8 +29,9 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 import ray
 import torch
 from ray import tune
+from ray.exceptions import OutOfMemoryError, RayTaskError
 
-from benchmark import results
+from benchmark import nodes, provenance, results
 from benchmark.data.pool import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.execute import Place, execute, failed
@@ -35,6 +39,8 @@ from benchmark.progress import GridProgress
 from benchmark.study import Trial
 
 _WAVE = 200  # trials per Tuner: the driver's memory grows with them
+_TRIES = 3  # of a trial whose node is lost: one that brings its node down must not bring down all
+_LOOK_SECONDS = 10.0  # between looks at whether any node is left
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Cluster:
     gpus_per_trial: float | None = None
     """A fraction lets trials share a GPU; None: 1 where there is a GPU, else 0."""
     max_concurrent: int | None = None
+    scratch: str = ".ray"
+    """Name of Tune's folder in the study's; shards that run side by side have each their own."""
 
 
 @contextlib.contextmanager
@@ -56,6 +64,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
     try:
         ray.init(
             address=cluster.address or "local",
+            num_cpus=None if cluster.address else _cpus(),
             include_dashboard=None if cluster.address else False,
             log_to_driver=False,
             logging_level="ERROR",
@@ -72,6 +81,12 @@ def connected(cluster: Cluster) -> Iterator[None]:
         ray.shutdown()
 
 
+def _cpus() -> int | None:
+    """How many this process was given, if it is not all: Ray alone would not see a batch job's."""
+    given = provenance.cpu_count()
+    return given if given < (os.cpu_count() or 1) else None
+
+
 def _require_reachable(address: str | None) -> None:
     """Refuse a host that does not answer at once; Ray would try for minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
@@ -83,6 +98,14 @@ def _require_reachable(address: str | None) -> None:
         raise UserError(
             f"cannot connect to the Ray cluster at {address}: {error}", ExitCode.RESOURCES
         ) from error
+
+
+def seconds_to_start() -> float:
+    """How long a local Ray takes to run a first task; `UserError` (exit code 4) if it cannot."""
+    started = time.monotonic()
+    with connected(Cluster()):
+        ray.get(ray.remote(num_cpus=1)(os.getpid).remote(), timeout=60)
+    return time.monotonic() - started
 
 
 def run(
@@ -97,7 +120,9 @@ def run(
     datasets: at the trials' size; they go once through the object store and are shared, without
     copies, by all workers of a node.
     """
-    resources = _resources(trials, cluster)
+    if cluster.address:
+        nodes.require_shared(place.study_folder)
+    resources = nodes.for_each(trials, cluster.gpus_per_trial)
     by_key = {trial.key: trial for trial in trials}
     trainable = tune.with_resources(
         tune.with_parameters(
@@ -105,31 +130,35 @@ def run(
         ),
         resources,
     )
-    scratch = place.study_folder.resolve() / ".ray"
+    scratch = place.study_folder.resolve() / cluster.scratch
+    watcher = _Watcher(by_key, place, progress, resources)
+    waiting, waves = list(by_key), 0
     try:
-        for start in range(0, len(trials), _WAVE):
-            keys = [trial.key for trial in trials[start : start + _WAVE]]
-            tuner = tune.Tuner(
-                trainable,
-                param_space={"key": tune.grid_search(keys)},
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True,  # or each trial pays seconds of imports
-                    max_concurrent_trials=cluster.max_concurrent,
-                    trial_name_creator=_name,
-                    trial_dirname_creator=_name,
-                ),
-                run_config=tune.RunConfig(
-                    name=f"wave-{start // _WAVE}",
-                    storage_path=str(scratch),
-                    callbacks=[_Watcher(by_key, place, progress)],
-                    verbose=0,
-                ),
-            )
-            # Tune prints a line for each trial whatever its verbosity; our progress is on stderr.
-            with contextlib.redirect_stdout(io.StringIO()):
-                tuner.fit()
+        while waiting:
+            _wave(trainable, waiting[:_WAVE], cluster, scratch / f"wave-{waves}", watcher)
+            waiting, waves = waiting[_WAVE:] + watcher.take_lost(), waves + 1
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -> None:
+    """Run one Tuner to its end; what becomes of each trial, the watcher knows."""
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"key": tune.grid_search(keys)},
+        tune_config=tune.TuneConfig(
+            reuse_actors=True,  # or each trial pays seconds of imports
+            max_concurrent_trials=cluster.max_concurrent,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=tune.RunConfig(
+            name=folder.name, storage_path=str(folder.parent), callbacks=[watcher], verbose=0
+        ),
+    )
+    # Tune prints a line for each trial whatever its verbosity; our progress is on stderr.
+    with contextlib.redirect_stdout(io.StringIO()):
+        tuner.fit()
 
 
 def _work(config, trials, datasets, place, use_gpu) -> None:
@@ -143,33 +172,48 @@ def _name(trial) -> str:
     return trial.config["key"]
 
 
-def _resources(trials: list[Trial], cluster: Cluster) -> dict[str, float]:
-    """What each trial takes; `UserError` (exit code 4) if no node could ever give it."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = cluster.gpus_per_trial
-    if gpus is None:
-        gpus = 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
-    cpus = max(trial.threads_per_trial for trial in trials)
-    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
-        found = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
-        raise UserError(
-            f"no node has {cpus} CPUs and {gpus:g} GPUs for one trial (found: {found}); change "
-            "threads_per_trial or --gpus-per-trial",
-            ExitCode.RESOURCES,
-        )
-    return {"cpu": cpus, "gpu": gpus}
-
-
 class _Watcher(tune.Callback):
-    """Tells the progress; writes the record of a trial whose worker died before it could."""
+    """Tells the progress; writes the record of a trial whose worker died before it could.
 
-    def __init__(self, trials: dict[str, Trial], place: Place, progress: GridProgress):
+    A trial that lost its node has done nothing wrong: it gets no record, and is run again from its
+    checkpoint in a later wave.
+    """
+
+    def __init__(
+        self,
+        trials: dict[str, Trial],
+        place: Place,
+        progress: GridProgress,
+        resources: dict[str, float],
+    ):
         self._trials, self._place, self._progress = trials, place, progress
+        self._resources = resources
+        self._lost: list[str] = []
+        self._times_lost: Counter[str] = Counter()
+        self._looked = time.monotonic()
+        self._is_stuck = False
+
+    def take_lost(self) -> list[str]:
+        """Keys of the trials that lost their nodes since the last call."""
+        lost, self._lost = self._lost, []
+        return lost
 
     def __getstate__(self) -> dict:
         # Tune pickles its callbacks so that it could restore a sweep. Ours resume from records,
         # and a live terminal cannot be pickled.
         return {}
+
+    def on_step_end(self, iteration, trials, **info) -> None:
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        was_stuck = self._is_stuck
+        self._is_stuck = not nodes.any_fits(self._resources)
+        if self._is_stuck and not was_stuck:  # Tune would wait in silence
+            self._progress.say(
+                "no node is left that could run a trial: waiting for one to join. Ctrl-C stops; "
+                "the same command continues"
+            )
 
     def on_trial_start(self, iteration, trials, trial, **info) -> None:
         self._progress.trial_started(self._trials[trial.config["key"]])
@@ -183,14 +227,36 @@ class _Watcher(tune.Callback):
         file = results.trial_folder(self._place.study_folder, ours.key) / "record.json"
         record = results.read_record(file) if file.exists() else None
         if record is None or not record.is_done:  # else it died after its work was done
-            record = failed(ours, self._place, _cause(trial))
+            error = _error_of(trial)
+            if self._is_to_be_run_again(ours.key, error):
+                self._lost.append(ours.key)
+                self._progress.trial_lost(ours)
+                return
+            record = failed(ours, self._place, _cause(error))
             results.write_record(self._place.study_folder, record)
         self._progress.trial_ended(record)
 
+    def _is_to_be_run_again(self, key: str, error: Exception | None) -> bool:
+        if not nodes.was_lost(error):
+            return False
+        self._times_lost[key] += 1
+        return self._times_lost[key] < _TRIES
 
-def _cause(trial) -> str:
+
+def _error_of(trial) -> Exception | None:
+    """What Tune met; `trial.get_pickled_error()` looks into the storage, where it is not yet."""
+    file = Path(trial.pickled_error_file or "")
+    return ray.cloudpickle.loads(file.read_bytes()) if file.is_file() else None
+
+
+def _cause(error: Exception | None) -> str:
     """One line on why a worker did not come back."""
-    lines = [line for line in str(trial.get_error() or "").splitlines() if line.strip()]
-    if any("out of memory" in line.lower() or "OutOfMemory" in line for line in lines):
+    if nodes.was_lost(error):
+        return f"its node was lost {_TRIES} times"
+    if isinstance(error, OutOfMemoryError):
         return "the worker was killed for memory"
-    return "the worker process died" + (f": {lines[0].strip()}" if lines else "")
+    if isinstance(
+        error, RayTaskError
+    ):  # what went wrong around the trial; within, it writes itself
+        return str(error).strip().splitlines()[-1]
+    return "the worker process died"

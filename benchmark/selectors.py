@@ -1,9 +1,47 @@
 """How parts of a grid are written on the command line: variants, seeds, ratios."""
 
 import json
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from benchmark.errors import UserError
+
+_T = TypeVar("_T")
+
+
+class Shard(NamedTuple):
+    """One of equal parts of a grid, counted from 1."""
+
+    index: int = 1
+    count: int = 1
+
+    def of(self, items: Sequence[_T]) -> list[_T]:
+        """Its part, dealt out like cards.
+
+        Each round starts one shard later: the variants of a grid recur, so with as many shards as
+        variants one shard would else get all trials of the dearest method.
+        """
+        return [x for p, x in enumerate(items) if (p + p // self.count) % self.count + 1 == self[0]]
+
+    @property
+    def suffix(self) -> str:
+        """For the names of files that each shard has of its own; "" for a whole grid."""
+        return f"-{self.index}-of-{self.count}" if self.count > 1 else ""
+
+
+WHOLE = Shard()
+
+
+def parse_shard(text: str) -> Shard:
+    """`2/8` → the second of eight."""
+    found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+    shard = Shard(int(found[1]), int(found[2])) if found else Shard(0)
+    if not 1 <= shard.index <= shard.count:
+        raise UserError(
+            f'--shard is i/n, the i-th of n parts, counted from 1, such as "2/8"; got {text!r}'
+        )
+    return shard
 
 
 def parse_variant(text: str) -> tuple[str, dict[str, Any]]:

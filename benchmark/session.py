@@ -3,16 +3,15 @@
 import contextlib
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from filelock import FileLock, Timeout
 from rich.console import Console
 
-from benchmark import config, plugins, results
+from benchmark import config, grid, plugins, results, sharing
 from benchmark import plan as planning
 from benchmark.data import pool
 from benchmark.errors import ExitCode, UserError
@@ -20,7 +19,13 @@ from benchmark.execute import Place, execute
 from benchmark.plan import Plan
 from benchmark.progress import GridProgress
 from benchmark.runner import Cluster
-from benchmark.selectors import parse_ratios, parse_seeds, split_outside_brackets
+from benchmark.selectors import (
+    WHOLE,
+    parse_ratios,
+    parse_seeds,
+    parse_shard,
+    split_outside_brackets,
+)
 
 
 def plan(
@@ -28,9 +33,12 @@ def plan(
     overrides: list[str],
     data_root: Path,
     results_root: Path,
-    **grid: str | None,
+    *,
+    shard: str | None = None,
+    **typed: str | None,
 ) -> Plan:
-    """The plan of what was typed. grid: methods, datasets, ratios, seeds, name, evaluate_on."""
+    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on."""
+    part = parse_shard(shard) if shard is not None else WHOLE
     readers = {
         "methods": split_outside_brackets,
         "datasets": split_outside_brackets,
@@ -39,10 +47,10 @@ def plan(
     }
     parsed: dict[str, Any] = {
         name: readers[name](text) if name in readers and text is not None else text
-        for name, text in grid.items()
+        for name, text in typed.items()
     }
     study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
-    return planning.make(study, data_root, results_root)
+    return replace(planning.make(study, data_root, results_root), shard=part)
 
 
 def describe(plan: Plan, *, verbose: bool) -> str:
@@ -52,13 +60,20 @@ def describe(plan: Plan, *, verbose: bool) -> str:
         f"study {plan.study.name} (preset {plan.study.preset}) in {plan.folder}",
         f"evaluated on: {plan.study.evaluate_on}",
         *plan.labelled_counts(),
-        f"{len(plan.trials)} trials: {len(plan.trials) - len(missing)} done, {len(missing)} to run",
+        f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run",
     ]
     shown = missing if verbose else missing[:20]
     lines += [f"  {trial.key}  {trial.label}" for trial in shown]
     if len(shown) < len(missing):
         lines.append(f"  … and {len(missing) - len(shown)} more (-v shows all)")
     return "\n".join(lines)
+
+
+def _count(plan: Plan) -> str:
+    if plan.shard.count == 1:
+        return f"{len(plan.trials)} trials"
+    part = f"shard {plan.shard.index}/{plan.shard.count}"
+    return f"{part}, {len(plan.own)} of {len(plan.trials)} trials"
 
 
 def next_step(plan: Plan) -> str:
@@ -77,9 +92,9 @@ def run(plan: Plan, data_root: Path, cluster: Cluster) -> int:
 
     console = Console(stderr=True)
     missing = plan.missing
-    with _opened(plan):
+    with _opened(plan) as claim:
         if not missing:
-            console.print(f"all {len(plan.trials)} trials are done", highlight=False)
+            console.print(f"all {len(plan.own)} trials are done", highlight=False)
             results.rebuild_csv(plan.folder)
             return 0
         datasets = _load(plan, data_root)
@@ -90,15 +105,15 @@ def run(plan: Plan, data_root: Path, cluster: Cluster) -> int:
         try:
             with (
                 runner.connected(cluster),
-                GridProgress(len(missing), plan.folder, console) as progress,
+                GridProgress(len(missing), plan.folder, console, claim.note_running) as progress,
             ):
                 runner.run(missing, datasets, place, cluster, progress)
         except KeyboardInterrupt:
             _ignore_further_interrupts()
-            done = len(plan.trials) - len(missing) + progress.finished - progress.failed
+            done = len(plan.own) - len(missing) + progress.finished - progress.failed
             results.rebuild_csv(plan.folder)
             console.print(
-                f"interrupted: {done}/{len(plan.trials)} trials done, {progress.running} stopped",
+                f"interrupted: {done}/{len(plan.own)} trials done, {progress.running} stopped",
                 highlight=False,
             )
             raise
@@ -115,7 +130,8 @@ def run_cell(plan: Plan, key: str, data_root: Path, gpus: float) -> int:
             "the same command with --dry-run -v lists them"
         )
     device = torch.device("cuda" if gpus > 0 else "cpu")
-    with _opened(plan):
+    with _opened(plan) as claim:
+        claim.note_running([chosen[0].key])
         prepared = _load(plan, data_root)[chosen[0].dataset]
         place = Place(plan.folder.resolve(), plan.study.name, plan.study.preset)
         record = execute(
@@ -130,28 +146,21 @@ def run_cell(plan: Plan, key: str, data_root: Path, gpus: float) -> int:
 
 
 @contextlib.contextmanager
-def _opened(plan: Plan) -> Iterator[None]:
-    """The study's folder, made if need be, and held against a second run of the same study."""
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        results.write_atomically(plan.folder / "study.yaml", yaml.safe_dump(asdict(plan.study)))
-        lock = FileLock(plan.folder / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise UserError(
-            f"another `bench run` works on {plan.folder}; wait for it, or name another --study",
-            ExitCode.RESOURCES,
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"cannot write results to {plan.folder}: {error.strerror}; choose another folder with "
-            "--results",
-            ExitCode.RESOURCES,
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _opened(plan: Plan) -> Iterator[sharing.Claim]:
+    """The study's folder, made if need be, and held against other runs of the same study."""
+    with contextlib.ExitStack() as stack:
+        try:
+            plan.folder.mkdir(parents=True, exist_ok=True)
+            claim = stack.enter_context(sharing.claimed(plan.folder, plan.shard))
+            results.write_atomically(plan.folder / "study.yaml", yaml.safe_dump(asdict(plan.study)))
+            grid.add(plan.folder, map(grid.row, plan.trials))
+        except OSError as error:
+            raise UserError(
+                f"cannot write results to {plan.folder}: {error.strerror}; choose another folder "
+                "with --results",
+                ExitCode.RESOURCES,
+            ) from error
+        yield claim
 
 
 def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:

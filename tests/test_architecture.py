@@ -33,7 +33,7 @@ def test_the_files_are_found():
     [
         ("hydra", {"benchmark/config.py"}),
         ("omegaconf", {"benchmark/config.py"}),
-        ("ray", {"benchmark/runner.py"}),
+        ("ray", {"benchmark/runner.py", "benchmark/nodes.py"}),
         ("matplotlib", {"reports/figures.py"}),
         ("scipy", {"benchmark/distance.py", "reports/aggregate.py", "reports/significance.py"}),
         ("typer", {"benchmark/cli.py"}),

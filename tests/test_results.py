@@ -90,12 +90,13 @@ def test_a_failed_trial_starts_over_for_its_code_may_have_been_mended(
     assert not (results.trial_folder(tmp_path, trial.key) / "checkpoint.pt").exists()
 
 
-def test_half_written_files_of_living_processes_are_left_alone(tmp_path):
-    mine, dead = tmp_path / f".a.{os.getpid()}.tmp", tmp_path / "checkpoint.99999999.tmp"
-    for file in (mine, dead):
+def test_old_half_written_files_are_removed_and_young_ones_left_alone(tmp_path):
+    young, old = tmp_path / ".record.json.1.tmp", tmp_path / "checkpoint.2.tmp"
+    for file in (young, old):
         file.touch()
+    os.utime(old, (0, 0))
     results.remove_left_overs(tmp_path)
-    assert mine.exists() and not dead.exists()
+    assert young.exists() and not old.exists()
 
 
 def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):

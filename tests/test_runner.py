@@ -27,6 +27,7 @@ class Grid:
     """`bench run` of four short trials in a process of its own."""
 
     def __init__(self, data_root: Path, folder: Path, *more: str):
+        folder.mkdir(exist_ok=True)
         self.folder = folder / "results" / "demo"
         self._log = folder / "output.txt"
         command = [BENCH, *GRID, *more, "--data-root", data_root, "--results", folder / "results"]
