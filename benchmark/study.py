@@ -16,15 +16,29 @@ from benchmark.errors import UserError, unknown
 from benchmark.selectors import parse_variant
 
 REFERENCE_METHOD = "supervised"  # the only method that can run at 100 % labels
+ENCODER_DEPTH = 5  # how often the encoders of segmentation-models-pytorch halve an image
 
 
 @dataclass(frozen=True)
 class Network:
-    """The shared network."""
+    """The shared network: the UNet, or one around a named encoder of segmentation-models-pytorch.
+
+    An encoder has its own widths, and of the dropout rates only the last, at the bottleneck.
+    """
 
     name: str = "unet"
     widths: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
     dropout: list[float] = field(default_factory=lambda: [0.05, 0.1, 0.2, 0.3, 0.5])
+    weights: str | None = None  # published weights of the encoder, such as imagenet
+
+    @property
+    def is_encoder(self) -> bool:
+        return self.name != "unet"
+
+    @property
+    def halvings(self) -> int:
+        """How often it halves the image: the sides must divide by 2 to the power of this."""
+        return ENCODER_DEPTH if self.is_encoder else len(self.widths) - 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,6 @@ class Study:
 _CHOICES = {
     "evaluate_on": ("test", "dev"),
     "precision": ("float32", "bfloat16"),
-    "network.name": ("unet",),
     "training.criterion": ("ce", "dice", "ce_dice"),
     "training.optimiser": ("adam", "sgd"),
     "training.schedule": ("constant", "cosine", "step"),
@@ -152,7 +165,10 @@ def percent(ratio: float) -> str:
 
 
 def check(study: Study) -> None:
-    """Refuse values that no run could have; the names are already known to be right."""
+    """Refuse values that no run could have; the names of settings are known to be right.
+
+    Names of networks are looked up by `plan.make`: the library that knows them loads slowly.
+    """
     for path, choices in _CHOICES.items():
         if (value := _at(study, path)) not in choices:
             raise UserError(f"{path} is one of {', '.join(choices)}, got {value!r}")
@@ -185,11 +201,11 @@ def _check_grid(study: Study) -> None:
 
 
 def _check_size(study: Study) -> None:
-    divisor = 2 ** (len(study.network.widths) - 1)
+    divisor = 2**study.network.halvings
     if study.size and any(side <= 0 or side % divisor for side in study.size):
         raise UserError(
-            f"the sides of size must divide by {divisor} (the network halves them "
-            f"{len(study.network.widths) - 1} times), got {study.size}"
+            f"the sides of size must divide by {divisor} (the network {study.network.name} halves "
+            f"them {study.network.halvings} times), got {study.size}"
         )
 
 

@@ -9,7 +9,7 @@ from benchmark.selectors import (
     parse_variant,
     split_outside_brackets,
 )
-from benchmark.study import Study, check, fingerprint, percent, trials
+from benchmark.study import Network, Study, check, fingerprint, percent, trials
 
 DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
 DATA = {"glas": "aaaa", "ph2": "bbbb"}
@@ -65,6 +65,8 @@ def test_a_preset_value_is_the_base_that_a_variant_changes():
         {"threads_per_trial": 2},
         {"precision": "bfloat16"},
         {"network": dataclasses.replace(Study().network, dropout=[0.0] * 5)},
+        {"network": dataclasses.replace(Study().network, name="resnet34")},
+        {"network": dataclasses.replace(Study().network, weights="imagenet")},
         {"training": dataclasses.replace(Study().training, learning_rate=0.1)},
         {"training_of": {"cps": {"epochs": 11}}},
     ],
@@ -155,6 +157,7 @@ def test_ratios_are_percent_on_the_command_line_and_fractions_inside():
         ({"evaluate_on": "train"}, "evaluate_on is one of test, dev"),
         ({"threads_per_trial": 0}, "threads_per_trial must be above 0"),
         ({"size": [60, 64]}, "must divide by 16"),
+        ({"size": [48, 48], "network": Network(name="resnet34")}, "must divide by 32"),
         ({"seeds": []}, "at least one"),
     ],
 )
