@@ -49,6 +49,12 @@ def run(
         "paper"
     ),
     study: Annotated[str | None, typer.Option(help="Name of the results folder [preset].")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="unet, or an encoder such as resnet34 (bench list networks).")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Published weights of the encoder: imagenet [random].")
+    ] = None,
     evaluate_on: Annotated[
         str | None,
         typer.Option(help="test, or dev: a fixed 20 % of the train pool, for choosing anything."),
@@ -84,6 +90,8 @@ def run(
         seeds=seeds,
         name=study,
         evaluate_on=evaluate_on,
+        network=network,
+        weights=weights,
     )
     if dry_run:
         typer.echo(session.describe(plan, verbose=verbose))

@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from benchmark import config, evaluate, plugins, results
+from benchmark import config, encoders, evaluate, plugins, results
 from benchmark import plan as planning
 from benchmark.data import pool
 from benchmark.errors import ExitCode, UserError
@@ -29,9 +29,14 @@ def plan(
     overrides: list[str],
     data_root: Path,
     results_root: Path,
+    network: str | None = None,
+    weights: str | None = None,
     **grid: str | None,
 ) -> Plan:
-    """The plan of what was typed. grid: methods, datasets, ratios, seeds, name, evaluate_on."""
+    """The plan of what was typed. grid: methods, datasets, ratios, seeds, name, evaluate_on.
+
+    network, weights: short for the overrides network.name and network.weights.
+    """
     readers = {
         "methods": split_outside_brackets,
         "datasets": split_outside_brackets,
@@ -42,6 +47,8 @@ def plan(
         name: readers[name](text) if name in readers and text is not None else text
         for name, text in grid.items()
     }
+    short = {"network.name": network, "network.weights": weights}
+    overrides = overrides + [f"{k}='{v}'" for k, v in short.items() if v is not None]
     study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
     return planning.make(study, data_root, results_root)
 
@@ -161,7 +168,11 @@ def _opened(plan: Plan) -> Iterator[None]:
 
 
 def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:
-    """The datasets at the study's size; writes their trivial floors beside the records."""
+    """The datasets at the study's size; writes their trivial floors beside the records.
+
+    The network's published weights come first: without them no trial can start.
+    """
+    encoders.fetch(plan.study.network)
     datasets = {
         name: pool.resized(pool.load(data_root, name), plan.study.size) for name in plan.manifests
     }
