@@ -50,6 +50,12 @@ def run(
         "paper"
     ),
     study: Annotated[str | None, typer.Option(help="Name of the results folder [preset].")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="unet, or an encoder such as resnet34 (bench list networks).")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Published weights of the encoder: imagenet [random].")
+    ] = None,
     evaluate_on: Annotated[
         str | None,
         typer.Option(help="test, or dev: a fixed 20 % of the train pool, for choosing anything."),
@@ -92,6 +98,8 @@ def run(
         name=study,
         evaluate_on=evaluate_on,
         shard=shard,
+        network=network,
+        weights=weights,
     )
     if dry_run:
         typer.echo(session.describe(plan, verbose=verbose))

@@ -1,8 +1,9 @@
 """The verb `bench list`, and what `bench data` prints."""
 
+import textwrap
 from pathlib import Path
 
-from benchmark import config, plugins
+from benchmark import config, encoders, plugins
 from benchmark.data import cards, pool
 from benchmark.data.prepare import Outcome
 
@@ -45,8 +46,23 @@ def datasets(data_root: Path, verbose: bool) -> str:
 
 
 def networks(data_root: Path, verbose: bool) -> str:
-    """Networks that --network could name."""
-    return "unet          the shared UNet (benchmark/networks.py), widths 16-256"
+    """Names that --network takes; with -v those that --weights takes for each."""
+    lines = [
+        f"{'unet':14}the shared UNet (benchmark/networks.py), 2D and 3D",
+        "",
+        "encoders of segmentation-models-pytorch, each in a UNet (benchmark/encoders.py), 2D only:",
+    ]
+    known = encoders.usable()
+    if verbose:
+        return "\n".join(lines + [f"  {name:30}{', '.join(w)}" for name, w in known.items()])
+    names = textwrap.fill(
+        ", ".join(known),
+        width=98,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
+    return "\n".join([*lines, names])
 
 
 def presets(data_root: Path, verbose: bool) -> str:

@@ -114,7 +114,7 @@ class Decoder(nn.Module):
 class DecoderWithHead(nn.Module):
     """A decoder and a head of its own: features → logits."""
 
-    def __init__(self, decoder: Decoder, head: nn.Module):
+    def __init__(self, decoder: nn.Module, head: nn.Module):
         super().__init__()
         self.decoder, self.output = decoder, head
 
@@ -174,19 +174,39 @@ class NetworkBuilder:
         in_channels: int | None = None,
         out_channels: int | None = None,
         time_embedding: bool = False,
-    ) -> UNet:
-        """A new network; by default from the images' channels to the classes."""
+    ) -> nn.Module:
+        """A new `UNet`; by default from the images' channels to the classes.
+
+        With an encoder as the run's network, an `EncoderUNet`, which has the same hooks.
+        """
+        inputs, outputs = in_channels or self.in_channels, out_channels or self.classes
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self._seed, "network", self._built))
             self._built += 1
+            if self._network.is_encoder:
+                return self._around_an_encoder(inputs, outputs, time_embedding)
             return UNet(
-                in_channels or self.in_channels,
-                out_channels or self.classes,
+                inputs,
+                outputs,
                 spatial_dims=self.spatial_dims,
                 widths=self._network.widths,
                 dropout=self._network.dropout,
                 time_embedding=time_embedding,
             )
+
+    def _around_an_encoder(self, inputs: int, outputs: int, time_embedding: bool) -> nn.Module:
+        from benchmark import encoders  # which imports this module
+
+        if self.spatial_dims != 2:
+            raise encoders.refuse_volumes(self._network.name)
+        return encoders.EncoderUNet(
+            inputs,
+            outputs,
+            name=self._network.name,
+            dropout=self._network.dropout[-1],
+            weights=self._network.weights,
+            time_embedding=time_embedding,
+        )
 
 
 def _block(dims: int, inputs: int, outputs: int, dropout: float) -> nn.Sequential:

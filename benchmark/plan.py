@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark import plugins, results
+from benchmark import encoders, plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.selectors import WHOLE, Shard, split_outside_brackets
@@ -47,17 +47,36 @@ class Plan:
 def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     """The plan of a study; phantoms that it names are invented if they are not there yet.
 
-    Raises `UserError` for unknown names and (exit code 3) for data that are not prepared.
+    Raises `UserError` for unknown names, for a network that cannot take the images, and (exit
+    code 3) for data that are not prepared.
     """
     study = replace(study, methods=_typed(study.methods), datasets=_datasets(study, data_root))
     wanted = {text.split("[")[0] for text in study.methods}
     known = plugins.names() if "all" in wanted else sorted(wanted | {"supervised"})
     defaults = {name: plugins.hyperparameters(name) for name in known}
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
+    _check_network(study, manifests)
     facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, defaults, facts)
     folder = results_root / study.name
     return Plan(study, grid, results.done_keys(folder), manifests, folder)
+
+
+def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
+    network = study.network
+    if network.is_encoder:
+        for card in (manifest.card for manifest in manifests.values()):
+            encoders.check(
+                network,
+                in_channels=card.channels,
+                classes=len(card.classes),
+                sides=study.size or card.size,
+            )
+    elif network.weights is not None:
+        raise UserError(
+            f'the network "{network.name}" has no published weights, got "{network.weights}"; only '
+            "encoders have, such as --network resnet34 (bench list networks -v)"
+        )
 
 
 def _typed(methods: Sequence[str]) -> list[str]:

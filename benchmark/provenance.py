@@ -12,7 +12,10 @@ import torch
 
 import benchmark
 
-_PACKAGES = ("torch", "numpy", "scipy", "pandas", "ray", "hydra-core", "pillow")
+_PACKAGES = (
+    "torch", "numpy", "scipy", "pandas", "ray", "hydra-core", "pillow",
+    "segmentation-models-pytorch", "timm", "torchvision",
+)  # fmt: skip
 
 
 @cache

@@ -11,7 +11,7 @@ import torch
 import yaml
 from rich.console import Console
 
-from benchmark import config, grid, plugins, results, sharing
+from benchmark import config, encoders, grid, plugins, results, sharing
 from benchmark import plan as planning
 from benchmark.data import pool
 from benchmark.errors import ExitCode, UserError
@@ -34,10 +34,15 @@ def plan(
     data_root: Path,
     results_root: Path,
     *,
+    network: str | None = None,
+    weights: str | None = None,
     shard: str | None = None,
     **typed: str | None,
 ) -> Plan:
-    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on."""
+    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on.
+
+    network, weights: short for the overrides network.name and network.weights.
+    """
     part = parse_shard(shard) if shard is not None else WHOLE
     readers = {
         "methods": split_outside_brackets,
@@ -49,6 +54,8 @@ def plan(
         name: readers[name](text) if name in readers and text is not None else text
         for name, text in typed.items()
     }
+    short = {"network.name": network, "network.weights": weights}
+    overrides = overrides + [f"{k}='{v}'" for k, v in short.items() if v is not None]
     study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
     return replace(planning.make(study, data_root, results_root), shard=part)
 
@@ -164,7 +171,11 @@ def _opened(plan: Plan) -> Iterator[sharing.Claim]:
 
 
 def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:
-    """The datasets at the study's size."""
+    """The datasets at the study's size.
+
+    The network's published weights come first: without them no trial can start.
+    """
+    encoders.fetch(plan.study.network)
     return {
         name: pool.resized(pool.load(data_root, name), plan.study.size) for name in plan.manifests
     }

@@ -17,15 +17,29 @@ from benchmark.errors import UserError, unknown
 from benchmark.selectors import parse_variant
 
 REFERENCE_METHOD = "supervised"  # the only method that can run at 100 % labels
+ENCODER_DEPTH = 5  # how often the encoders of segmentation-models-pytorch halve an image
 
 
 @dataclass(frozen=True)
 class Network:
-    """The shared network."""
+    """The shared network: the UNet, or one around a named encoder of segmentation-models-pytorch.
+
+    An encoder has its own widths, and of the dropout rates only the last, at the bottleneck.
+    """
 
     name: str = "unet"
     widths: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
     dropout: list[float] = field(default_factory=lambda: [0.05, 0.1, 0.2, 0.3, 0.5])
+    weights: str | None = None  # published weights of the encoder, such as imagenet
+
+    @property
+    def is_encoder(self) -> bool:
+        return self.name != "unet"
+
+    @property
+    def halvings(self) -> int:
+        """How often it halves the image: the sides must divide by 2 to the power of this."""
+        return ENCODER_DEPTH if self.is_encoder else len(self.widths) - 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,6 @@ class Study:
 _CHOICES = {
     "evaluate_on": ("test", "dev"),
     "precision": ("float32", "bfloat16"),
-    "network.name": ("unet",),
     "training.criterion": ("ce", "dice", "ce_dice"),
     "training.optimiser": ("adam", "sgd"),
     "training.schedule": ("constant", "cosine", "step"),
@@ -158,7 +171,10 @@ def percent(ratio: float) -> str:
 
 
 def check(study: Study) -> None:
-    """Refuse values that no run could have; the names are already known to be right."""
+    """Refuse values that no run could have; the names of settings are known to be right.
+
+    Names of networks are looked up by `plan.make`: the library that knows them loads slowly.
+    """
     for path, choices in _CHOICES.items():
         if (value := _at(study, path)) not in choices:
             raise UserError(f"{path} is one of {', '.join(choices)}, got {value!r}")
@@ -204,16 +220,19 @@ def _check_grid(study: Study) -> None:
 
 
 def _check_size(study: Study) -> None:
-    halvings = len(study.network.widths) - 1
-    for name, sides, dims in (("size", study.size, 2), ("patch", study.patch, 3)):
+    halvings = study.network.halvings
+    checked = [("size", study.size, 2)]
+    if not study.network.is_encoder:  # encoders are for images alone
+        checked.append(("patch", study.patch, 3))
+    for name, sides, dims in checked:
         if sides is None:
             continue
         if len(sides) != dims:
             raise UserError(f"{name} has {dims} sides, got {sides}")
         if any(side <= 0 or side % 2**halvings for side in sides):
             raise UserError(
-                f"the sides of {name} must divide by {2**halvings} (the network halves them "
-                f"{halvings} times), got {sides}"
+                f"the sides of {name} must divide by {2**halvings} (the network "
+                f"{study.network.name} halves them {halvings} times), got {sides}"
             )
 
 

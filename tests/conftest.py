@@ -67,15 +67,21 @@ def tiny_trials(prepared):
 
 @pytest.fixture
 def build():
-    """A function: a builder of small networks for 2D or 3D."""
+    """A function: a builder of networks for 2D or 3D; the UNet is a small one."""
 
-    def make(dims: int = 2, criterion: str = "ce", seed: int = 0, channels: int = 1):
+    def make(
+        dims: int = 2,
+        criterion: str = "ce",
+        seed: int = 0,
+        channels: int = 1,
+        network: str = "unet",
+    ):
         return NetworkBuilder(
             in_channels=channels,
             classes=2,
             spatial_dims=dims,
             criterion=criterion,
-            network=Network(widths=[4, 8, 8], dropout=[0.05, 0.1, 0.5]),
+            network=Network(name=network, widths=[4, 8, 8], dropout=[0.05, 0.1, 0.5]),
             seed=seed,
         )
 

@@ -36,6 +36,7 @@ def test_the_files_are_found():
         ("ray", {"benchmark/runner.py", "benchmark/nodes.py"}),
         ("matplotlib", {"reports/figures.py"}),
         ("scipy", {"benchmark/distance.py", "reports/aggregate.py", "reports/significance.py"}),
+        ("segmentation_models_pytorch", {"benchmark/encoders.py"}),
         ("typer", {"benchmark/cli.py"}),
     ],
 )
@@ -77,6 +78,13 @@ def test_help_does_not_wait_for_heavy_imports():
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"torch", "ray", "pandas", "numpy", "hydra", "scipy", "pydantic"}
+
+
+def test_the_library_of_encoders_loads_only_when_one_is_asked_for():
+    probe = "import sys, benchmark.cli, benchmark.session; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "torch" in done.stdout.split()
+    assert not {"segmentation_models_pytorch", "timm"} & set(done.stdout.split())
 
 
 def test_modules_stay_readable():

@@ -75,6 +75,31 @@ def test_a_finished_grid_runs_nothing_and_prints_its_table(bench):
     assert "results.csv" in out and "next:" in out
 
 
+def test_the_flags_for_an_encoder_are_short_for_overrides(bench):
+    words = (*TINY, "--seeds", "1", "--dry-run", "-v")
+    overrides = ("network.name=efficientnet-b0", "network.weights=noisy-student")
+    _, overridden, _ = bench(*words, *overrides)
+    flags = ("--network", "efficientnet-b0", "--weights", "advprop")
+    assert bench(*words, *flags[:2], overrides[1])[1] == overridden
+    assert bench(*words, *flags)[1] != overridden, "other weights are another trial"
+    assert bench(*words, *overrides, "--weights", "noisy-student")[1] == overridden
+
+
+def test_an_encoder_trains_from_the_command_line_and_its_weights_come_first(bench, monkeypatch):
+    words = [*TINY, "--seeds", "1", "--network", "resnet18"]
+    key = bench(*words, "--dry-run", "-v")[1].splitlines()[-1].split()[0]
+    code, out, _ = bench(*words, "--cell", key)
+    assert code == 0 and "supervised" in out
+
+    def offline(*_, **__):
+        raise FileNotFoundError("not there")
+
+    monkeypatch.setattr("segmentation_models_pytorch.encoders.hf_hub_download", offline)
+    code, _, err = bench(*words, "--weights", "imagenet")
+    assert code == ExitCode.RESOURCES
+    assert 'the weights "imagenet" of resnet18 cannot be fetched: not there' in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -88,6 +113,11 @@ def test_a_finished_grid_runs_nothing_and_prints_its_table(bench):
         (("run", "--preset", "dmeo"), 2, 'did you mean "demo"?'),
         (("run", "--methods", "cps[wieght=1]"), 2, 'did you mean "weight"?'),
         (("run", "--evaluate-on", "train"), 2, "evaluate_on is one of test, dev"),
+        (("run", "--network", "resnet43"), 2, 'no network "resnet43"; did you mean "resnet34"?'),
+        (("run", "--network", "mit_b0"), 2, "no feature at half resolution"),
+        (("run", "--network", "resnet34", "size=[48,48]"), 2, "must divide by 32"),
+        (("run", "--network", "resnet34", "--weights", "imagnet"), 2, 'did you mean "imagenet"?'),
+        (("run", "--weights", "imagenet"), 2, "only encoders have"),
         (("run", "--cell", "0123"), 2, "0 trials of this study"),
         (("run", "--seed", "3"), 2, "No such option"),
         (("report",), 3, "no study under"),
@@ -163,7 +193,9 @@ def test_lists_say_what_there_is(bench):
     assert "not prepared" in datasets and "prepared: 80 train, 40 test" in datasets
     assert "research purposes only" in datasets
     assert "paper" in bench("list", "presets")[1]
-    assert "unet" in bench("list", "networks")[1]
+    networks = bench("list", "networks")[1]
+    assert "unet" in networks and "resnet34" in networks and "mit_b0" not in networks
+    assert "resnet34                      imagenet" in bench("list", "networks", "-v")[1]
 
 
 def test_synth_writes_what_prepare_reads(bench, tmp_path, monkeypatch):

@@ -1,4 +1,7 @@
-"""What every method must keep, in 2D and 3D. A failing message says what to change."""
+"""What every method must keep: in 2D, in 3D, around an encoder.
+
+A failing message says what to change.
+"""
 
 import ast
 import inspect
@@ -8,12 +11,16 @@ import pytest
 import torch
 
 from benchmark import plugins
+from benchmark.encoders import EncoderUNet
 from benchmark.fit import backward
 from benchmark.networks import UNet
 
 METHODS = plugins.names()
 every_method = pytest.mark.parametrize("name", METHODS)
-in_2d_and_3d = pytest.mark.parametrize("dims", [2, 3])
+on_both_networks = pytest.mark.parametrize("network", ["unet", "resnet34"])  # see `make`
+in_every_form = pytest.mark.parametrize(
+    ("dims", "network"), [(2, "unet"), (3, "unet"), (2, "resnet34")]
+)
 MAY_IMPORT = {
     "collections.abc", "copy", "math", "typing", "torch", "torch.nn", "torch.nn.functional",
     "jaxtyping",
@@ -23,9 +30,14 @@ MAY_IMPORT = {
 
 
 @pytest.fixture
-def make(build):
+def network() -> str:
+    return "unet"
+
+
+@pytest.fixture
+def make(build, network):
     def method(name: str, dims: int = 2, seed: int = 0):
-        return plugins.find(name)(build(dims, seed=seed))
+        return plugins.find(name)(build(dims, seed=seed, network=network))
 
     return method
 
@@ -51,7 +63,7 @@ def test_hyper_parameters_are_keywords_with_defaults_stored_under_their_names(na
 
 
 @every_method
-@in_2d_and_3d
+@in_every_form
 def test_the_loss_is_finite_and_its_terms_are_named(name, dims, make, batch):
     figures = backward(make(name, dims), batch(dims), 0.5, "float32")
     assert figures, f"{name}: loss gives no terms"
@@ -60,7 +72,7 @@ def test_the_loss_is_finite_and_its_terms_are_named(name, dims, make, batch):
 
 
 @every_method
-@in_2d_and_3d
+@in_every_form
 def test_a_gradient_reaches_every_trainable_parameter_and_no_frozen_one(name, dims, make, batch):
     method = make(name, dims)
     found = gradients(method, batch(dims))
@@ -70,6 +82,7 @@ def test_a_gradient_reaches_every_trainable_parameter_and_no_frozen_one(name, di
 
 
 @every_method
+@on_both_networks
 def test_the_unlabelled_images_change_what_is_learnt(name, make, batch):
     data = batch()
     other = data._replace(u=batch(seed=1).u)
@@ -79,7 +92,7 @@ def test_the_unlabelled_images_change_what_is_learnt(name, make, batch):
 
 
 @every_method
-@in_2d_and_3d
+@in_every_form
 def test_forward_gives_logits_of_the_images_size(name, dims, make, batch):
     x = batch(dims).x
     z = make(name, dims).eval()(x)
@@ -88,6 +101,7 @@ def test_forward_gives_logits_of_the_images_size(name, dims, make, batch):
 
 
 @every_method
+@on_both_networks
 def test_all_methods_start_from_the_same_tested_network(name, make, batch):
     if plugins.find(name).__module__.endswith(".ours"):
         pytest.skip("takes a noisy mask as further input")
@@ -96,6 +110,7 @@ def test_all_methods_start_from_the_same_tested_network(name, make, batch):
 
 
 @every_method
+@on_both_networks
 def test_evaluation_is_deterministic_and_leaves_no_trace(name, make, batch):
     method, x = make(name).eval(), batch().x
     before = {k: v.clone() for k, v in method.state_dict().items()}
@@ -105,12 +120,14 @@ def test_evaluation_is_deterministic_and_leaves_no_trace(name, make, batch):
 
 
 @every_method
+@on_both_networks
 def test_the_same_seed_gives_the_same_gradients(name, make, batch):
     first, second = gradients(make(name), batch()), gradients(make(name), batch())
     assert all(torch.equal(first[n], second[n]) for n in first)
 
 
 @every_method
+@on_both_networks
 def test_a_state_dict_carries_the_whole_method(name, make, batch):
     source, target = make(name, seed=1), make(name, seed=2)
     gradients(source, batch())
@@ -122,6 +139,7 @@ def test_a_state_dict_carries_the_whole_method(name, make, batch):
 
 
 @every_method
+@on_both_networks
 def test_diagnostics_are_detached(name, make, batch):
     method = make(name)
     backward(method, batch(), 0.5, "float32")
@@ -140,6 +158,7 @@ def test_the_header_has_its_five_parts(name):
 
 
 @every_method
+@on_both_networks
 def test_the_passes_are_those_under_cost(name, make, batch):
     cost = plugins.header(name).partition("Cost:")[2]
     stated = {
@@ -152,7 +171,8 @@ def test_the_passes_are_those_under_cost(name, make, batch):
     def count(module, inputs, _):
         counted["x" if len(inputs[0]) == len(data.x) else "u"] += 1
 
-    hooks = [m.register_forward_hook(count) for m in method.modules() if isinstance(m, UNet)]
+    networks = [m for m in method.modules() if isinstance(m, UNet | EncoderUNet)]
+    hooks = [network.register_forward_hook(count) for network in networks]
     backward(method, data, 0.5, "float32")
     for hook in hooks:
         hook.remove()

@@ -65,6 +65,8 @@ def test_a_preset_value_is_the_base_that_a_variant_changes():
         {"threads_per_trial": 2},
         {"precision": "bfloat16"},
         {"network": dataclasses.replace(Study().network, dropout=[0.0] * 5)},
+        {"network": dataclasses.replace(Study().network, name="resnet34")},
+        {"network": dataclasses.replace(Study().network, weights="imagenet")},
         {"training": dataclasses.replace(Study().training, learning_rate=0.1)},
         {"training_of": {"cps": {"epochs": 11}}},
     ],
@@ -173,6 +175,7 @@ def test_ratios_are_percent_on_the_command_line_and_fractions_inside():
         ({"patch": [64, 64]}, "patch has 3 sides"),
         ({"network": Network(widths=[8, 16])}, "one rate per width, got 5 rates for 2 widths"),
         ({"network": Network(widths=[8], dropout=[2.0])}, "lie in"),
+        ({"size": [48, 48], "network": Network(name="resnet34")}, "must divide by 32"),
         ({"seeds": []}, "at least one"),
     ],
 )
