@@ -209,9 +209,7 @@ def _grey(image: Image.Image, channel: int | None) -> ndarray:
     if values.ndim == 3:
         values = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
         if (values != values[..., :1]).any():
-            raise ValueError(
-                "a colour mask; name its channel with mask_channel in the card"
-            )
+            raise ValueError("a colour mask; name its channel with mask_channel in the card")
         values = values[..., 0]
     return values
 
