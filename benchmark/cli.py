@@ -85,6 +85,8 @@ def run(
         name=study,
         evaluate_on=evaluate_on,
     )
+    for note in plan.notes:
+        typer.echo(f"note: {note}", err=True)
     if dry_run:
         typer.echo(session.describe(plan, verbose=verbose))
         return

@@ -189,7 +189,7 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
         settings=trial.settings(),
         data_hash=trial.data_hash,
         code_version=provenance.code_version(),
-        packages=provenance.package_versions(),
+        packages=provenance.package_versions() | plugins.package_of(trial.method),
         host=platform.node(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **fields,
