@@ -88,7 +88,7 @@ def run(
         raise UserError("--cell names one trial and --shard a part of all: give one of them")
     plan = session.plan(
         preset,
-        overrides or [],
+        _settings(overrides or [], network, weights),
         data_root,
         results_root,
         methods=methods,
@@ -98,19 +98,19 @@ def run(
         name=study,
         evaluate_on=evaluate_on,
         shard=shard,
-        network=network,
-        weights=weights,
     )
+    for note in plan.notes:
+        typer.echo(f"note: {note}", err=True)
     if dry_run:
         typer.echo(session.describe(plan, verbose=verbose))
         return
     if cell is not None:
-        failed = session.run_cell(plan, cell, data_root, gpus_per_trial or 0.0)
+        failed = session.run_cell(plan, cell, data_root, gpus_per_trial)
     else:
         cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
         failed = session.run(plan, data_root, cluster)
     typer.echo()
-    _print_report(plan.folder, "text")
+    _print_report(plan.folder, "text", cells={trial.cell for trial in plan.trials})
     typer.echo(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
     typer.echo(f"next:    {session.next_step(plan)}")
     if failed:
@@ -118,6 +118,12 @@ def run(
             f"{failed} of {len(plan.own)} trials failed; the same command tries them again",
             ExitCode.SOME_TRIALS_FAILED,
         )
+
+
+def _settings(overrides: list[str], network: str | None, weights: str | None) -> list[str]:
+    """The overrides, with the two that have a flag of their own."""
+    short = {"network.name": network, "network.weights": weights}
+    return overrides + [f"{key}='{value}'" for key, value in short.items() if value is not None]
 
 
 def _cluster(address, gpus_per_trial, max_concurrent, shard):
@@ -172,7 +178,10 @@ def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
         raise UserError(f"{option} is one of {', '.join(choices)}, got {value!r}")
 
 
-def _print_report(folder: Path, form: str, out: Path | None = None, **reading) -> None:
+def _print_report(
+    folder: Path, form: str, out: Path | None = None, cells: set[str] | None = None, **reading
+) -> None:
+    """The tables of a study; cells: keys without seed that they are limited to."""
     from benchmark import results
     from reports import tables
 
@@ -180,6 +189,8 @@ def _print_report(folder: Path, form: str, out: Path | None = None, **reading) -
     for name in forms:
         _check_choice("--format", name, tables.FORMATS)
     rows = results.table(results.read_records(folder))
+    if cells is not None:
+        rows = rows[rows.cell.isin(cells)]
     if rows.empty or not (rows.status == "done").any():
         typer.echo(f"no finished trial in {folder} yet")
         return

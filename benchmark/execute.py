@@ -18,9 +18,9 @@ from benchmark.evaluate import Diverged
 from benchmark.fit import Log, fit, steps_per_epoch
 from benchmark.method import Method
 from benchmark.networks import NetworkBuilder
-from benchmark.randomness import derive
+from benchmark.randomness import derive, reseed_torch
 from benchmark.results import Record
-from benchmark.study import Trial
+from benchmark.trials import Trial
 
 _PANEL_CASES = 4
 
@@ -130,6 +130,7 @@ def _fit_and_evaluate(
 
 def build_method(trial: Trial, data: pool.TrialData) -> Method:
     """The trial's method with freshly initialised networks."""
+    reseed_torch(trial.study_seed, trial.seed, "build")  # for parts that the builder does not seed
     build = NetworkBuilder(
         in_channels=data.channels,
         classes=data.classes,
@@ -195,7 +196,7 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
         settings=trial.settings(),
         data_hash=trial.data_hash,
         code_version=provenance.code_version(),
-        packages=provenance.package_versions(),
+        packages=provenance.package_versions() | plugins.package_of(trial.method),
         host=platform.node(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **fields,

@@ -26,7 +26,8 @@ from benchmark.data.pool import Arrays, TrialData
 from benchmark.evaluate import Diverged, images_to
 from benchmark.method import Batch, Method, Terms
 from benchmark.randomness import generator, reseed_torch
-from benchmark.study import Training, Trial
+from benchmark.study import Training
+from benchmark.trials import Trial
 
 Log = Callable[[str], None]
 Read = Callable[[Method], dict[str, float]]

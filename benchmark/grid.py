@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmark.folders import write_atomically
-from benchmark.study import Trial
+from benchmark.trials import Trial
 
 COLUMNS = ("key", "dataset", "evaluate_on", "ratio", "variant", "seed")
 Row = Mapping[str, str]

@@ -6,43 +6,52 @@ from pathlib import Path
 from benchmark import config, encoders, plugins
 from benchmark.data import cards, pool
 from benchmark.data.prepare import Outcome
+from benchmark.errors import UserError
 
 
 def methods(data_root: Path, verbose: bool) -> str:
     """Each method's sentence and hyper-parameters; the whole header with -v."""
-    lines = []
-    for name in plugins.names():
+    lines = [line for name in plugins.names() for line in _method(name, verbose)]
+    return "\n".join(lines + plugins.notes())
+
+
+def _method(name: str, verbose: bool) -> list[str]:
+    try:
         options = ", ".join(f"{k}={v}" for k, v in plugins.hyperparameters(name).items())
-        header = plugins.header(name)
-        if verbose:
-            lines += [f"{name}  [{options}]", *(f"    {line}" for line in header.splitlines()), ""]
-        else:
-            lines += [
-                f"{name:14}{header.splitlines()[0]}",
-                f"{'':14}[{options}]" if options else "",
-            ]
-    return "\n".join(line for line in lines if line or verbose)
+        header = plugins.header(name).splitlines() or ["(its file has no header)"]
+        origin = [f"from package {offer}"] if (offer := plugins.offered(name)) else []
+    except UserError as error:
+        return [f"{name:14}broken: {error}"]
+    if verbose:
+        return [f"{name}  [{options}]", *(f"    {line}" for line in origin + header), ""]
+    details = ([f"[{options}]"] if options else []) + origin
+    return [f"{name:14}{header[0]}", *(f"{'':14}{line}" for line in details)]
 
 
 def datasets(data_root: Path, verbose: bool) -> str:
     """State, terms and source of each dataset, prepared ones without a card included."""
-    prepared = pool.prepared_names(data_root)
-    lines = []
-    for name in sorted({*cards.names(), *prepared}):
-        manifest = pool.read_manifest(data_root, name) if name in prepared else None
+    names = sorted({*cards.names(), *pool.prepared_names(data_root)})
+    lines = [line for name in names for line in _dataset(name, data_root, verbose)]
+    return "\n".join(lines + cards.notes())
+
+
+def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
+    prepared = name in pool.prepared_names(data_root)
+    try:
+        manifest = pool.read_manifest(data_root, name) if prepared else None
         card = manifest.card if manifest else cards.find(name)
-        if manifest:
-            counts = f"{len(manifest.ids('train'))} train, {len(manifest.ids('test'))} test"
-            state = f"prepared: {counts}" + (" (a part)" if manifest.partial else "")
-        else:
-            state = "invented when first used" if card.phantom else "not prepared"
-        lines.append(f"{name:14}{state}; {card.title}")
-        for label, value in (("terms", card.terms), ("from", card.homepage)):
-            if value:
-                lines.append(f"{'':14}{label}: {value}")
-        if verbose and card.citation:
-            lines.append(f"{'':14}cite: {card.citation}")
-    return "\n".join(lines)
+    except UserError as error:
+        return [f"{name:14}broken: {error}"]
+    if manifest:
+        counts = f"{len(manifest.ids('train'))} train, {len(manifest.ids('test'))} test"
+        state = f"prepared: {counts}" + (" (a part)" if manifest.partial else "")
+    else:
+        state = "invented when first used" if card.phantom else "not prepared"
+    details = {"terms": card.terms, "from": card.homepage, "cite": card.citation if verbose else ""}
+    return [
+        f"{name:14}{state}; {card.title}",
+        *(f"{'':14}{label}: {value}" for label, value in details.items() if value),
+    ]
 
 
 def networks(data_root: Path, verbose: bool) -> str:
@@ -87,7 +96,7 @@ def describe_prepared(outcome: Outcome) -> str:
         f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}",
     ]
     if manifest.partial:
-        lines.append(f"  a part of the dataset: {manifest.partial}")
+        lines.append(f"  not the dataset as published: {manifest.partial}")
     lines += [f"  note: {note}" for note in manifest.notes]
     if outcome.stray:
         more = f" and {len(outcome.stray) - 5} more" if len(outcome.stray) > 5 else ""

@@ -1,14 +1,16 @@
 """What a study would run here: which trials, which of them are done, on which data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmark import encoders, plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.selectors import WHOLE, Shard, split_outside_brackets
-from benchmark.study import DataFacts, Study, Trial, percent, trials
+from benchmark.study import REFERENCE_METHOD, Study, percent
+from benchmark.trials import DataFacts, Trial, trials
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Plan:
     done: set[str]
     manifests: dict[str, pool.Manifest]
     folder: Path
+    notes: list[str] = field(default_factory=list)
+    """Methods that "all" leaves out, with the reason."""
     shard: Shard = WHOLE
 
     @property
@@ -51,15 +55,13 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     code 3) for data that are not prepared.
     """
     study = replace(study, methods=_typed(study.methods), datasets=_datasets(study, data_root))
-    wanted = {text.split("[")[0] for text in study.methods}
-    known = plugins.names() if "all" in wanted else sorted(wanted | {"supervised"})
-    defaults = {name: plugins.hyperparameters(name) for name in known}
+    defaults, notes = _defaults(study.methods)
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_network(study, manifests)
     facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, defaults, facts)
     folder = results_root / study.name
-    return Plan(study, grid, results.done_keys(folder), manifests, folder)
+    return Plan(study, grid, results.done_keys(folder), manifests, folder, notes)
 
 
 def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
@@ -81,6 +83,21 @@ def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
 
 def _typed(methods: Sequence[str]) -> list[str]:
     return [variant for text in methods for variant in split_outside_brackets(text)]
+
+
+def _defaults(variants: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Hyper-parameters of the methods; "all" goes on without the broken ones, and notes them."""
+    wanted = {text.split("[")[0] for text in variants}
+    needed = wanted - {"all"} | {REFERENCE_METHOD}
+    defaults, notes = {}, []
+    for name in plugins.names() if "all" in wanted else sorted(needed):
+        try:
+            defaults[name] = plugins.hyperparameters(name)
+        except UserError as error:
+            if name in needed:
+                raise
+            notes.append(f"left out of all methods: {error}")
+    return defaults, notes
 
 
 def _datasets(study: Study, data_root: Path) -> list[str]:

@@ -1,43 +1,85 @@
-"""Finds a method by name: imports `methods/<name>.py` alone, so a broken one breaks only itself."""
+"""Finds a method by name: `methods/<name>.py`, else the entry points of installed packages.
+
+Only the module of the method that is asked for is imported, so a broken one breaks only itself.
+"""
 
 import importlib
 import inspect
 import pkgutil
+import re
 from typing import Any
 
 import methods
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.method import Method
+from benchmark.offers import METHODS, Offer, offers, only, shadowed
 
 
 def names() -> list[str]:
-    """Every method that can be asked for; the supervised reference first."""
-    found = [m.name for m in pkgutil.iter_modules(methods.__path__) if not m.name.startswith("_")]
+    """Every method that can be asked for, also those that turn out broken; the reference first."""
+    found = {*_own(), *offers(METHODS)}
     return sorted(found, key=lambda name: (name != "supervised", name))
 
 
+def _own() -> list[str]:
+    found = [m.name for m in pkgutil.iter_modules(methods.__path__)]
+    return [name for name in found if not name.startswith("_")]
+
+
 def find(name: str) -> type[Method]:
-    """The one `Method` subclass that the method's module defines."""
+    """The method's class; `UserError` (exit code 5) if it cannot be had, with the reason."""
     if name not in names():
         raise unknown("method", name, names(), "bench list methods")
+    offer = offered(name)
+    where = f'"{offer.entry.value}" of package {offer}' if offer else f"methods/{name}.py"
+    if offer and (name == "all" or not re.fullmatch(r"[a-z][a-z0-9_]*", name)):
+        raise _broken(name, where, 'a name is lower-case letters, digits and "_", and not "all"')
     try:
-        module = importlib.import_module(f"methods.{name}")
-    except Exception as error:
-        raise UserError(
-            f"method {name} cannot be imported: {type(error).__name__}: {error}", ExitCode.PLUGIN
-        ) from error
-    found = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value)
-        and issubclass(value, Method)
-        and value.__module__ == module.__name__
-    ]
+        loaded = offer.entry.load() if offer else importlib.import_module(f"methods.{name}")
+    except (Exception, SystemExit) as error:
+        raise _broken(name, where, f"{type(error).__name__}: {error}") from error
+    found = _classes(loaded)
     if len(found) != 1:
-        raise UserError(
-            f"methods/{name}.py must define exactly one Method, found {len(found)}", ExitCode.PLUGIN
-        )
+        hint = ' (an entry point may name the class, "module:Class")' if offer else ""
+        raise _broken(name, where, f"it must define exactly one Method, found {len(found)}{hint}")
     return found[0]
+
+
+def _classes(loaded: Any) -> list[type[Method]]:
+    """The class itself, or those that the module defines (not those that it imports)."""
+    if not inspect.ismodule(loaded):
+        candidates = [loaded]
+    else:
+        candidates = [
+            value
+            for value in vars(loaded).values()
+            if getattr(value, "__module__", None) == loaded.__name__
+        ]
+    return [c for c in candidates if inspect.isclass(c) and issubclass(c, Method)]
+
+
+def _broken(name: str, where: str, reason: str) -> UserError:
+    return UserError(f"method {name} cannot be loaded from {where}: {reason}", ExitCode.PLUGIN)
+
+
+def offered(name: str) -> Offer | None:
+    """Who offers the method; None for one of our own, whose name wins."""
+    found = [] if name in _own() else offers(METHODS).get(name, [])
+    return only("method", name, found) if found else None
+
+
+def package_of(name: str) -> dict[str, str]:
+    """Package → version where the method is another package's; empty for our own."""
+    try:
+        offer = offered(name)
+    except UserError:  # a clash: the record of the failed trial says so
+        return {}
+    return {offer.package: offer.version} if offer else {}
+
+
+def notes() -> list[str]:
+    """A line for each method of another package that ours of the same name hides."""
+    return shadowed("method", METHODS, _own())
 
 
 def header(name: str) -> str:
@@ -46,6 +88,13 @@ def header(name: str) -> str:
 
 
 def hyperparameters(name: str) -> dict[str, Any]:
-    """Name → default of each hyper-parameter, from the signature."""
+    """Name → default of each hyper-parameter, from the signature; exit code 5 if one has none."""
     signature = inspect.signature(find(name).__init__)
-    return {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    found = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    missing = [key for key, default in found.items() if default is inspect.Parameter.empty]
+    if missing:
+        raise UserError(
+            f"method {name}: every hyper-parameter needs a default, {', '.join(missing)} has none",
+            ExitCode.PLUGIN,
+        )
+    return found

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from benchmark.results import Record, trial_folder
-from benchmark.study import Trial
+from benchmark.trials import Trial
 
 _SHOWN = 4  # running trials named in the live block
 

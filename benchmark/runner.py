@@ -36,7 +36,7 @@ from benchmark.data.pool import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.execute import Place, execute, failed
 from benchmark.progress import GridProgress
-from benchmark.study import Trial
+from benchmark.trials import Trial
 
 _WAVE = 200  # trials per Tuner: the driver's memory grows with them
 _TRIES = 3  # of a trial whose node is lost: one that brings its node down must not bring down all
@@ -78,7 +78,18 @@ def connected(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        with _undisturbed():
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C must not cut the shutdown, which ends the workers."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cpus() -> int | None:

@@ -33,6 +33,17 @@ class Shard(NamedTuple):
 WHOLE = Shard()
 
 
+class Cell(NamedTuple):
+    """One trial of a grid, run by itself."""
+
+    key: str
+
+    @property
+    def suffix(self) -> str:
+        """As of `Shard`."""
+        return f"-cell-{self.key}"
+
+
 def parse_shard(text: str) -> Shard:
     """`2/8` → the second of eight."""
     found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)

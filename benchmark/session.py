@@ -1,7 +1,6 @@
 """The verb `bench run`: plan a study, run what is missing, rebuild the table."""
 
 import contextlib
-import signal
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +20,8 @@ from benchmark.progress import GridProgress
 from benchmark.runner import Cluster
 from benchmark.selectors import (
     WHOLE,
+    Cell,
+    Shard,
     parse_ratios,
     parse_seeds,
     parse_shard,
@@ -34,15 +35,10 @@ def plan(
     data_root: Path,
     results_root: Path,
     *,
-    network: str | None = None,
-    weights: str | None = None,
     shard: str | None = None,
     **typed: str | None,
 ) -> Plan:
-    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on.
-
-    network, weights: short for the overrides network.name and network.weights.
-    """
+    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on."""
     part = parse_shard(shard) if shard is not None else WHOLE
     readers = {
         "methods": split_outside_brackets,
@@ -54,8 +50,6 @@ def plan(
         name: readers[name](text) if name in readers and text is not None else text
         for name, text in typed.items()
     }
-    short = {"network.name": network, "network.weights": weights}
-    overrides = overrides + [f"{k}='{v}'" for k, v in short.items() if v is not None]
     study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
     return replace(planning.make(study, data_root, results_root), shard=part)
 
@@ -85,80 +79,98 @@ def _count(plan: Plan) -> str:
 
 def next_step(plan: Plan) -> str:
     """What a user is likely to type after a run."""
+    root = plan.folder.parent
+    where = "" if root == Path("results") else f" --results {root}"
     if plan.study.preset == "demo":
-        return "bench report --format latex   (then your data: bench list datasets)"
-    return f"bench report --study {plan.study.name} --format latex"
+        return f"bench report --format latex{where}   (then your data: bench list datasets)"
+    return f"bench report --study {plan.study.name} --format latex{where}"
 
 
 def run(plan: Plan, data_root: Path, cluster: Cluster) -> int:
-    """Run the missing trials on Ray; returns how many failed.
+    """Run the missing trials on Ray; returns how many have no result.
 
     Raises KeyboardInterrupt after saying how far it came; the records that are there stay.
     """
+    console = Console(stderr=True)
+    with _opened(plan, plan.shard) as claim:
+        plan = replace(plan, done=results.done_keys(plan.folder))  # another run may have ended
+        if not plan.missing:
+            console.print(f"all {len(plan.own)} trials are done", highlight=False)
+        else:
+            datasets = _load(plan, data_root)
+            for line in describe(plan, verbose=False).splitlines()[: 3 + len(plan.manifests)]:
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print("starting Ray …", highlight=False)
+            _run_on_ray(plan, datasets, cluster, console, claim)
+        results.rebuild_csv(plan.folder)
+        return len({trial.key for trial in plan.own} - results.done_keys(plan.folder))
+
+
+def _run_on_ray(
+    plan: Plan,
+    datasets: dict[str, pool.Prepared],
+    cluster: Cluster,
+    console: Console,
+    claim: sharing.Claim,
+) -> None:
     from benchmark import runner
 
-    console = Console(stderr=True)
-    missing = plan.missing
-    with _opened(plan) as claim:
-        if not missing:
-            console.print(f"all {len(plan.own)} trials are done", highlight=False)
-            results.rebuild_csv(plan.folder)
-            return 0
-        datasets = _load(plan, data_root)
-        for line in describe(plan, verbose=False).splitlines()[: 3 + len(plan.manifests)]:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-        console.print("starting Ray …", highlight=False)
-        place = Place(plan.folder.resolve(), plan.study.name, plan.study.preset)
-        try:
-            with (
-                runner.connected(cluster),
-                GridProgress(len(missing), plan.folder, console, claim.note_running) as progress,
-            ):
-                runner.run(missing, datasets, place, cluster, progress)
-        except KeyboardInterrupt:
-            _ignore_further_interrupts()
-            done = len(plan.own) - len(missing) + progress.finished - progress.failed
-            results.rebuild_csv(plan.folder)
-            console.print(
-                f"interrupted: {done}/{len(plan.own)} trials done, {progress.running} stopped",
-                highlight=False,
-            )
-            raise
+    progress = GridProgress(len(plan.missing), plan.folder, console, claim.note_running)
+    try:
+        with runner.connected(cluster), progress:
+            runner.run(plan.missing, datasets, _place(plan), cluster, progress)
+    except KeyboardInterrupt:
+        done = len({trial.key for trial in plan.own} & results.done_keys(plan.folder))
         results.rebuild_csv(plan.folder)
-        return progress.failed
+        console.print(
+            f"interrupted: {done}/{len(plan.own)} trials done, {progress.running} stopped",
+            highlight=False,
+        )
+        raise
 
 
-def run_cell(plan: Plan, key: str, data_root: Path, gpus: float) -> int:
-    """Run one trial of the plan in this process; returns 1 if it failed."""
-    chosen = [trial for trial in plan.trials if trial.key.startswith(key)]
+def run_cell(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
+    """Run one trial of the plan in this process; returns 1 if it failed, 0 also if it was done.
+
+    gpus: above 0 for a GPU; None takes one where there is one, as a whole grid does.
+    """
+    chosen = [trial for trial in plan.trials if key and trial.key.startswith(key)]
     if len(chosen) != 1:
         raise UserError(
             f"--cell {key}: {len(chosen)} trials of this study have a key that starts so; "
             "the same command with --dry-run -v lists them"
         )
-    device = torch.device("cuda" if gpus > 0 else "cpu")
-    with _opened(plan) as claim:
-        claim.note_running([chosen[0].key])
-        prepared = _load(plan, data_root)[chosen[0].dataset]
-        place = Place(plan.folder.resolve(), plan.study.name, plan.study.preset)
+    trial = chosen[0]
+    if gpus and not torch.cuda.is_available():
+        raise UserError(f"--gpus-per-trial {gpus:g}, but torch finds no GPU", ExitCode.RESOURCES)
+    on_gpu = torch.cuda.is_available() if gpus is None else gpus > 0
+    with _opened(plan, Cell(trial.key)) as claim:
+        if trial.key in results.done_keys(plan.folder):
+            print(f"{trial.label} is done already", flush=True)
+            return 0
+        claim.note_running([trial.key])
         record = execute(
-            chosen[0],
-            prepared,
-            place,
-            device=device,
+            trial,
+            _load(plan, data_root)[trial.dataset],
+            _place(plan),
+            device=torch.device("cuda" if on_gpu else "cpu"),
             echo=lambda line: print(line, flush=True),
         )
         results.rebuild_csv(plan.folder)
     return 0 if record.is_done else 1
 
 
+def _place(plan: Plan) -> Place:
+    return Place(plan.folder.resolve(), plan.study.name, plan.study.preset)
+
+
 @contextlib.contextmanager
-def _opened(plan: Plan) -> Iterator[sharing.Claim]:
+def _opened(plan: Plan, part: Shard | Cell) -> Iterator[sharing.Claim]:
     """The study's folder, made if need be, and held against other runs of the same study."""
     with contextlib.ExitStack() as stack:
         try:
             plan.folder.mkdir(parents=True, exist_ok=True)
-            claim = stack.enter_context(sharing.claimed(plan.folder, plan.shard))
+            claim = stack.enter_context(sharing.claimed(plan.folder, part))
             results.write_atomically(plan.folder / "study.yaml", yaml.safe_dump(asdict(plan.study)))
             grid.add(plan.folder, map(grid.row, plan.trials))
         except OSError as error:
@@ -179,8 +191,3 @@ def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:
     return {
         name: pool.resized(pool.load(data_root, name), plan.study.size) for name in plan.manifests
     }
-
-
-def _ignore_further_interrupts() -> None:
-    """The last lines are short; a second Ctrl-C must not cut them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

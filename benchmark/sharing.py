@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.selectors import Shard
+from benchmark.selectors import Cell, Shard
 
 _PROBE_SECONDS = 1.0  # others hold a lock for an instant when they ask whether it is held
 
@@ -26,7 +26,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claimed(study_folder: Path, shard: Shard) -> Iterator[Claim]:
+def claimed(study_folder: Path, shard: Shard | Cell) -> Iterator[Claim]:
     """Hold the study, or one shard of it; `UserError` (exit code 4) if a run is in the way.
 
     In the way of a whole run is any other; in the way of a shard is a whole run, the same shard,
@@ -63,9 +63,15 @@ def running_keys(study_folder: Path) -> set[str]:
 
 
 def _may_stand_beside(own: Path, other: Path) -> bool:
-    """Is it the own lock, or that of another shard of the same number of shards?"""
+    """Is it the own lock, or that of another shard of as many, or of another cell?"""
+    if own == other or (_is_cell(own) and _is_cell(other)):
+        return True
     _, of, count = own.name.partition("-of-")
-    return own == other or (bool(of) and other.name.endswith(f"-of-{count}"))
+    return bool(of) and other.name.endswith(f"-of-{count}")
+
+
+def _is_cell(lock: Path) -> bool:
+    return lock.name.startswith(".lock-cell-")
 
 
 def _is_held(lock: Path) -> bool:

@@ -105,7 +105,7 @@ def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
         lines.append("the number of training steps differs between methods (column steps)")
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
-        lines.append(f"{name} is a part of the dataset: {note}")
+        lines.append(f"{name} is not the dataset as published: {note}")
     if rows.dataset.str.startswith("phantom_").any():
         lines.append("phantoms are invented images: this is no ranking of methods")
     if rows.code_version.nunique() > 1:

@@ -11,7 +11,8 @@ from benchmark import plugins
 from benchmark.data import cards, phantoms, pool
 from benchmark.method import Batch
 from benchmark.networks import NetworkBuilder
-from benchmark.study import DataFacts, Network, Study, Training, trials
+from benchmark.study import Network, Study, Training
+from benchmark.trials import DataFacts, trials
 
 CHECKOUT = Path(__file__).parent.parent
 SAMPLES = CHECKOUT.parent / "shared" / "data"

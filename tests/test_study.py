@@ -9,7 +9,8 @@ from benchmark.selectors import (
     parse_variant,
     split_outside_brackets,
 )
-from benchmark.study import DataFacts, Network, Study, check, fingerprint, percent, trials
+from benchmark.study import Network, Study, check, percent
+from benchmark.trials import DataFacts, fingerprint, trials
 
 DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
 DATA = {"glas": DataFacts("aaaa"), "ph2": DataFacts("bbbb")}

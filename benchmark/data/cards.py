@@ -1,8 +1,9 @@
-"""Cards: `datasets/<name>.yaml`, the declarative description of a dataset.
+"""Cards: the declarative description of a dataset, in `datasets/<name>.yaml` or another package.
 
 A dataset whose files lie in a layout that a reader knows needs a card and no code.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark import resources
 from benchmark.errors import ExitCode, UserError, unknown
+from benchmark.offers import CARDS, Offer, offers, only, shadowed
 
 MASK_RULES = ("binary", "nonzero", "labels", "> N")
 
@@ -90,19 +92,58 @@ class Card(BaseModel):
 
 
 def names() -> list[str]:
-    """Names of the cards that come with the tool."""
-    return sorted(file.stem for file in resources.folder("datasets").glob("*.yaml"))
+    """Names of the cards that come with the tool or that another installed package offers."""
+    return sorted({*_own(), *offers(CARDS)})
+
+
+def _own() -> list[str]:
+    return [file.stem for file in resources.folder("datasets").glob("*.yaml")]
+
+
+def notes() -> list[str]:
+    """A line for each card of another package that ours of the same name hides."""
+    return shadowed("card", CARDS, _own())
 
 
 def find(name_or_path: str) -> Card:
-    """The card of that name, or the card in that file (a path that ends in .yaml)."""
+    """The card of that name, or the card in that file (a path that ends in .yaml).
+
+    Raises `UserError`: exit code 2 for an unknown name, 3 for a wrong card, 5 for a card of another
+    package that cannot be had.
+    """
     if name_or_path.endswith((".yaml", ".yml")):
         return read(Path(name_or_path))
-    if name_or_path not in names():
+    if name_or_path in _own():
+        return read(resources.folder("datasets") / f"{name_or_path}.yaml")
+    found = offers(CARDS).get(name_or_path)
+    if not found:
         raise unknown(
             "dataset card", name_or_path, names(), "bench list datasets, or give a path to a card"
         )
-    return read(resources.folder("datasets") / f"{name_or_path}.yaml")
+    return _offered(name_or_path, only("card", name_or_path, found))
+
+
+def _offered(name: str, offer: Offer) -> Card:
+    """The card `<name>.yaml` that lies in the package, or beside the module, of an entry point."""
+    try:
+        files = [folder / f"{name}.yaml" for folder in _folders(offer.entry.module)]
+        card = read(next((file for file in files if file.is_file()), files[0]))
+        if card.name != name:
+            raise ValueError(f"its name is {card.name}, the entry point's is {name}")
+    except (Exception, SystemExit) as error:  # finding a.b imports a, which may do anything
+        raise UserError(
+            f"card {name} of package {offer} cannot be loaded: {error}", ExitCode.PLUGIN
+        ) from error
+    return card
+
+
+def _folders(module: str) -> list[Path]:
+    """Where the package or module lies; it is not imported (but its parents are)."""
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        raise ModuleNotFoundError(f"there is no module {module}")
+    places = list(spec.submodule_search_locations or [])
+    return [Path(place) for place in places] or [Path(spec.origin).parent]
 
 
 def read(file: Path) -> Card:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmark.data import cards, paint, pool
 from benchmark.data.cards import Card, PhantomOptions
-from benchmark.data.prepare import prepare, require_writable
+from benchmark.data.prepare import INVENTED, prepare, require_writable
 from benchmark.errors import UserError, unknown
 from benchmark.randomness import generator
 
@@ -31,7 +31,9 @@ def synthesise(options: PhantomOptions, out: Path) -> Path:
         raise unknown("phantom", options.kind, _WRITERS)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not empty; name a new folder")
-    return _WRITERS[options.kind](options, out)
+    folder = _WRITERS[options.kind](options, out)
+    (folder / INVENTED).write_text("These images were invented by bench data synth.\n")
+    return folder
 
 
 def ensure_prepared(card: Card, data_root: Path) -> pool.Manifest:

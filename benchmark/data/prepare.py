@@ -22,6 +22,7 @@ from benchmark.data.readers import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.errors import ExitCode, UserError
 
+INVENTED = "INVENTED.txt"  # lies beside images that a phantom wrote
 _SHOWN = 20  # problems listed before "and n more"
 
 
@@ -51,6 +52,7 @@ def prepare(
     """
     source = Source(path)
     layout = _layout(source, card)
+    layout.stray = [name for name in layout.stray if not name.endswith(INVENTED)]
     require_writable(data_root)
     with FileLock(data_root / f".{card.name}.lock"):
         done = _up_to_date(card, source, data_root, allow_partial)
@@ -60,6 +62,8 @@ def prepare(
         decoded, problems = _decode_all(source, card, progress(cases))
         _refuse(layout.problems + problems, path)
         partial = _partial(cases, card, allow_partial)
+        if card.phantom is None and any(name.endswith(INVENTED) for name in source.files):
+            partial = ", ".join(filter(None, ["invented images, no ranking", partial]))
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
     return Outcome(manifest, data_root / card.name, False, layout.stray)

@@ -75,7 +75,7 @@ def test_phantoms_are_deterministic_and_neither_empty_nor_full(tmp_path):
     options = PhantomOptions(kind="glas", train=2, test=1, width=64, height=48)
     one, two = (phantoms.synthesise(options, tmp_path / name) for name in "ab")
     files = sorted(f.name for f in one.iterdir())
-    assert len(files) == 7
+    assert len(files) == 8
     assert all((one / f).read_bytes() == (two / f).read_bytes() for f in files)
     other = phantoms.synthesise(options.model_copy(update={"seed": 1}), tmp_path / "c")
     assert (one / "train_1.bmp").read_bytes() != (other / "train_1.bmp").read_bytes()

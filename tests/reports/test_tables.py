@@ -105,7 +105,7 @@ def test_the_footer_names_estimator_selection_aggregation_and_what_is_partial():
     assert "mean ± 90 % t half-width over seeds, n = 10 unless given" in footer
     assert "final step, argmax" in footer and "pooled over all pixels" in footer
     assert "evaluated on: test (glas 60 images); presets: cpu" in footer
-    assert "glas is a part of the dataset: 60 of 80 test cases" in footer
+    assert "glas is not the dataset as published: 60 of 80 test cases" in footer
     oracle = " / ".join(table(selection="oracle", aggregate="case").footer)
     assert "ORACLE" in oracle and "mean over cases" in oracle
 

@@ -1,0 +1,188 @@
+"""A study's grid as a list of trials, and the key of each. Pure: settings in, trials out.
+
+The key of a trial is a hash of exactly what could change its numbers: its settings,
+hyper-parameters and seeds, and the content of the prepared data. Names, folders, devices and code
+versions are not in it; the last are in the record.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from benchmark.errors import UserError, unknown
+from benchmark.selectors import parse_variant
+from benchmark.study import REFERENCE_METHOD, Network, Study, Training, percent, training_of
+
+
+@dataclass(frozen=True)
+class Trial:
+    """dataset × ratio × variant × seed under resolved settings."""
+
+    dataset: str
+    data_hash: str
+    ratio: float
+    method: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    study_seed: int
+    evaluate_on: str
+    evaluate_every: int
+    size: list[int] | None  # of images
+    patch: list[int] | None  # of volumes
+    threads_per_trial: int
+    precision: str
+    network: Network
+    training: Training
+    variant: str = field(compare=False)  # a label: follows from method and hyper-parameters
+    checkpoint_seconds: float = field(compare=False, default=30.0)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that could change the numbers, as plain values."""
+        values = dataclasses.asdict(self)
+        return {f.name: values[f.name] for f in dataclasses.fields(self) if f.compare}
+
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits: a hash of `settings`."""
+        return fingerprint(self.settings())
+
+    @property
+    def cell(self) -> str:
+        """The key of all trials that differ from this one by the seed alone."""
+        return fingerprint({k: v for k, v in self.settings().items() if k != "seed"})
+
+    @property
+    def label(self) -> str:
+        """For people: cps/glas/5 %/seed 3."""
+        return f"{self.variant}/{self.dataset}/{percent(self.ratio)}/seed {self.seed}"
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """A hash of plain values; 5 and 5.0 are the same setting, the order of names does not count."""
+    text = json.dumps(_plain(settings), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+class DataFacts(NamedTuple):
+    """What trials need to know of a prepared dataset."""
+
+    hash: str
+    is_volume: bool = False
+
+
+def trials(
+    study: Study,
+    defaults: Mapping[str, Mapping[str, Any]],
+    data: Mapping[str, DataFacts],
+) -> list[Trial]:
+    """The grid, seed by seed, so that an unfinished table is a whole one of fewer seeds.
+
+    defaults: hyper-parameters of each known method, from its signature. data: facts of each
+    prepared dataset; `study.datasets` must name these (no "all").
+    """
+    variants = _variants(study, defaults)
+    grid = []
+    for seed in dict.fromkeys(study.seeds):
+        for dataset in dict.fromkeys(study.datasets):
+            for ratio in dict.fromkeys(study.ratios):
+                for label, (method, hyperparameters) in _allowed(variants, study, defaults, ratio):
+                    grid.append(
+                        Trial(
+                            dataset=dataset,
+                            data_hash=data[dataset].hash,
+                            ratio=ratio,
+                            method=method,
+                            variant=label,
+                            hyperparameters=hyperparameters,
+                            seed=seed,
+                            study_seed=study.study_seed,
+                            evaluate_on=study.evaluate_on,
+                            evaluate_every=study.evaluate_every,
+                            size=None if data[dataset].is_volume else study.size,
+                            patch=study.patch if data[dataset].is_volume else None,
+                            threads_per_trial=study.threads_per_trial,
+                            precision=study.precision,
+                            network=study.network,
+                            training=training_of(study, method, is_volume=data[dataset].is_volume),
+                            checkpoint_seconds=study.checkpoint_seconds,
+                        )
+                    )
+    return grid
+
+
+def _allowed(variants, study, defaults, ratio):
+    """At 100 % nothing is unlabelled: the reference alone runs there, asked for or not."""
+    if ratio < 1:
+        return variants.items()
+    reference = {k: v for k, v in variants.items() if v[0] == REFERENCE_METHOD}
+    if reference or REFERENCE_METHOD not in defaults:
+        return reference.items()
+    return {
+        REFERENCE_METHOD: (REFERENCE_METHOD, _resolve(study, defaults, REFERENCE_METHOD))
+    }.items()
+
+
+def _variants(study, defaults) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Label → (method, resolved hyper-parameters); equal settings appear once."""
+    typed = [v for v in study.methods if v != "all"]
+    if "all" in study.methods:
+        typed = [*defaults, *typed]
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for text in typed:
+        method, changes = parse_variant(text)
+        base = _resolve(study, defaults, method)
+        resolved = _merge(method, base, changes)
+        label = _label(method, base, resolved)
+        found[label] = (method, resolved)
+    return found
+
+
+def _resolve(study, defaults, method: str) -> dict[str, Any]:
+    if method not in defaults:
+        raise unknown("method", method, defaults, "bench list methods")
+    return _merge(method, dict(defaults[method]), study.hyperparameters.get(method, {}))
+
+
+def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in changes.items():
+        if name not in base:
+            raise unknown(f"hyper-parameter of {method}", name, base)
+        merged[name] = _like(base[name], value, f"{method}[{name}=…]")
+    return merged
+
+
+def _like(default: Any, value: Any, where: str) -> Any:
+    """The value as the type of the default; a bool is no number."""
+    if default is None or value is None:
+        return value
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise UserError(
+            f"{where} takes a {type(default).__name__} such as {default!r}, got {value!r}"
+        )
+    return value
+
+
+def _label(method: str, base: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
+    changed = [f"{k}={_show(v)}" for k, v in sorted(resolved.items()) if v != base[k]]
+    return f"{method}[{','.join(changed)}]" if changed else method
+
+
+def _show(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
