@@ -232,7 +232,9 @@ def test_a_part_is_refused_unless_allowed_and_then_remembered(glas, tmp_path):
     assert "6 of 85 train cases, 4 of 80 test cases" in text
     assert "--allow-partial" in text
     manifest = prepare(card, glas, tmp_path / "root", allow_partial=True).manifest
-    assert manifest.partial == "6 of 85 train cases, 4 of 80 test cases"
+    assert manifest.partial == (
+        "invented images, no ranking, 6 of 85 train cases, 4 of 80 test cases"
+    )
 
 
 def test_a_half_copied_zip_is_called_that(glas, tmp_path):
