@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from benchmark import cli_studies
+from benchmark.cli_studies import DataRoot, ResultsRoot, Verbose
 from benchmark.errors import ExitCode, UserError, unknown
 
 app = typer.Typer(
@@ -22,9 +24,6 @@ app = typer.Typer(
 data_app = typer.Typer(help="Prepare datasets, or invent phantoms.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
-ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="More, and tracebacks of errors.")]
 _DATA, _RESULTS = Path("data"), Path("results")
 
 
@@ -152,17 +151,9 @@ def report(
     verbose: Verbose = False,
 ) -> None:
     """Tables of a study: mean and confidence interval over seeds."""
-    from benchmark import results
+    from benchmark import folders
 
-    known = results.studies(results_root)
-    if not known:
-        raise UserError(
-            f"no study under {results_root}; make one, such as: bench run --preset demo",
-            ExitCode.DATA,
-        )
-    if study is not None and study not in known:
-        raise unknown("study", study, known)
-    name = study or known[0]
+    name = folders.chosen_study(results_root, study)
     if study is None:
         typer.echo(f"study: {name} (the newest; --study names another)", err=True)
     _check_choice("--selection", selection, ("final", "oracle"))
@@ -263,6 +254,9 @@ def synth(
     folder = phantoms.synthesise(phantoms.OFFICIAL[kind].model_copy(update={"seed": seed}), out)
     typer.echo(f"wrote {folder}\nnext:  bench data prepare {kind} --from '{out}'")
     typer.echo("These images are invented: prepare them under another --data-root than real data.")
+
+
+app.add_typer(cli_studies.app)
 
 
 def main() -> None:

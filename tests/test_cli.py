@@ -18,7 +18,7 @@ def bench(data_root, tmp_path, capsys):
         words = [str(a) for a in arguments]
         if words[0] in ("run", "list"):
             words += ["--data-root", str(data_root)] if "--data-root" not in words else []
-        if words[0] in ("run", "report"):
+        if words[0] in ("run", "report", "status", "show"):
             words += ["--results", str(tmp_path / "results")] if "--results" not in words else []
         code = cli._guarded(lambda: cli.app(words, standalone_mode=False))
         out, err = capsys.readouterr()

@@ -1,15 +1,20 @@
 """A grid on several nodes: one is lost on the way, one does not see the results."""
 
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
+from ray.exceptions import ActorDiedError, ActorUnavailableError
 
+from benchmark import nodes
 from tests.conftest import CHECKOUT
 from tests.test_runner import Grid
 
-pytestmark = pytest.mark.slow
 LONGER = "training.epochs=12"  # than it takes to remove a node
 
 
@@ -32,6 +37,34 @@ def cluster():
     made.shutdown()
 
 
+@pytest.fixture
+def blind_node():
+    """A function: a second node, in a mount namespace where the folder is an empty one."""
+    if subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("this system lets nobody make a mount namespace")
+    started = []
+
+    def start(cluster, folder: Path) -> None:
+        folder.mkdir()
+        ray = Path(sys.executable).with_name("ray")
+        script = f"mount -t tmpfs none '{folder}' && exec '{ray}' start --address={cluster.address} --block"
+        command = ["unshare", "-rm", "sh", "-c", f"{script} --num-cpus=1"]
+        node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started.append(node)
+        deadline = time.monotonic() + 60
+        while len(cluster.global_state._live_node_ids()) < 2:
+            assert time.monotonic() < deadline, "the second node did not join"
+            time.sleep(0.2)
+
+    yield start
+    for node in started:
+        family = [*psutil.Process(node.pid).children(recursive=True), psutil.Process(node.pid)]
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family, timeout=30)
+        node.wait(timeout=30)
+
+
 def wait_for_training(grid: Grid, trials: int, seconds: float = 120) -> None:
     """Until so many trials are past their first epochs."""
     deadline = time.monotonic() + seconds
@@ -44,6 +77,7 @@ def wait_for_training(grid: Grid, trials: int, seconds: float = 120) -> None:
     raise AssertionError(grid.output)
 
 
+@pytest.mark.slow
 def test_a_node_lost_in_training_costs_no_result(cluster, data_root, tmp_path):
     lost = cluster.add_node(num_cpus=1)
     grid = Grid(data_root, tmp_path / "cluster", LONGER, "--address", cluster.address)
@@ -58,3 +92,38 @@ def test_a_node_lost_in_training_costs_no_result(cluster, data_root, tmp_path):
     undisturbed = Grid(data_root, tmp_path / "local", LONGER)
     assert undisturbed.ended() == 0, undisturbed.output
     pd.testing.assert_frame_equal(grid.table(), undisturbed.table(), check_exact=True)
+
+
+@pytest.mark.slow
+def test_a_node_that_does_not_see_the_results_is_named(cluster, data_root, tmp_path, blind_node):
+    blind_node(cluster, tmp_path / "results")
+    grid = Grid(data_root, tmp_path, "--address", cluster.address)
+    assert grid.ended() == 4, grid.output
+    assert re.search(
+        r"node \S+ \(\S+\) cannot use the results folder \S+/demo: No such", grid.output
+    )
+    assert "put --results on shared storage" in grid.output
+    assert not list(grid.folder.glob("trials/*"))
+    assert not list(grid.folder.glob(".token*"))
+
+
+def test_a_node_says_what_is_in_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(nodes, "_VISIBLE_SECONDS", 0.0)
+    file = tmp_path / "token"
+    assert nodes._obstacle(file, "a") == "No such file or directory"
+    file.write_text("b")
+    assert nodes._obstacle(file, "a") == "another file is there"
+    file.write_text("a")
+    assert nodes._obstacle(file, "a") == ""
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_lost_node_is_told_from_a_worker_that_died():
+    """The two texts are Ray's own; a node that is cut off is at first only unavailable."""
+    assert nodes.was_lost(ActorUnavailableError("socket closed", None))
+    died = ActorDiedError()
+    died.error_msg = "The actor died because its node has died. Node Id: 7c"
+    assert nodes.was_lost(died)
+    died.error_msg = "The actor is dead because its worker process has died."
+    assert not nodes.was_lost(died)
+    assert not nodes.was_lost(None)

@@ -1,0 +1,143 @@
+"""The verb `bench doctor`: does this machine have what a run needs?"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import torch
+
+from benchmark import plugins, provenance
+from benchmark.data import pool
+from benchmark.errors import UserError
+
+_LITTLE_MEMORY = 2 * 2**30
+_LITTLE_DISK = 2**30
+
+
+class Finding(NamedTuple):
+    """One line. level: ok, warning (it runs, but), or broken (it does not run)."""
+
+    level: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.level:8} {self.subject:9} {self.text}"
+
+
+def examine(data_root: Path, results_root: Path) -> Iterator[Finding]:
+    """The findings one by one, as they are made: starting Ray takes seconds."""
+    yield _packages()
+    yield _code()
+    yield _machine()
+    yield _gpus()
+    yield _methods()
+    yield _writable("data", data_root, "--data-root")
+    yield _writable("results", results_root, "--results")
+    yield _datasets(data_root)
+    yield _ray()
+
+
+def _packages() -> Finding:
+    versions = provenance.package_versions()
+    missing = [name for name, version in versions.items() if not version]
+    if missing:
+        return Finding(
+            "broken", "packages", f"not installed: {', '.join(missing)}; pip install -e ."
+        )
+    return Finding("ok", "packages", ", ".join(f"{k} {v}" for k, v in versions.items()))
+
+
+def _code() -> Finding:
+    version = provenance.code_version()
+    if version.endswith("+changes"):
+        return Finding(
+            "warning", "code", f"{version}: commit, so that records name what they were made with"
+        )
+    return Finding("ok", "code", version)
+
+
+def _machine() -> Finding:
+    memory = psutil.virtual_memory()
+    text = (
+        f"{provenance.cpu_count()} CPUs, {memory.total / 2**30:.1f} GiB of memory, "
+        f"{memory.available / 2**30:.1f} free"
+    )
+    if memory.available < _LITTLE_MEMORY:
+        return Finding("warning", "machine", f"{text}: lower --max-concurrent")
+    return Finding("ok", "machine", text)
+
+
+def _gpus() -> Finding:
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        names = [torch.cuda.get_device_name(i) for i in range(count)]
+        return Finding("ok", "GPUs", f"{count}: {', '.join(names)}")
+    if shutil.which("nvidia-smi"):
+        return Finding(
+            "warning",
+            "GPUs",
+            "a driver is installed, but torch sees no GPU: install torch for its CUDA version, or "
+            "look at CUDA_VISIBLE_DEVICES",
+        )
+    return Finding("ok", "GPUs", "none: trials run on the CPU")
+
+
+def _methods() -> Finding:
+    broken = [name for name in plugins.names() if _error(lambda n=name: plugins.find(n))]
+    if broken:
+        return Finding("warning", "methods", f"cannot be loaded: {', '.join(broken)}")
+    return Finding("ok", "methods", ", ".join(plugins.names()))
+
+
+def _writable(subject: str, root: Path, option: str) -> Finding:
+    """Tries it, in the nearest folder that is there: permissions alone do not tell."""
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Finding(
+            "broken", subject, f"cannot write to {root} ({error.strerror}); choose with {option}"
+        )
+    text = f"{root}{'' if root.is_dir() else ' (will be made)'}, {free / 2**30:.1f} GiB free"
+    if free < _LITTLE_DISK:
+        return Finding("warning", subject, f"{text}: make room, or choose with {option}")
+    return Finding("ok", subject, text)
+
+
+def _datasets(data_root: Path) -> Finding:
+    names = pool.prepared_names(data_root)
+    damaged = [name for name in names if _error(lambda n=name: pool.read_manifest(data_root, n))]
+    if damaged:
+        return Finding(
+            "warning", "datasets", f"damaged: {', '.join(damaged)}; bench data prepare again"
+        )
+    if not names:
+        return Finding(
+            "warning", "datasets", f"none prepared under {data_root}: see bench list datasets"
+        )
+    return Finding("ok", "datasets", f"prepared: {', '.join(names)}")
+
+
+def _ray() -> Finding:
+    from benchmark import runner
+
+    try:
+        return Finding("ok", "Ray", f"starts in {runner.seconds_to_start():.0f} s")
+    except Exception as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return Finding(
+            "broken", "Ray", f"does not start ({line}); single trials run with --cell all the same"
+        )
+
+
+def _error(action: Callable[[], object]) -> str:
+    try:
+        action()
+    except UserError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,101 @@
+"""The verb `bench show`: one record, readable."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark import results
+from benchmark.errors import ExitCode, UserError
+from benchmark.results import Record
+
+_SIZES = ("n_labelled", "n_unlabelled", "n_test")
+_COSTS = (
+    "parameters", "parameters_tested", "flops_per_step", "steps", "seconds_train",
+    "seconds_total", "peak_memory_mib",
+)  # fmt: skip
+_PROVENANCE = (
+    "code_version", "host", "device", "finished_at", "data_hash", "data_partial", "split_hash",
+    "subset_hash", "cell",
+)  # fmt: skip
+
+
+def find(study_folders: list[Path], key: str) -> Path:
+    """The folder of the one trial whose key starts so; a key in several studies: the first's.
+
+    Raises `UserError` if there is none (exit code 3), or more than one.
+    """
+    found: dict[str, Path] = {}
+    for folder in study_folders:
+        for trial in sorted((folder / "trials").glob(f"{_plain(key)}*")):
+            found.setdefault(trial.name, trial)
+    if not found:
+        where = ", ".join(folder.name for folder in study_folders)
+        raise UserError(
+            f'no trial with a key that starts with "{key}" in {where}; results.csv has the keys, '
+            "and so has bench run … --dry-run -v",
+            ExitCode.DATA,
+        )
+    if len(found) > 1:
+        raise UserError(
+            f'{len(found)} trials have a key that starts with "{key}": {", ".join(found)}'
+        )
+    return next(iter(found.values()))
+
+
+def _plain(key: str) -> str:
+    """The key without anything that a pattern of file names would take for more than itself."""
+    return "".join(c for c in key if c.isalnum()) or "-"
+
+
+def describe(trial: Path) -> str:
+    """A trial's record and files; or how far it came, if it has no record."""
+    file = trial / "record.json"
+    if not file.exists():
+        log = trial / "log.txt"
+        last = log.read_text(encoding="utf-8").splitlines()[-1:] if log.exists() else []
+        return "\n".join([f"{trial.name}: no record yet", *_section("log", last), *_files(trial)])
+    record = results.read_record(file)
+    fields = record.model_dump()
+    lines = [
+        f"{record.label}",
+        f"key {record.key}, study {record.study}, preset {record.preset}, "
+        f"evaluated on {record.evaluate_on}",
+        f"{record.status}{': ' + record.error if record.error else ''}",
+        *_section("images", _pairs({name: fields[name] for name in _SIZES})),
+        *_numbers(record),
+        *_section("costs", _pairs({name: fields[name] for name in _COSTS})),
+        *_section("settings", _pairs(record.settings)),
+        *_section("provenance", _pairs({name: fields[name] for name in _PROVENANCE})),
+        *_section("packages", _pairs(record.packages)),
+        *_files(trial),
+    ]
+    return "\n".join(lines)
+
+
+def _numbers(record: Record) -> list[str]:
+    final = {k: v for k, v in record.metrics.items() if not k.startswith("oracle_")}
+    oracle = {k: v for k, v in record.metrics.items() if k.startswith("oracle_")}
+    return [
+        *_section("final step", _pairs(final)),
+        *_section("chosen on the evaluation set (oracle)", _pairs(oracle)),
+    ]
+
+
+def _files(trial: Path) -> list[str]:
+    return _section("files", [str(file) for file in sorted(trial.glob("[!.]*"))])
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
+
+
+def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """One line a value, nested names joined by dots as on the command line; blanks left out."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _pairs(value, f"{prefix}{name}.")
+        elif value not in ("", None):
+            text = f"{value:.6g}" if isinstance(value, float) else str(value)
+            lines.append(f"{prefix + name:28}{text}")
+    return lines

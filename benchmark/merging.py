@@ -1,0 +1,163 @@
+"""The verb `bench merge`: the union of the trials of several studies, checked before it is copied.
+
+The outcome does not depend on the order of the sources in anything that a report reads, and doing
+it twice changes nothing.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark import grid, results, sharing
+from benchmark.errors import ExitCode, UserError
+from benchmark.results import Record
+from benchmark.selectors import WHOLE
+
+# What equal settings on equal data must give equally; times, hosts and versions may differ.
+_NUMBERS = (
+    "metrics", "n_labelled", "n_unlabelled", "n_test", "steps", "parameters", "parameters_tested",
+    "data_hash", "split_hash", "subset_hash",
+)  # fmt: skip
+_NAMED = 10  # conflicts in the message
+
+
+@dataclass
+class Merge:
+    """What a merge does, and did: trials by key."""
+
+    copied: list[str] = field(default_factory=list)
+    already_there: int = 0
+    unfinished: int = 0
+    """Folders without a record, which are left where they are."""
+
+    def describe(self, into: Path) -> str:
+        """For people."""
+        left = f", {self.unfinished} unfinished left out" if self.unfinished else ""
+        return f"{into}: {len(self.copied)} trials copied, {self.already_there} already there{left}"
+
+
+def merge(sources: list[Path], into: Path) -> Merge:
+    """Copy into a study what it lacks of others; a record that is done wins over a failed one.
+
+    Everything is read and compared first. `UserError` (exit code 3), and nothing is written, if a
+    folder is no study, a record is damaged, or one key has different numbers.
+    """
+    for source in sources:
+        _check(source, into)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        with sharing.claimed(into, WHOLE):
+            outcome = Merge()
+            for key, folder in _chosen(sources, into, outcome).items():
+                _copy(folder, into, key)
+                outcome.copied.append(key)
+            for source in sources:
+                _add_neighbours(source, into)
+            results.rebuild_csv(into)
+    except OSError as error:
+        raise UserError(f"cannot merge into {into}: {error}", ExitCode.RESOURCES) from error
+    return outcome
+
+
+def _chosen(sources: list[Path], into: Path, outcome: Merge) -> dict[str, Path]:
+    """Key → folder to copy; counts the rest. Raises `UserError` if numbers contradict."""
+    known = _records(into, Merge())
+    chosen: dict[str, Path] = {}
+    conflicts: list[str] = []
+    for source in sources:
+        for key, found in _records(source, outcome).items():
+            if key not in known or (found[0].is_done and not known[key][0].is_done):
+                known[key], chosen[key] = found, found[1]
+                continue
+            outcome.already_there += 1
+            if _contradict(found[0], known[key][0]):
+                conflicts.append(_conflict(known[key], found))
+    if conflicts:
+        raise _refusal(conflicts, into)
+    return chosen
+
+
+def _check(source: Path, into: Path) -> None:
+    if not (source / "trials").is_dir():
+        raise UserError(
+            f"{source} is no study: a study is a folder with trials/ in it, such as results/paper",
+            ExitCode.DATA,
+        )
+    if source.resolve() == into.resolve():
+        raise UserError(f"{source} cannot be merged into itself")
+
+
+def _records(study_folder: Path, outcome: Merge) -> dict[str, tuple[Record, Path]]:
+    """Validated records by key; counts the folders that have none."""
+    found = {}
+    for folder in sorted((study_folder / "trials").glob("[!.]*")):
+        if not (folder / "record.json").exists():
+            outcome.unfinished += folder.is_dir()
+            continue
+        record = results.read_record(folder / "record.json")
+        if record.key != folder.name:
+            raise UserError(
+                f"the folder {folder} holds the record of trial {record.key}: someone renamed it; "
+                "give it back its name, or delete it",
+                ExitCode.DATA,
+            )
+        found[record.key] = (record, folder)
+    return found
+
+
+def _contradict(first: Record, second: Record) -> bool:
+    # compared as text, in which a NaN equals itself
+    texts = [
+        json.dumps(record.model_dump(include=set(_NUMBERS)), sort_keys=True)
+        for record in (first, second)
+    ]
+    return first.is_done and second.is_done and texts[0] != texts[1]
+
+
+def _conflict(first: tuple[Record, Path], second: tuple[Record, Path]) -> str:
+    values = []
+    for record, folder in (first, second):
+        score = record.metrics.get("dc_pooled")
+        values.append(f"DC {score} ({record.code_version or 'unknown version'}) in {folder}")
+    return f"{first[0].label}: {values[0]}, {values[1]}"
+
+
+def _refusal(conflicts: list[str], into: Path) -> UserError:
+    more = [f"and {len(conflicts) - _NAMED} more"] if len(conflicts) > _NAMED else []
+    lines = "\n".join(f"  {line}" for line in conflicts[:_NAMED] + more)
+    return UserError(
+        f"equal settings on equal data gave different numbers:\n{lines}\n"
+        f"Nothing was copied into {into}. Versions, processors or a GPU may differ: keep such "
+        "studies apart, or delete the trials that you do not trust",
+        ExitCode.DATA,
+    )
+
+
+def _copy(folder: Path, into: Path, key: str) -> None:
+    """The whole folder or none of it; in place of an unfinished or failed trial, if one is there.
+
+    Killed between the two renames, the trial is missing, and the same command brings it.
+    """
+    target, scratch = results.trial_folder(into, key), into / ".merging"
+    shutil.rmtree(scratch, ignore_errors=True)  # of a killed merge
+    shutil.copytree(folder, scratch / "new", ignore=shutil.ignore_patterns("*.tmp"))
+    target.parent.mkdir(exist_ok=True)
+    if target.exists():
+        target.replace(scratch / "old")
+    (scratch / "new").replace(target)
+    shutil.rmtree(scratch)
+
+
+def _add_neighbours(source: Path, into: Path) -> None:
+    """The study's own files: the plan, the floors, and the settings where there are none."""
+    grid.add(into, grid.read(source).values())
+    if (source / "study.yaml").exists() and not (into / "study.yaml").exists():
+        results.write_atomically(into / "study.yaml", (source / "study.yaml").read_text())
+    files = [f for f in (into / "floors.csv", source / "floors.csv") if f.exists()]
+    if files:
+        floors = pd.concat([pd.read_csv(f) for f in files])
+        known = floors.drop_duplicates(["dataset", "evaluate_on", "floor"])
+        results.write_table(into / "floors.csv", known.to_dict("records"))
