@@ -9,8 +9,6 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from benchmark import grid, results, sharing
 from benchmark.errors import ExitCode, UserError
 from benchmark.results import Record
@@ -152,12 +150,7 @@ def _copy(folder: Path, into: Path, key: str) -> None:
 
 
 def _add_neighbours(source: Path, into: Path) -> None:
-    """The study's own files: the plan, the floors, and the settings where there are none."""
+    """The study's own files: the plan, and the settings where there are none."""
     grid.add(into, grid.read(source).values())
     if (source / "study.yaml").exists() and not (into / "study.yaml").exists():
         results.write_atomically(into / "study.yaml", (source / "study.yaml").read_text())
-    files = [f for f in (into / "floors.csv", source / "floors.csv") if f.exists()]
-    if files:
-        floors = pd.concat([pd.read_csv(f) for f in files])
-        known = floors.drop_duplicates(["dataset", "evaluate_on", "floor"])
-        results.write_table(into / "floors.csv", known.to_dict("records"))

@@ -47,8 +47,9 @@ def blind_node():
     def start(cluster, folder: Path) -> None:
         folder.mkdir()
         ray = Path(sys.executable).with_name("ray")
-        script = f"mount -t tmpfs none '{folder}' && exec '{ray}' start --address={cluster.address} --block"
-        command = ["unshare", "-rm", "sh", "-c", f"{script} --num-cpus=1"]
+        start = f"exec '{ray}' start --address={cluster.address} --block --num-cpus=1"
+        script = f"mount -t tmpfs none '{folder}' && {start}"
+        command = ["unshare", "-rm", "sh", "-c", script]
         node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append(node)
         deadline = time.monotonic() + 60
