@@ -71,7 +71,8 @@ def require_shared(folder: Path) -> None:
                 raise UserError(
                     f"node {name} cannot use the results folder {folder}: {obstacle}. All nodes "
                     "must see it under this path: put --results on shared storage, or let each "
-                    "machine run a part with --shard and join them with bench merge (docs/cluster.md)",
+                    "machine run a part with --shard and join the parts with bench merge "
+                    "(docs/cluster.md)",
                     ExitCode.RESOURCES,
                 )
     finally:
