@@ -97,5 +97,5 @@ def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[str]:
             lines += _pairs(value, f"{prefix}{name}.")
         elif value not in ("", None):
             text = f"{value:.6g}" if isinstance(value, float) else str(value)
-            lines.append(f"{prefix + name:28}{text}")
+            lines.append(f"{prefix + name:27} {text}")
     return lines

@@ -13,7 +13,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.trials import Trial
+from benchmark.study import Trial
 
 _VISIBLE_SECONDS = 5.0  # until a node must see a new file on shared storage
 
@@ -71,7 +71,7 @@ def require_shared(folder: Path) -> None:
                 raise UserError(
                     f"node {name} cannot use the results folder {folder}: {obstacle}. All nodes "
                     "must see it under this path: put --results on shared storage, or let each "
-                    "machine run a part with --shard and join them with bench merge "
+                    "machine run a part with --shard and join the parts with bench merge "
                     "(docs/cluster.md)",
                     ExitCode.RESOURCES,
                 )

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
-from benchmark import nodes
+from benchmark import nodes, status
 from tests.conftest import CHECKOUT
 from tests.test_runner import Grid
 
@@ -47,8 +47,8 @@ def blind_node():
     def start(cluster, folder: Path) -> None:
         folder.mkdir()
         ray = Path(sys.executable).with_name("ray")
-        start = f"exec '{ray}' start --address={cluster.address} --block --num-cpus=1"
-        script = f"mount -t tmpfs none '{folder}' && {start}"
+        join = f"'{ray}' start --address={cluster.address} --num-cpus=1 --block"
+        script = f"mount -t tmpfs none '{folder}' && exec {join}"
         command = ["unshare", "-rm", "sh", "-c", script]
         node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append(node)
@@ -83,6 +83,7 @@ def test_a_node_lost_in_training_costs_no_result(cluster, data_root, tmp_path):
     lost = cluster.add_node(num_cpus=1)
     grid = Grid(data_root, tmp_path / "cluster", LONGER, "--address", cluster.address)
     wait_for_training(grid, trials=2)
+    assert list(status.read(grid.folder).states.values()).count("running") == 2
     cluster.remove_node(lost, allow_graceful=False)
     assert grid.ended() == 0, grid.output
     assert "its node was lost; it will go on elsewhere" in grid.output
