@@ -13,7 +13,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.study import Trial
+from benchmark.trials import Trial
 
 _VISIBLE_SECONDS = 5.0  # until a node must see a new file on shared storage
 
