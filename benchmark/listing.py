@@ -44,7 +44,7 @@ def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
         return [f"{name:14}broken: {error}"]
     if manifest:
         counts = f"{len(manifest.ids('train'))} train, {len(manifest.ids('test'))} test"
-        state = f"prepared: {counts}" + (" (a part)" if manifest.partial else "")
+        state = f"prepared: {counts}" + (f" ({manifest.partial})" if manifest.partial else "")
     else:
         state = "invented when first used" if card.phantom else "not prepared"
     details = {"terms": card.terms, "from": card.homepage, "cite": card.citation if verbose else ""}
@@ -90,19 +90,29 @@ def describe_prepared(outcome: Outcome) -> str:
         f"{manifest.name}: {len(manifest.ids('train'))} train and {len(manifest.ids('test'))} test "
         f"cases in {outcome.folder}"
         + (" (was up to date, nothing to do)" if outcome.was_up_to_date else ""),
-        f"  size {manifest.card.size[0]}×{manifest.card.size[1]}, foreground "
-        f"{100 * sum(shares) / len(shares):.1f} % (from {100 * min(shares):.1f} to "
-        f"{100 * max(shares):.1f} %)",
-        f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}",
+        f"  {_sizes(manifest)}, foreground {100 * sum(shares) / len(shares):.1f} % "
+        f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
     ]
+    if not manifest.card.is_volume:
+        lines.append(f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}")
     if manifest.partial:
         lines.append(f"  not the dataset as published: {manifest.partial}")
     lines += [f"  note: {note}" for note in manifest.notes]
     if outcome.stray:
         more = f" and {len(outcome.stray) - 5} more" if len(outcome.stray) > 5 else ""
         lines.append(f"  ignored, no part of a case: {', '.join(outcome.stray[:5])}{more}")
-    lines.append(f"next:  bench run --preset cpu --datasets {manifest.name}{_root(outcome)}")
+    preset = "cpu3d" if manifest.card.is_volume else "cpu"
+    lines.append(f"next:  bench run --preset {preset} --datasets {manifest.name}{_root(outcome)}")
     return "\n".join(lines)
+
+
+def _sizes(manifest: pool.Manifest) -> str:
+    """Of images as they were resized, of volumes from the least to the greatest of each side."""
+    if not manifest.card.is_volume:
+        return f"size {manifest.card.size[0]}×{manifest.card.size[1]}"
+    sides = zip(*(case.shape for case in manifest.cases), strict=True)
+    ranges = (str(min(s)) if min(s) == max(s) else f"{min(s)}-{max(s)}" for s in sides)
+    return f"volumes of {' × '.join(ranges)} voxels"
 
 
 def _three(values: list[float]) -> str:

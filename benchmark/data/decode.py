@@ -36,8 +36,9 @@ def decode(source: Source, card: Card, case: Case) -> Decoded:
 
 def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     image = _image(_open(source, case.image), card)
-    mask = _classes(_grey(_open(source, case.mask), card.mask_channel), card)
-    _require_equal_size(image.shape[:2], mask.shape, case)
+    values = _grey(_open(source, case.mask), card.mask_channel)
+    _require_equal_size(image.shape[:2], values.shape, case)
+    mask = _classes(values, card)
     return Decoded(pool.resize_image(image, card.size), pool.resize_mask(mask, card.size))
 
 
