@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from benchmark import cli_studies
+from benchmark import cli_data, cli_studies
 from benchmark.cli_studies import DataRoot, ResultsRoot, Verbose
-from benchmark.errors import ExitCode, UserError, unknown
+from benchmark.errors import ExitCode, UserError
 
 app = typer.Typer(
     help="Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
@@ -21,8 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Prepare datasets, or invent phantoms.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
+app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_studies.app)
 
 _DATA, _RESULTS = Path("data"), Path("results")
 
@@ -72,6 +72,10 @@ def run(
         str | None,
         typer.Option(metavar="I/N", help='Only the i-th of n parts, "2/8": for machines apart.'),
     ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(help="predictions (PNG, NIfTI) and weights (safetensors) beside each record."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     cell: Annotated[
         str | None, typer.Option(metavar="KEY", help="Run this one trial here, without Ray.")
@@ -87,7 +91,7 @@ def run(
         raise UserError("--cell names one trial and --shard a part of all: give one of them")
     plan = session.plan(
         preset,
-        _settings(overrides or [], network, weights),
+        _settings(overrides or [], network, weights, save),
         data_root,
         results_root,
         methods=methods,
@@ -119,10 +123,13 @@ def run(
         )
 
 
-def _settings(overrides: list[str], network: str | None, weights: str | None) -> list[str]:
-    """The overrides, with the two that have a flag of their own."""
+def _settings(
+    overrides: list[str], network: str | None, weights: str | None, save: str | None
+) -> list[str]:
+    """The overrides, with those that have a flag of their own."""
     short = {"network.name": network, "network.weights": weights}
-    return overrides + [f"{key}='{value}'" for key, value in short.items() if value is not None]
+    given = [f"{key}='{value}'" for key, value in short.items() if value is not None]
+    return overrides + given + ([f"save=[{save}]"] if save else [])
 
 
 def _cluster(address, gpus_per_trial, max_concurrent, shard):
@@ -208,55 +215,6 @@ def list_(
 
     _check_choice("bench list", what, tuple(listing.LISTINGS))
     typer.echo(listing.LISTINGS[what](data_root, verbose))
-
-
-@data_app.command()
-def prepare(
-    card: Annotated[str, typer.Argument(help="Name of a dataset, or path to a card (.yaml).")],
-    source: Annotated[Path, typer.Option("--from", help="The folder or zip, as downloaded.")],
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Accept a part of the dataset.")
-    ] = False,
-    data_root: DataRoot = _DATA,
-    verbose: Verbose = False,
-) -> None:
-    """Read a dataset once, check every file, store it ready for training."""
-    from benchmark import listing
-    from benchmark.data import cards
-    from benchmark.data.prepare import prepare as prepare_data
-
-    outcome = prepare_data(
-        cards.find(card), source, data_root, allow_partial=allow_partial, progress=_reading
-    )
-    typer.echo(listing.describe_prepared(outcome))
-
-
-def _reading(cases):
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(cases, "reading", console=console, disable=not console.is_terminal)
-
-
-@data_app.command()
-def synth(
-    kind: Annotated[str, typer.Argument(help="Whose official layout: glas, ph2, hmeps, la.")],
-    out: Annotated[Path, typer.Option(help="New folder to write to.")],
-    seed: Annotated[int, typer.Option(help="Other seeds, other images.")] = 0,
-    verbose: Verbose = False,
-) -> None:
-    """Invent a dataset in the official layout of a real one."""
-    from benchmark.data import phantoms
-
-    if kind not in phantoms.OFFICIAL:
-        raise unknown("phantom", kind, phantoms.OFFICIAL)
-    folder = phantoms.synthesise(phantoms.OFFICIAL[kind].model_copy(update={"seed": seed}), out)
-    typer.echo(f"wrote {folder}\nnext:  bench data prepare {kind} --from '{out}'")
-    typer.echo("These images are invented: prepare them under another --data-root than real data.")
-
-
-app.add_typer(cli_studies.app)
 
 
 def main() -> None:

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import yaml
 
-from benchmark import evaluate, plugins, provenance, results
+from benchmark import artefacts, evaluate, plugins, provenance, results
 from benchmark.data import pool
 from benchmark.evaluate import Diverged
 from benchmark.fit import Log, fit, steps_per_epoch
@@ -21,8 +20,6 @@ from benchmark.networks import NetworkBuilder
 from benchmark.randomness import derive, reseed_torch
 from benchmark.results import Record
 from benchmark.trials import Trial
-
-_PANEL_CASES = 4
 
 
 class Place(NamedTuple):
@@ -106,7 +103,12 @@ def _fit_and_evaluate(
     results.write_table(folder / "cases.csv", final.cases)
     results.write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
     results.write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
-    _write_panel(folder, data, final)
+    artefacts.write_panel(folder, data, final)
+    tested = artefacts.tested_modules(method, data, trial.patch)
+    if "weights" in trial.save:
+        artefacts.write_weights(folder, tested)
+    if "predictions" in trial.save:
+        artefacts.write_predictions(folder, data, final)
     return _record(
         trial,
         place,
@@ -118,7 +120,7 @@ def _fit_and_evaluate(
         n_unlabelled=len(data.unlabelled),
         n_test=len(data.evaluation),
         parameters=sum(p.numel() for p in method.parameters()),
-        parameters_tested=_parameters_tested(trial, method, data),
+        parameters_tested=artefacts.count_parameters(tested),
         flops_per_step=run.flops_per_step,
         steps=trial.training.epochs * steps_per_epoch(trial.training, len(data.labelled)),
         seconds_train=round(run.seconds, 3),
@@ -164,23 +166,6 @@ def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
-@torch.no_grad()
-def _parameters_tested(trial: Trial, method: Method, data: pool.TrialData) -> int:
-    """Parameters of the tested network: of the modules that take part in `forward`."""
-    used: dict[int, int] = {}
-
-    def note(module, inputs, output) -> None:
-        used.update({id(p): p.numel() for p in module.parameters(recurse=False)})
-
-    hooks = [module.register_forward_hook(note) for module in method.modules()]
-    sides = trial.patch or data.evaluation.masks[0].shape
-    device = next(method.parameters()).device
-    method.eval()(torch.zeros(1, data.channels, *sides, device=device))
-    for hook in hooks:
-        hook.remove()
-    return sum(used.values())
-
-
 def _record(trial: Trial, place: Place, **fields: Any) -> Record:
     return Record(
         key=trial.key,
@@ -201,31 +186,6 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **fields,
     )
-
-
-def _write_panel(folder: Path, data: pool.TrialData, final: evaluate.Evaluation) -> None:
-    """The first test cases as pictures: image_0, target_0, prediction_0, …
-
-    Of a volume it is the slice across the last axis that has most foreground.
-    """
-    rows = data.evaluation.indices[:_PANEL_CASES]
-    panel = {}
-    for i, row in enumerate(rows):
-        target = data.evaluation.masks[row]
-        picture = np.s_[...]
-        if data.spatial_dims == 3:
-            picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
-        panel[f"image_{i}"] = data.evaluation.images[row][picture]
-        panel[f"target_{i}"] = target[picture]
-        panel[f"prediction_{i}"] = final.predicted[i][picture]
-    scratch = folder / f".panel.{os.getpid()}.tmp"
-    with scratch.open("wb") as file:
-        np.savez_compressed(
-            file,
-            case=np.array(data.evaluation.ids[:_PANEL_CASES]),
-            **panel,
-        )
-    scratch.replace(folder / "panel.npz")
 
 
 def _logger(file: Path, echo: Log | None) -> Log:

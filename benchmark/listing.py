@@ -85,24 +85,34 @@ LISTINGS = {"methods": methods, "datasets": datasets, "networks": networks, "pre
 def describe_prepared(outcome: Outcome) -> str:
     """What was prepared, what was ignored, what to do next."""
     manifest = outcome.manifest
-    shares = [case.foreground for case in manifest.cases]
-    lines = [
-        f"{manifest.name}: {len(manifest.ids('train'))} train and {len(manifest.ids('test'))} test "
-        f"cases in {outcome.folder}"
-        + (" (was up to date, nothing to do)" if outcome.was_up_to_date else ""),
-        f"  {_sizes(manifest)}, foreground {100 * sum(shares) / len(shares):.1f} % "
-        f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
-    ]
-    if not manifest.card.is_volume:
-        lines.append(f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}")
-    if manifest.partial:
-        lines.append(f"  not the dataset as published: {manifest.partial}")
-    lines += [f"  note: {note}" for note in manifest.notes]
+    lines = [describe_manifest(manifest), f"  in {outcome.folder}"]
+    if outcome.was_up_to_date:
+        lines[1] += " (was up to date, nothing to do)"
     if outcome.stray:
         more = f" and {len(outcome.stray) - 5} more" if len(outcome.stray) > 5 else ""
         lines.append(f"  ignored, no part of a case: {', '.join(outcome.stray[:5])}{more}")
     preset = "cpu3d" if manifest.card.is_volume else "cpu"
     lines.append(f"next:  bench run --preset {preset} --datasets {manifest.name}{_root(outcome)}")
+    return "\n".join(lines)
+
+
+def describe_manifest(manifest: pool.Manifest) -> str:
+    """Counts, sizes and constants of a prepared dataset."""
+    shares = [case.foreground for case in manifest.cases]
+    lines = [
+        f"{manifest.name}: {len(manifest.ids('train'))} train and {len(manifest.ids('test'))} test "
+        "cases",
+        f"  {_sizes(manifest)}, foreground {100 * sum(shares) / len(shares):.1f} % "
+        f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
+    ]
+    empty = sum(share == 0 for share in shares)
+    if empty:
+        lines.append(f"  {empty} cases without foreground")
+    if not manifest.card.is_volume:
+        lines.append(f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}")
+    if manifest.partial:
+        lines.append(f"  not the dataset as published: {manifest.partial}")
+    lines += [f"  note: {note}" for note in manifest.notes]
     return "\n".join(lines)
 
 

@@ -75,6 +75,7 @@ class Study:
     training_3d: dict[str, Any] = field(default_factory=dict)  # fields of Training, for volumes
     training_of: dict[str, Any] = field(default_factory=dict)  # method → fields of Training
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # method → its hyper-parameters
+    save: list[str] = field(default_factory=list)  # predictions, weights: files beside the record
     checkpoint_seconds: float = 30.0
 
 
@@ -110,6 +111,8 @@ def check(study: Study) -> None:
     steps = study.training.steps_per_epoch
     if steps != "labelled" and not (isinstance(steps, int) and steps > 0):
         raise UserError(f'training.steps_per_epoch is "labelled" or above 0, got {steps!r}')
+    if unknown_files := set(study.save) - {"predictions", "weights"}:
+        raise UserError(f"save takes predictions and weights, got {', '.join(unknown_files)}")
     _check_grid(study)
     _check_size(study)
     _check_network(study.network)

@@ -38,6 +38,7 @@ class Trial:
     network: Network
     training: Training
     variant: str = field(compare=False)  # a label: follows from method and hyper-parameters
+    save: list[str] = field(compare=False, default_factory=list)
     checkpoint_seconds: float = field(compare=False, default=30.0)
 
     def settings(self) -> dict[str, Any]:
@@ -118,6 +119,7 @@ def trials(
                             precision=study.precision,
                             network=study.network,
                             training=training_of(study, method, is_volume=data[dataset].is_volume),
+                            save=study.save,
                             checkpoint_seconds=study.checkpoint_seconds,
                         )
                     )

@@ -37,7 +37,7 @@ def test_the_files_are_found():
         ("matplotlib", {"reports/figures.py"}),
         ("scipy", {"benchmark/distance.py", "reports/aggregate.py", "reports/significance.py"}),
         ("segmentation_models_pytorch", {"benchmark/encoders.py"}),
-        ("typer", {"benchmark/cli.py", "benchmark/cli_studies.py"}),
+        ("typer", {"benchmark/cli.py", "benchmark/cli_data.py", "benchmark/cli_studies.py"}),
     ],
 )
 def test_heavy_libraries_are_imported_in_one_place(library, allowed):

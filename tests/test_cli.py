@@ -215,6 +215,27 @@ def test_synth_writes_what_prepare_reads(bench, tmp_path, monkeypatch):
     assert f"next:  bench run --preset cpu --datasets glas --data-root {root}" in out
 
 
+def test_subsets_are_those_of_the_statistics(bench, data_root):
+    code, out, err = bench(
+        "data", "subsets", "phantom_glas", "--ratio", "5", "--data-root", data_root
+    )
+    assert code == 0 and len(out.split()) == 4
+    assert "5 % = 4/80, seed 0" in err
+    larger = bench("data", "subsets", "phantom_glas", "--ratio", "20", "--data-root", data_root)[1]
+    assert set(out.split()) < set(larger.split())
+
+
+def test_check_compares_a_prepared_dataset_with_its_manifest(bench, data_root):
+    code, out, _ = bench("data", "check", "phantom_glas", "--data-root", data_root)
+    assert code == 0
+    assert "80 train and 40 test cases" in out and "those that were prepared" in out
+
+
+def test_only_volumes_can_be_cropped(bench, tmp_path):
+    code, _, err = bench("data", "prepare", "glas", "--from", tmp_path, "--crop", "label_box")
+    assert code == 2 and "--crop is none or label_box, for volumes" in err
+
+
 def test_nuclei_need_a_card_and_no_code(samples, bench, tmp_path):
     card = tmp_path / "nuclei.yaml"
     card.write_text("name: nuclei\nclasses: [background, nucleus]\nmask: binary\nterms: CC0\n")

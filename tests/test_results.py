@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import load_file
 
 from benchmark import results
 from benchmark.errors import ExitCode, UserError
@@ -56,6 +58,24 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
         assert panel["prediction_3"].shape == panel["target_3"].shape == (32, 32)
 
 
+def test_weights_and_predictions_are_saved_if_asked_without_changing_the_key(
+    tiny_trials, prepared, tmp_path
+):
+    plain = tiny_trials()[1]
+    trial = tiny_trials(dataclasses.replace(TINY, save=["predictions", "weights"]))[1]
+    assert trial.key == plain.key
+    record = execute(trial, prepared, place(tmp_path), device=CPU)
+    folder = results.trial_folder(tmp_path, trial.key)
+    weights = load_file(folder / "weights.safetensors")
+    assert all(name.startswith("f1.") for name in weights)  # the tested network alone
+    learnt = [v for k, v in weights.items() if "running" not in k and "num_batches" not in k]
+    assert sum(v.numel() for v in learnt) == record.parameters_tested
+    predictions = sorted((folder / "predictions").iterdir())
+    assert len(predictions) == 40
+    with np.load(folder / "panel.npz") as panel:
+        assert np.array_equal(Image.open(predictions[0]), panel["prediction_0"])
+
+
 def test_the_same_trial_gives_the_same_numbers_after_any_other(tiny_trials, prepared, tmp_path):
     first, second = tiny_trials()
     alone = execute(second, prepared, place(tmp_path / "a"), device=CPU)
@@ -84,7 +104,7 @@ def test_a_failed_trial_starts_over_for_its_code_may_have_been_mended(
     tiny_trials, prepared, tmp_path, monkeypatch
 ):
     trial = tiny_trials()[0]
-    monkeypatch.setattr("benchmark.execute._write_panel", lambda *a: 1 / 0)
+    monkeypatch.setattr("benchmark.artefacts.write_panel", lambda *a: 1 / 0)
     failed = execute(trial, prepared, place(tmp_path), device=CPU)
     assert failed.error == "ZeroDivisionError: division by zero"
     assert not (results.trial_folder(tmp_path, trial.key) / "checkpoint.pt").exists()
@@ -160,6 +180,8 @@ def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
 KILLER = """
 import os, pickle, signal, sys
 import torch
+from PIL import Image
+from safetensors.torch import load_file
 from pathlib import Path
 from benchmark import evaluate, execute, results
 

@@ -160,3 +160,12 @@ def read(file: Path) -> Card:
             f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
         )
         raise UserError(f"card {file}: {wrong}", ExitCode.DATA) from error
+
+
+def with_crop(card: Card, crop: str | None) -> Card:
+    """The card with another crop; None keeps its own."""
+    if crop is None:
+        return card
+    if crop not in ("none", "label_box") or not card.is_volume:
+        raise UserError(f"--crop is none or label_box, for volumes; got {crop} for {card.name}")
+    return card.model_copy(update={"crop": crop})

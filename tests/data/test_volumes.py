@@ -125,6 +125,13 @@ def test_a_crop_around_the_label_is_named_as_the_leak_it_is(tmp_path):
     assert all(case.shape[0] < 160 and case.shape[2] == 16 for case in manifest.cases)
 
 
+def test_a_predicted_volume_is_read_back_by_other_tools(tmp_path):
+    labels = np.zeros((4, 5, 6), np.uint8)
+    labels[1, 2, 3] = 1
+    volumes.write_nifti(tmp_path / "a.nii.gz", labels)
+    assert np.array_equal(np.asarray(nibabel.load(tmp_path / "a.nii.gz").dataobj), labels)
+
+
 def write_nifti_pairs(folder, n=5, dtype=np.int16):
     for kind in ("image", "mask"):
         (folder / kind).mkdir(parents=True)

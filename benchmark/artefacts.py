@@ -1,0 +1,90 @@
+"""Files beside a record: pictures for figures; weights and predictions if asked for."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy import ndarray
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from benchmark.data import volumes
+from benchmark.data.pool import TrialData
+from benchmark.evaluate import Evaluation
+from benchmark.method import Method
+
+_PANEL_CASES = 4
+
+
+def write_panel(folder: Path, data: TrialData, final: Evaluation) -> None:
+    """`panel.npz`: the first cases as image_0, target_0, prediction_0, …
+
+    Of a volume it is the slice across the last axis that has most foreground.
+    """
+    rows = data.evaluation.indices[:_PANEL_CASES]
+    panel: dict[str, ndarray] = {"case": np.array(data.evaluation.ids[:_PANEL_CASES])}
+    for i, row in enumerate(rows):
+        target = data.evaluation.masks[row]
+        picture = np.s_[...]
+        if data.spatial_dims == 3:
+            picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
+        panel[f"image_{i}"] = data.evaluation.images[row][picture]
+        panel[f"target_{i}"] = target[picture]
+        panel[f"prediction_{i}"] = final.predicted[i][picture]
+    scratch = folder / f".panel.{os.getpid()}.tmp"
+    with scratch.open("wb") as file:
+        np.savez_compressed(file, **panel)
+    scratch.replace(folder / "panel.npz")
+
+
+@torch.no_grad()
+def tested_modules(
+    method: Method, data: TrialData, patch: list[int] | None
+) -> dict[str, nn.Module]:
+    """The modules that take part in `forward`, by name: the network that is tested."""
+    names = {module: name for name, module in method.named_modules()}
+    used: dict[str, nn.Module] = {}
+    hooks = [
+        module.register_forward_hook(lambda m, *_: used.update({names[m]: m})) for module in names
+    ]
+    sides = patch or data.evaluation.masks[0].shape
+    device = next(method.parameters()).device
+    method.eval()(torch.zeros(1, data.channels, *sides, device=device))
+    for hook in hooks:
+        hook.remove()
+    return used
+
+
+def count_parameters(modules: dict[str, nn.Module]) -> int:
+    """Numbers in the parameters of the modules, each counted once."""
+    own = {p for module in modules.values() for p in module.parameters(recurse=False)}
+    return sum(p.numel() for p in own)
+
+
+def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
+    """`weights.safetensors`: parameters and buffers of the tested network, by their names."""
+    # Contiguous copies: the format takes neither shared memory nor other strides.
+    tensors = {
+        f"{name}.{key}".removeprefix("."): value.detach().cpu().contiguous().clone()
+        for name, module in modules.items()
+        for key, value in (
+            *module.named_parameters(recurse=False),
+            *module.named_buffers(recurse=False),
+        )
+    }
+    scratch = folder / f".weights.{os.getpid()}.tmp"
+    save_file(tensors, scratch)
+    scratch.replace(folder / "weights.safetensors")
+
+
+def write_predictions(folder: Path, data: TrialData, final: Evaluation) -> None:
+    """`predictions/<case>.png` (class numbers), or `.nii.gz` of volumes, at the prepared size."""
+    target = folder / "predictions"
+    target.mkdir(exist_ok=True)
+    for case, labels in zip(data.evaluation.ids, final.predicted, strict=True):
+        if labels.ndim == 3:
+            volumes.write_nifti(target / f"{case}.nii.gz", labels)
+        else:
+            Image.fromarray(labels).save(target / f"{case}.png")
