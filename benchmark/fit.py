@@ -25,6 +25,7 @@ from benchmark.data.patches import random_patch
 from benchmark.data.pool import Arrays, TrialData
 from benchmark.evaluate import Diverged, images_to
 from benchmark.method import Batch, Method, Terms
+from benchmark.provenance import code_version
 from benchmark.randomness import generator, reseed_torch
 from benchmark.study import Training
 from benchmark.trials import Trial
@@ -56,8 +57,12 @@ def fit(
     run = Run()
     reseed_torch(trial.study_seed, trial.seed, "train")
     if checkpoint.exists():
-        run = _restore(checkpoint, method, optimiser)
-        log(f"resumed after epoch {run.epoch} of {trial.training.epochs}")
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if state["code_version"] == code_version():
+            run = _restore(state, method, optimiser)
+            log(f"resumed after epoch {run.epoch} of {trial.training.epochs}")
+        else:  # half a run of each would be a run of neither
+            log(f"the checkpoint is of version {state['code_version']}: starting over")
     saved = time.monotonic()
     while run.epoch < trial.training.epochs:
         started = time.perf_counter()
@@ -231,6 +236,7 @@ def build_optimiser(method: Method, training: Training) -> torch.optim.Optimizer
 def _save(checkpoint: Path, run: Run, method: Method, optimiser: torch.optim.Optimizer) -> None:
     """Write beside the target, then rename: a killed worker leaves the previous checkpoint."""
     state = {
+        "code_version": code_version(),
         "run": asdict(run),
         "method": method.state_dict(),
         "optimiser": optimiser.state_dict(),
@@ -245,14 +251,13 @@ def _save(checkpoint: Path, run: Run, method: Method, optimiser: torch.optim.Opt
     scratch.replace(checkpoint)
 
 
-def _restore(checkpoint: Path, method: Method, optimiser: torch.optim.Optimizer) -> Run:
-    device = next(method.parameters()).device
-    state = torch.load(checkpoint, map_location=device, weights_only=True)
+def _restore(state: dict[str, Any], method: Method, optimiser: torch.optim.Optimizer) -> Run:
+    """Put back everything; tensors move to where the method is."""
     method.load_state_dict(state["method"])
     optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["random"].cpu())
+    torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
+        torch.cuda.set_rng_state_all(state["random_cuda"])
     return Run(**state["run"])
 
 

@@ -80,6 +80,21 @@ def test_a_killed_run_resumes_to_the_same_bits(tiny_trials, prepared, tmp_path, 
     ]
 
 
+def test_a_checkpoint_of_another_code_version_is_not_continued(
+    tiny_trials, prepared, tmp_path, monkeypatch
+):
+    trial = tiny_trials()[0]
+    expected, _ = run(trial, prepared, tmp_path / "a.pt")
+    monkeypatch.setattr(fitting, "code_version", lambda: "0.0.9")
+    lines = []
+    data = data_of(trial, prepared)
+    method = build_method(trial, data)
+    fit(trial, method, data, tmp_path / "a.pt", read=lambda m: {}, log=lines.append)
+    assert lines[0].startswith("the checkpoint is of version") and "epoch 1/3" in lines[1]
+    pairs = zip(expected.parameters(), method.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepared, tmp_path):
     from benchmark.evaluate import evaluate
 
