@@ -85,9 +85,8 @@ LISTINGS = {"methods": methods, "datasets": datasets, "networks": networks, "pre
 def describe_prepared(outcome: Outcome) -> str:
     """What was prepared, what was ignored, what to do next."""
     manifest = outcome.manifest
-    lines = [describe_manifest(manifest), f"  in {outcome.folder}"]
-    if outcome.was_up_to_date:
-        lines[1] += " (was up to date, nothing to do)"
+    state = " (was up to date, nothing to do)" if outcome.was_up_to_date else ""
+    lines = [describe_manifest(manifest, f" in {outcome.folder}{state}")]
     if outcome.stray:
         more = f" and {len(outcome.stray) - 5} more" if len(outcome.stray) > 5 else ""
         lines.append(f"  ignored, no part of a case: {', '.join(outcome.stray[:5])}{more}")
@@ -96,12 +95,12 @@ def describe_prepared(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def describe_manifest(manifest: pool.Manifest) -> str:
-    """Counts, sizes and constants of a prepared dataset."""
+def describe_manifest(manifest: pool.Manifest, where: str = "") -> str:
+    """Counts, sizes and constants of a prepared dataset; where: added to its first line."""
     shares = [case.foreground for case in manifest.cases]
     lines = [
         f"{manifest.name}: {len(manifest.ids('train'))} train and {len(manifest.ids('test'))} test "
-        "cases",
+        f"cases{where}",
         f"  {_sizes(manifest)}, foreground {100 * sum(shares) / len(shares):.1f} % "
         f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
     ]
