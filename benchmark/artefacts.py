@@ -1,18 +1,18 @@
 """Files beside a record: pictures for figures; weights and predictions if asked for."""
 
-import os
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy import ndarray
 from PIL import Image
-from safetensors.torch import save_file
 from torch import nn
 
 from benchmark.data import volumes
 from benchmark.data.pool import TrialData
 from benchmark.evaluate import Evaluation
+from benchmark.folders import replacing
 from benchmark.method import Method
 
 _PANEL_CASES = 4
@@ -33,10 +33,8 @@ def write_panel(folder: Path, data: TrialData, final: Evaluation) -> None:
         panel[f"image_{i}"] = data.evaluation.images[row][picture]
         panel[f"target_{i}"] = target[picture]
         panel[f"prediction_{i}"] = final.predicted[i][picture]
-    scratch = folder / f".panel.{os.getpid()}.tmp"
-    with scratch.open("wb") as file:
+    with replacing(folder / "panel.npz") as file:
         np.savez_compressed(file, **panel)
-    scratch.replace(folder / "panel.npz")
 
 
 @torch.no_grad()
@@ -74,9 +72,8 @@ def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
             *module.named_buffers(recurse=False),
         )
     }
-    scratch = folder / f".weights.{os.getpid()}.tmp"
-    save_file(tensors, scratch)
-    scratch.replace(folder / "weights.safetensors")
+    with replacing(folder / "weights.safetensors") as file:
+        file.write(safetensors.torch.save(tensors))
 
 
 def write_predictions(folder: Path, data: TrialData, final: Evaluation) -> None:

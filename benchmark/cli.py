@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from benchmark import cli_data, cli_studies
-from benchmark.cli_studies import DataRoot, ResultsRoot, Verbose
-from benchmark.errors import ExitCode, UserError
+from benchmark.cli_studies import DATA, RESULTS, DataRoot, ResultsRoot, Verbose
+from benchmark.errors import ExitCode, UserError, require_choice
 
 app = typer.Typer(
     help="Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
@@ -23,8 +23,6 @@ app = typer.Typer(
 )
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_studies.app)
-
-_DATA, _RESULTS = Path("data"), Path("results")
 
 
 @app.command()
@@ -80,8 +78,8 @@ def run(
     cell: Annotated[
         str | None, typer.Option(metavar="KEY", help="Run this one trial here, without Ray.")
     ] = None,
-    data_root: DataRoot = _DATA,
-    results_root: ResultsRoot = _RESULTS,
+    data_root: DataRoot = DATA,
+    results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """Run what is missing of a grid of trials; the same command continues an interrupted one."""
@@ -154,7 +152,7 @@ def report(
     ),
     ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
     out: Annotated[Path | None, typer.Option(help="Write files there instead of printing.")] = None,
-    results_root: ResultsRoot = _RESULTS,
+    results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """Tables of a study: mean and confidence interval over seeds."""
@@ -163,17 +161,12 @@ def report(
     name = folders.chosen_study(results_root, study)
     if study is None:
         typer.echo(f"study: {name} (the newest; --study names another)", err=True)
-    _check_choice("--selection", selection, ("final", "oracle"))
-    _check_choice("--aggregate", aggregate, ("pooled", "case"))
+    require_choice("--selection", selection, ("final", "oracle"))
+    require_choice("--aggregate", aggregate, ("pooled", "case"))
     if not 0 < ci_level < 1:
         raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
     reading = {"selection": selection, "aggregate": aggregate, "ci_level": ci_level}
     _print_report(results_root / name, form, out, **reading)
-
-
-def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f"{option} is one of {', '.join(choices)}, got {value!r}")
 
 
 def _print_report(
@@ -185,7 +178,7 @@ def _print_report(
 
     forms = [name.strip() for name in form.split(",")]
     for name in forms:
-        _check_choice("--format", name, tables.FORMATS)
+        require_choice("--format", name, tables.FORMATS)
     rows = results.table(results.read_records(folder))
     if cells is not None:
         rows = rows[rows.cell.isin(cells)]
@@ -207,13 +200,13 @@ def _print_report(
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="methods, datasets, networks or presets.")],
-    data_root: DataRoot = _DATA,
+    data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
     """What there is to run."""
     from benchmark import listing
 
-    _check_choice("bench list", what, tuple(listing.LISTINGS))
+    require_choice("bench list", what, listing.LISTINGS)
     typer.echo(listing.LISTINGS[what](data_root, verbose))
 
 

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli_studies import DataRoot, Verbose
-from benchmark.errors import UserError, unknown
+from benchmark.cli_studies import DATA, DataRoot, Verbose
+from benchmark.errors import require_choice, unknown
 
 app = typer.Typer(help="Prepare datasets, or invent phantoms.", no_args_is_help=True)
-_DATA = Path("data")
 
 
 @app.command()
@@ -23,7 +22,7 @@ def prepare(
         str | None,
         typer.Option(help="Of volumes: label_box, for replication only (it leaks) [the card's]."),
     ] = None,
-    data_root: DataRoot = _DATA,
+    data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
     """Read a dataset once, check every file, store it ready for training."""
@@ -52,7 +51,7 @@ def _reading(cases):
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(help="A prepared dataset.")],
-    data_root: DataRoot = _DATA,
+    data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
     """Read a prepared dataset again and compare it with what was prepared."""
@@ -69,15 +68,14 @@ def subsets(
     ratio: Annotated[str, typer.Option(help="Labelled share in percent; several with commas.")],
     seed: Annotated[int, typer.Option(help="Of the trial.")] = 0,
     evaluate_on: Annotated[str, typer.Option(help="test, or dev.")] = "test",
-    data_root: DataRoot = _DATA,
+    data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
     """The labelled cases of a trial, one a line: the same for every method and on every machine."""
     from benchmark.data import pool, splits
     from benchmark.selectors import parse_ratios
 
-    if evaluate_on not in ("test", "dev"):
-        raise UserError(f"--evaluate-on is one of test, dev, got {evaluate_on!r}")
+    require_choice("--evaluate-on", evaluate_on, ("test", "dev"))
     train, _ = pool.split_ids(pool.read_manifest(data_root, name), evaluate_on)
     for share in parse_ratios(ratio):
         chosen = splits.labelled_subset(train, name, seed, share)

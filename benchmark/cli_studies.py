@@ -11,13 +11,13 @@ app = typer.Typer()
 DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
 ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="More, and tracebacks of errors.")]
-_DATA, _RESULTS = Path("data"), Path("results")
+DATA, RESULTS = Path("data"), Path("results")
 
 
 @app.command()
 def status(
     study: Annotated[str | None, typer.Option(help="Name of the study [the newest].")] = None,
-    results_root: ResultsRoot = _RESULTS,
+    results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """How far a study is, also while it runs: done, failed, running trials of each cell."""
@@ -33,7 +33,7 @@ def status(
 def show(
     key: Annotated[str, typer.Argument(help="Key of a trial, or how it begins.")],
     study: Annotated[str | None, typer.Option(help="Where to look [all, newest first].")] = None,
-    results_root: ResultsRoot = _RESULTS,
+    results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """One trial: settings, numbers, costs, provenance, error, files."""
@@ -61,8 +61,8 @@ def merge(
 
 @app.command()
 def doctor(
-    data_root: DataRoot = _DATA,
-    results_root: ResultsRoot = _RESULTS,
+    data_root: DataRoot = DATA,
+    results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """Check this machine: packages, processors, memory, folders, datasets, Ray."""

@@ -29,6 +29,13 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
+    """Raise the error for a value that is none of the choices."""
+    choices = list(choices)
+    if value not in choices:
+        raise UserError(f"{what} is one of {', '.join(choices)}, got {value!r}")
+
+
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UserError:
     """The error for a name that does not exist, with the nearest one that does."""
     known = sorted(known)

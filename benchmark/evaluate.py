@@ -120,8 +120,9 @@ def images_to(
     rows: Int[ndarray, " b"],
 ) -> Float[Tensor, "b c *s"]:
     """Bytes of these rows, channels last → standardised floats on the device, channels first."""
-    # A copy: arrays from an object store are read-only, which torch refuses to wrap.
-    x = torch.from_numpy(images.copy()).to(device).movedim(-1, 1).float() / 255
+    # Arrays from an object store are read-only, and torch refuses to wrap them: such are copied.
+    writable = torch.from_numpy(np.require(images, requirements="W"))
+    x = writable.to(device).movedim(-1, 1).float() / 255
     shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
     mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=device).reshape(shape)
     std = torch.tensor(data.std[rows], dtype=torch.float32, device=device).reshape(shape)

@@ -6,7 +6,6 @@ epoch and go on from a checkpoint to the very same weights.
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -24,6 +23,7 @@ from benchmark.data.augment import random_symmetry
 from benchmark.data.patches import random_patch
 from benchmark.data.pool import Arrays, TrialData
 from benchmark.evaluate import Diverged, images_to
+from benchmark.folders import replacing
 from benchmark.method import Batch, Method, Terms
 from benchmark.provenance import code_version
 from benchmark.randomness import generator, reseed_torch
@@ -234,7 +234,7 @@ def build_optimiser(method: Method, training: Training) -> torch.optim.Optimizer
 
 
 def _save(checkpoint: Path, run: Run, method: Method, optimiser: torch.optim.Optimizer) -> None:
-    """Write beside the target, then rename: a killed worker leaves the previous checkpoint."""
+    """A killed worker leaves the previous checkpoint."""
     state = {
         "code_version": code_version(),
         "run": asdict(run),
@@ -243,12 +243,8 @@ def _save(checkpoint: Path, run: Run, method: Method, optimiser: torch.optim.Opt
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    scratch = checkpoint.with_suffix(f".{os.getpid()}.tmp")
-    with scratch.open("wb") as file:
+    with replacing(checkpoint) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(checkpoint)
 
 
 def _restore(state: dict[str, Any], method: Method, optimiser: torch.optim.Optimizer) -> Run:

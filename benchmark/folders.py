@@ -1,8 +1,11 @@
 """Where studies and trials lie on disk, and the one way to write there; imports nothing heavy."""
 
+import contextlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from benchmark.errors import ExitCode, UserError, unknown
 
@@ -12,18 +15,25 @@ def trial_folder(study_folder: Path, key: str) -> Path:
     return study_folder / "trials" / key
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """The file has the old content or the new one, whatever is killed when.
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """A stream whose bytes become the file's, all or none of them, whatever is killed when.
 
     Several hosts may write the same file on shared storage: process ids are not enough to name
     the temporary one.
     """
     scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
-    with scratch.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
+    with scratch.open("wb") as stream:
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
     scratch.replace(file)
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """The whole text, or what was there before."""
+    with replacing(file) as stream:
+        stream.write(text.encode())
 
 
 def studies(results_root: Path) -> list[str]:

@@ -119,21 +119,12 @@ def _datasets(study: Study, data_root: Path) -> list[str]:
 
 
 def _manifest(name: str, data_root: Path) -> pool.Manifest:
-    if name not in pool.prepared_names(data_root):
-        if name not in cards.names():
-            raise unknown(
-                "dataset",
-                name,
-                {*cards.names(), *pool.prepared_names(data_root)},
-                "bench list datasets",
-            )
-        card = cards.find(name)
-        if card.phantom is not None:
-            return phantoms.ensure_prepared(card, data_root)
-        raise UserError(
-            f'dataset "{name}" is not prepared under {data_root}. Get it from {card.homepage} '
-            f"(terms: {card.terms}), then:\n"
-            f"  bench data prepare {name} --from /path/to/what/you/downloaded",
-            ExitCode.DATA,
-        )
-    return pool.read_manifest(data_root, name)
+    prepared = pool.prepared_names(data_root)
+    if name in prepared:
+        return pool.read_manifest(data_root, name)
+    if name not in cards.names():
+        raise unknown("dataset", name, {*cards.names(), *prepared}, "bench list datasets")
+    card = cards.find(name)
+    if card.phantom is not None:
+        return phantoms.ensure_prepared(card, data_root)
+    raise pool.not_prepared(data_root, name, f" from {card.homepage} (terms: {card.terms})")

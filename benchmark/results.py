@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmark.errors import ExitCode, UserError
 from benchmark.folders import studies, trial_folder, write_atomically
-from benchmark.study import percent
+from benchmark.study import label
 
 __all__ = ["studies", "trial_folder", "write_atomically"]  # so that `results` is all one needs
 
@@ -73,7 +73,7 @@ class Record(BaseModel):
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return f"{self.variant}/{self.dataset}/{percent(self.ratio)}/seed {self.seed}"
+        return label(self.variant, self.dataset, self.ratio, self.seed)
 
 
 # Figures that differ from run to run of the same trial; everything else is repeatable.

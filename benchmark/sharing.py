@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmark.errors import ExitCode, UserError
+from benchmark.folders import write_atomically
 from benchmark.selectors import Cell, Shard
 
 _PROBE_SECONDS = 1.0  # others hold a lock for an instant when they ask whether it is held
@@ -20,9 +21,7 @@ class Claim:
 
     def note_running(self, keys: Iterable[str]) -> None:
         """Replace the list; it counts only while the run holds its lock."""
-        scratch = self._running.with_name(f"{self._running.name}.tmp")
-        scratch.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
-        scratch.replace(self._running)
+        write_atomically(self._running, "".join(f"{key}\n" for key in keys))
 
 
 @contextlib.contextmanager
@@ -53,8 +52,6 @@ def running_keys(study_folder: Path) -> set[str]:
     """Keys that live runs say they are running; the list of a killed run does not count."""
     keys: set[str] = set()
     for file in study_folder.glob(".running*"):
-        if file.suffix == ".tmp":
-            continue
         with contextlib.suppress(FileNotFoundError):  # the run has just ended
             listed = file.read_text(encoding="utf-8").split()
             if listed and _is_held(file.with_name(file.name.replace(".running", ".lock"))):

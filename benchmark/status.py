@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmark import grid, sharing
 from benchmark.errors import ExitCode, UserError
-from benchmark.study import percent
+from benchmark.study import label, percent
 
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
 _STATUS = re.compile(rb'^ ?"status": ?"(\w+)"', re.MULTILINE)
@@ -126,10 +126,8 @@ def _named(study_folder: Path, status: Status, state: str) -> list[str]:
     lines = ["", f"{state}:"] if keys else []
     for key in keys[:_SHOWN]:
         cell = status.cells[key]
-        label = (
-            f"{cell.variant}/{cell.dataset_label}/{percent(cell.ratio)}/seed {status.seeds[key]}"
-        )
-        lines.append(f"  {key}  {label}  {_last_line(study_folder, key)}".rstrip())
+        name = label(cell.variant, cell.dataset_label, cell.ratio, status.seeds[key])
+        lines.append(f"  {key}  {name}  {_last_line(study_folder, key)}".rstrip())
     if len(keys) > _SHOWN:
         lines.append(f"  … and {len(keys) - _SHOWN} more")
     return lines

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, require_choice
 
 REFERENCE_METHOD = "supervised"  # the only method that can run at 100 % labels
 ENCODER_DEPTH = 5  # how often the encoders of segmentation-models-pytorch halve an image
@@ -103,8 +103,7 @@ def check(study: Study) -> None:
     Names of networks are looked up by `plan.make`: the library that knows them loads slowly.
     """
     for path, choices in _CHOICES.items():
-        if (value := _at(study, path)) not in choices:
-            raise UserError(f"{path} is one of {', '.join(choices)}, got {value!r}")
+        require_choice(path, _at(study, path), choices)
     for path in _POSITIVE:
         if not (value := _at(study, path)) > 0:
             raise UserError(f"{path} must be above 0, got {value}")
@@ -171,6 +170,11 @@ def training_of(study: Study, method: str, *, is_volume: bool = False) -> Traini
     training = dataclasses.replace(study.training, **changes)
     check(dataclasses.replace(study, training=training))
     return training
+
+
+def label(variant: str, dataset: str, ratio: float, seed: int | str) -> str:
+    """A trial's name for people: cps/glas/5 %/seed 3."""
+    return f"{variant}/{dataset}/{percent(ratio)}/seed {seed}"
 
 
 def percent(ratio: float) -> str:

@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import product
 from typing import Any, NamedTuple
 
 from benchmark.errors import UserError, unknown
 from benchmark.selectors import parse_variant
-from benchmark.study import REFERENCE_METHOD, Network, Study, Training, percent, training_of
+from benchmark.study import REFERENCE_METHOD, Network, Study, Training, label, training_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Trial:
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return f"{self.variant}/{self.dataset}/{percent(self.ratio)}/seed {self.seed}"
+        return label(self.variant, self.dataset, self.ratio, self.seed)
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
@@ -96,34 +97,33 @@ def trials(
     prepared dataset; `study.datasets` must name these (no "all").
     """
     variants = _variants(study, defaults)
-    grid = []
-    for seed in dict.fromkeys(study.seeds):
-        for dataset in dict.fromkeys(study.datasets):
-            for ratio in dict.fromkeys(study.ratios):
-                for label, (method, hyperparameters) in _allowed(variants, study, defaults, ratio):
-                    grid.append(
-                        Trial(
-                            dataset=dataset,
-                            data_hash=data[dataset].hash,
-                            ratio=ratio,
-                            method=method,
-                            variant=label,
-                            hyperparameters=hyperparameters,
-                            seed=seed,
-                            study_seed=study.study_seed,
-                            evaluate_on=study.evaluate_on,
-                            evaluate_every=study.evaluate_every,
-                            size=None if data[dataset].is_volume else study.size,
-                            patch=study.patch if data[dataset].is_volume else None,
-                            threads_per_trial=study.threads_per_trial,
-                            precision=study.precision,
-                            network=study.network,
-                            training=training_of(study, method, is_volume=data[dataset].is_volume),
-                            save=study.save,
-                            checkpoint_seconds=study.checkpoint_seconds,
-                        )
-                    )
-    return grid
+    training = cache(lambda method, is_volume: training_of(study, method, is_volume=is_volume))
+    return [
+        Trial(
+            dataset=dataset,
+            data_hash=data[dataset].hash,
+            ratio=ratio,
+            method=method,
+            variant=variant,
+            hyperparameters=hyperparameters,
+            seed=seed,
+            study_seed=study.study_seed,
+            evaluate_on=study.evaluate_on,
+            evaluate_every=study.evaluate_every,
+            size=None if data[dataset].is_volume else study.size,
+            patch=study.patch if data[dataset].is_volume else None,
+            threads_per_trial=study.threads_per_trial,
+            precision=study.precision,
+            network=study.network,
+            training=training(method, data[dataset].is_volume),
+            save=study.save,
+            checkpoint_seconds=study.checkpoint_seconds,
+        )
+        for seed, dataset, ratio in product(
+            *map(dict.fromkeys, (study.seeds, study.datasets, study.ratios))
+        )
+        for variant, (method, hyperparameters) in _allowed(variants, study, defaults, ratio)
+    ]
 
 
 def _allowed(variants, study, defaults, ratio):
@@ -148,8 +148,7 @@ def _variants(study, defaults) -> dict[str, tuple[str, dict[str, Any]]]:
         method, changes = parse_variant(text)
         base = _resolve(study, defaults, method)
         resolved = _merge(method, base, changes)
-        label = _label(method, base, resolved)
-        found[label] = (method, resolved)
+        found[_variant(method, base, resolved)] = (method, resolved)
     return found
 
 
@@ -181,7 +180,7 @@ def _like(default: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _label(method: str, base: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
+def _variant(method: str, base: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
     changed = [f"{k}={_show(v)}" for k, v in sorted(resolved.items()) if v != base[k]]
     return f"{method}[{','.join(changed)}]" if changed else method
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from benchmark.method import Batch
 from benchmark.networks import NetworkBuilder
 from benchmark.study import Network, Study, Training
 from benchmark.trials import DataFacts, trials
+from tests.grids import Grid
 
 CHECKOUT = Path(__file__).parent.parent
 SAMPLES = CHECKOUT.parent / "shared" / "data"
@@ -105,3 +107,15 @@ def batch():
         return Batch(images[:2], torch.tensor(y[:2]), images[2:])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(data_root, tmp_path_factory) -> pd.DataFrame:
+    """The table of a grid that ran from start to end."""
+    grid = Grid(data_root, tmp_path_factory.mktemp("undisturbed"))
+    assert grid.ended() == 0, grid.output
+    assert "4 trials: 0 done, 4 to run" in grid.output
+    assert "[4/4]" in grid.output
+    table = grid.table()
+    assert len(table) == 4
+    return table

@@ -13,9 +13,9 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from benchmark import nodes, status
 from tests.conftest import CHECKOUT
-from tests.test_runner import Grid
+from tests.grids import Grid
 
-LONGER = "training.epochs=12"  # than it takes to remove a node
+LONGER = "training.epochs=24"  # than it takes to notice that two trials are under way
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +66,18 @@ def blind_node():
         node.wait(timeout=30)
 
 
+def workers_of_the_cluster() -> list[psutil.Process]:
+    """The actors that run trials, on all nodes: the nodes are children of this process."""
+    family = psutil.Process().children(recursive=True)
+    return [p for p in family if "".join(p.cmdline()).startswith("ray::ImplicitFunc")]
+
+
 def wait_for_training(grid: Grid, trials: int, seconds: float = 120) -> None:
     """Until so many trials are past their first epochs."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         logs = [file.read_text() for file in grid.folder.glob("trials/*/log.txt")]
-        if sum(bool(re.search(r"epoch 2/12", log)) for log in logs) >= trials:
+        if sum(bool(re.search(r"epoch 2/24", log)) for log in logs) >= trials:
             return
         assert grid.process.poll() is None, grid.output
         time.sleep(0.02)
@@ -83,8 +89,14 @@ def test_a_node_lost_in_training_costs_no_result(cluster, data_root, tmp_path):
     lost = cluster.add_node(num_cpus=1)
     grid = Grid(data_root, tmp_path / "cluster", LONGER, "--address", cluster.address)
     wait_for_training(grid, trials=2)
+    workers = workers_of_the_cluster()
+    for worker in workers:  # or a fast machine ends the trial before the node is gone
+        worker.suspend()
+    assert len(workers) == 2
     assert list(status.read(grid.folder).states.values()).count("running") == 2
     cluster.remove_node(lost, allow_graceful=False)
+    for worker in workers:
+        worker.resume()
     assert grid.ended() == 0, grid.output
     assert "its node was lost; it will go on elsewhere" in grid.output
     assert "failed:" not in grid.output

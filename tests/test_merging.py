@@ -13,9 +13,9 @@ from benchmark import results, sharing
 from benchmark.errors import ExitCode, UserError
 from benchmark.selectors import WHOLE, Shard, parse_shard
 from tests.conftest import CHECKOUT
+from tests.grids import Grid
 from tests.test_cli import TINY, bench, run_cells  # noqa: F401
 from tests.test_inspection import fail
-from tests.test_runner import Grid
 
 
 @pytest.fixture
@@ -201,10 +201,8 @@ def test_what_cannot_be_merged_is_refused(bench, halves, tmp_path):  # noqa: F81
 
 
 @pytest.mark.slow
-def test_two_shards_merged_equal_one_run(data_root, tmp_path, monkeypatch, bench):  # noqa: F811
+def test_two_shards_merged_equal_one_run(data_root, tmp_path, monkeypatch, bench, undisturbed):  # noqa: F811
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
-    whole = Grid(data_root, tmp_path / "whole")
-    assert whole.ended() == 0, whole.output
     shards = [Grid(data_root, tmp_path / f"{i}", "--shard", f"{i}/2") for i in (1, 2)]
     for i, shard in enumerate(shards, start=1):
         assert shard.ended() == 0, shard.output
@@ -213,17 +211,20 @@ def test_two_shards_merged_equal_one_run(data_root, tmp_path, monkeypatch, bench
     code, out, _ = bench("merge", *(shard.folder for shard in shards), "--into", into)
     assert code == 0 and "4 trials copied" in out
     merged = pd.read_csv(into / "results.csv").drop(columns=[*results.VOLATILE, "code_version"])
-    pd.testing.assert_frame_equal(merged, whole.table(), check_exact=True)
+    pd.testing.assert_frame_equal(merged, undisturbed, check_exact=True)
     assert bench("report", "--study", "demo")[0] == 0
     assert "all" in bench("status")[1]
 
 
 @pytest.mark.slow
-def test_two_shards_in_one_folder_at_the_same_time_equal_one_run(data_root, tmp_path, monkeypatch):
+def test_two_shards_in_one_folder_at_the_same_time_equal_one_run(
+    data_root, tmp_path, monkeypatch, undisturbed
+):
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     shards = [Grid(data_root, tmp_path, "--shard", f"{i}/2") for i in (1, 2)]
     for shard in shards:
         assert shard.ended() == 0, shard.output
     table = shards[0].table()
     assert len(table) == 4 and (table.status == "done").all()
+    pd.testing.assert_frame_equal(table, undisturbed, check_exact=True)
     assert not [name for name in os.listdir(shards[0].folder) if name.startswith((".ray", ".run"))]

@@ -44,12 +44,12 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     values, labels = (
-        volumes.read_array(name, source.read(name.partition(".h5:")[0] + ".h5" * (".h5:" in name)))
+        volumes.read_array(name, source.read(volumes.split_key(name)[0]))
         for name in (case.image, case.mask)
     )
     _require_equal_size(values.shape, labels.shape, case)
     mask = _classes(labels, card)
-    volume = volumes.compact(values, is_standardised=".h5:" in case.image)
+    volume = volumes.compact(values, is_standardised=bool(volumes.split_key(case.image)[1]))
     box = (slice(None),) * 3
     if card.crop == "label_box":
         box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)

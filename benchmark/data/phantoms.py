@@ -13,7 +13,8 @@ from PIL import Image
 
 from benchmark.data import cards, paint, pool
 from benchmark.data.cards import Card, PhantomOptions
-from benchmark.data.prepare import INVENTED, prepare, require_writable
+from benchmark.data.prepare import prepare, require_writable
+from benchmark.data.source import INVENTED
 from benchmark.errors import UserError, unknown
 from benchmark.randomness import generator
 

@@ -149,11 +149,7 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
     """The manifest alone; `UserError` (exit code 3) if the dataset is not prepared or damaged."""
     file = data_root / name / "manifest.json"
     if not file.is_file():
-        raise UserError(
-            f'dataset "{name}" is not prepared under {data_root}. Get it, then:\n'
-            f"  bench data prepare {name} --from /path/to/what/you/downloaded",
-            ExitCode.DATA,
-        )
+        raise not_prepared(data_root, name)
     try:
         manifest = Manifest.model_validate_json(file.read_text(encoding="utf-8"))
     except (pydantic.ValidationError, ValueError) as error:
@@ -161,6 +157,15 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
     if manifest.format != FORMAT:
         raise _damaged(data_root, name, f"format {manifest.format}, this version reads {FORMAT}")
     return manifest
+
+
+def not_prepared(data_root: Path, name: str, where: str = "") -> UserError:
+    """The error for a dataset that is not there; where: " from … (terms: …)"."""
+    return UserError(
+        f'dataset "{name}" is not prepared under {data_root}. Get it{where}, then:\n'
+        f"  bench data prepare {name} --from /path/to/what/you/downloaded",
+        ExitCode.DATA,
+    )
 
 
 def load(data_root: Path, name: str) -> Prepared:

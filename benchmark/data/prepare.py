@@ -22,7 +22,6 @@ from benchmark.data.readers import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.errors import ExitCode, UserError
 
-INVENTED = "INVENTED.txt"  # lies beside images that a phantom wrote
 _SHOWN = 20  # problems listed before "and n more"
 
 
@@ -52,18 +51,16 @@ def prepare(
     """
     source = Source(path)
     layout = _layout(source, card)
-    layout.stray = [name for name in layout.stray if not name.endswith(INVENTED)]
     require_writable(data_root)
     with FileLock(data_root / f".{card.name}.lock"):
-        done = _up_to_date(card, source, data_root, allow_partial)
+        cases = _with_split(layout.cases, card)
+        # Problems first: a missing mask is better named than counted.
+        partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
+        done = _up_to_date(card, source, data_root)
         if done is not None:
             return Outcome(done, data_root / card.name, True, layout.stray)
-        cases = _with_split(layout.cases, card)
         decoded, problems = _decode_all(source, card, progress(cases))
         _refuse(layout.problems + problems, path)
-        partial = _partial(cases, card, allow_partial)
-        if card.phantom is None and any(name.endswith(INVENTED) for name in source.files):
-            partial = ", ".join(filter(None, ["invented images, no ranking", partial]))
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
     return Outcome(manifest, data_root / card.name, False, layout.stray)
@@ -98,15 +95,13 @@ def require_writable(data_root: Path) -> None:
         ) from error
 
 
-def _up_to_date(
-    card: Card, source: Source, data_root: Path, allow_partial: bool
-) -> pool.Manifest | None:
+def _up_to_date(card: Card, source: Source, data_root: Path) -> pool.Manifest | None:
     try:
         manifest = pool.read_manifest(data_root, card.name)
     except UserError:
         return None
     same = manifest.card == card and manifest.source_fingerprint == source.fingerprint
-    return manifest if same and (allow_partial or not manifest.partial) else None
+    return manifest if same else None
 
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
@@ -123,8 +118,8 @@ def _with_split(cases: list[Case], card: Card) -> list[Case]:
     return sorted(cases, key=lambda case: (case.split != "train", case.id))
 
 
-def _partial(cases: list[Case], card: Card, allow_partial: bool) -> str:
-    """How the cases differ from the whole dataset; `UserError` if that is not allowed."""
+def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool) -> str:
+    """How the data differ from the dataset as published; `UserError` for a part, if not allowed."""
     found = {split: sum(c.split == split for c in cases) for split in ("train", "test")}
     if not all(found.values()):
         raise UserError(
@@ -137,14 +132,16 @@ def _partial(cases: list[Case], card: Card, allow_partial: bool) -> str:
         for split, expected in card.expected.items()
         if found[split] != expected
     ]
-    partial = ", ".join(differing)
-    if partial and not allow_partial:
+    if differing and not allow_partial:
         raise UserError(
-            f"this is not the whole of {card.name}: {partial}. Numbers from a part cannot be "
-            "compared with published ones; if a part is what you have, add --allow-partial",
+            f"this is not the whole of {card.name}: {', '.join(differing)}. Numbers from a "
+            "part cannot be compared with published ones; if a part is what you have, add "
+            "--allow-partial",
             ExitCode.DATA,
         )
-    return partial
+    invented = ["invented images, no ranking"] if source.is_invented and not card.phantom else []
+    cropped = ["volumes cropped around their labels, which tells where to look"]
+    return ", ".join(invented + differing + (cropped if card.crop == "label_box" else []))
 
 
 def _decode_all(
@@ -188,9 +185,6 @@ def _assemble(
     join = volumes.pack if card.is_volume else np.stack
     images, masks = join([one.image for one in decoded]), join([one.mask for one in decoded])
     mean, std = ([], []) if card.is_volume else _constants(images, entries)
-    if card.crop == "label_box":
-        cropped = "volumes cropped around their labels, which tells where to look"
-        partial = ", ".join(filter(None, [partial, cropped]))
     manifest = pool.Manifest(
         format=pool.FORMAT,
         card=card,
@@ -211,13 +205,8 @@ def _constants(
 ) -> tuple[list[float], list[float]]:
     """Mean and deviation of each channel over the pixels of the train pool, in [0, 1]."""
     train = images[[entry.split == "train" for entry in entries]]
-    grey = np.arange(256) / 255
-    mean, std = [], []
-    for channel in np.moveaxis(train, -1, 0):  # counted, for floats would need 16 times the memory
-        shares = np.bincount(channel.ravel(), minlength=256) / channel.size
-        mean.append(float(shares @ grey))
-        std.append(max(float(np.sqrt(shares @ (grey - mean[-1]) ** 2)), 1e-6))
-    return mean, std
+    moments = [volumes.grey_moments(channel) for channel in np.moveaxis(train, -1, 0)]
+    return [mean for mean, _ in moments], [std for _, std in moments]
 
 
 def _write(manifest: pool.Manifest, images: ndarray, masks: ndarray, data_root: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmark.errors import ExitCode, UserError
 
-_CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
+INVENTED = "INVENTED.txt"  # lies beside images that a phantom wrote
+_CLUTTER = (INVENTED, "__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 class Source:
@@ -28,6 +29,7 @@ class Source:
             sizes = {i.filename: (i.file_size, i.CRC) for i in entries}
         else:
             raise UserError(f"there is nothing at {path}", ExitCode.DATA)
+        self.is_invented = any(name.endswith(INVENTED) for name in sizes)
         self._sizes = {name: size for name, size in sizes.items() if not _is_clutter(name)}
 
     @property

@@ -22,16 +22,22 @@ class Volume(NamedTuple):
     std: float
 
 
-def read_array(name: str, content: bytes) -> ndarray:
-    """The array in a .nrrd, .nii or .nii.gz file; ValueError if it cannot be read or is not 3D.
+def split_key(name: str) -> tuple[str, str]:
+    """The file, and the array in it: an HDF5 file holds several, named file.h5:key."""
+    file, colon, key = name.partition(".h5:")
+    return (f"{file}.h5", key) if colon else (name, "")
 
-    An HDF5 file holds several arrays: its name is written file.h5:key.
+
+def read_array(name: str, content: bytes) -> ndarray:
+    """The array in a .nrrd, .nii, .nii.gz or .h5 file; ValueError if there is no volume in it.
+
+    name: as of `split_key`.
     """
     import h5py
     import nibabel
     import nrrd
 
-    _, _, key = name.partition(".h5:")
+    _, key = split_key(name)
     try:
         if key:
             with h5py.File(io.BytesIO(content)) as opened:
@@ -66,11 +72,18 @@ def compact(values: ndarray, *, is_standardised: bool) -> Volume:
         levels = np.rint((values - low) * (255 / width)).astype(np.uint8)
     if is_standardised:
         return Volume(levels[..., None], -low / width, 1 / width)
+    return Volume(levels[..., None], *grey_moments(levels))
+
+
+def grey_moments(levels: UInt8[ndarray, "*s"]) -> tuple[float, float]:
+    """Mean and deviation (at least 1e-6) of bytes as [0, 1].
+
+    From the count of each level: as floats a dataset would need many times its memory.
+    """
     shares = np.bincount(levels.ravel(), minlength=256) / levels.size
     grey = np.arange(256) / 255
     mean = float(shares @ grey)
-    std = float(np.sqrt(shares @ (grey - mean) ** 2))
-    return Volume(levels[..., None], mean, max(std, 1e-6))
+    return mean, max(float(np.sqrt(shares @ (grey - mean) ** 2)), 1e-6)
 
 
 def label_box(mask: UInt8[ndarray, "x y z"], margin: int, least: int) -> tuple[slice, ...]:

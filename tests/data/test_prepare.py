@@ -88,6 +88,15 @@ def test_a_second_prepare_does_nothing_and_a_changed_file_is_noticed(pairs, tmp_
     assert [f.name for f in root.iterdir() if f.name != ".own.lock"] == ["own"]
 
 
+def test_invented_images_too_are_read_only_once(glas, tmp_path):
+    """They are no part of a dataset, so nothing asks for --allow-partial."""
+    (glas / "INVENTED.txt").touch()
+    outcomes = [prepare(GLAS, glas, tmp_path / "root") for _ in range(2)]
+    assert [outcome.was_up_to_date for outcome in outcomes] == [False, True]
+    assert outcomes[0].manifest.partial == "invented images, no ranking"
+    assert outcomes[0].stray == []
+
+
 def test_constants_are_those_of_the_train_pool(tmp_path):
     """Train: one black and one white image: mean 1/2, deviation 1/2. Test: grey, not counted."""
     for split, values in (("train", (0, 255)), ("test", (100,))):
@@ -291,6 +300,9 @@ def test_the_real_glas_sample(samples, tmp_path):
     assert "16 of 85 train cases, 8 of 80 test cases" in refused(card, archive, tmp_path / "root")
     manifest = prepare(card, archive, tmp_path / "root", allow_partial=True).manifest
     assert (len(manifest.ids("train")), len(manifest.ids("test"))) == (16, 8)
+    assert prepare(card, archive, tmp_path / "root", allow_partial=True).was_up_to_date
+    with pytest.raises(UserError, match="16 of 85"):
+        prepare(card, archive, tmp_path / "root")
     assert all(case.group for case in manifest.cases)
 
 
