@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from benchmark import metrics
+from benchmark import distance, metrics
 from benchmark.data.pool import Labelled, TrialData
 from benchmark.method import Method
 from benchmark.metrics import Counts
@@ -28,6 +28,13 @@ class Evaluation(NamedTuple):
     reading: dict[str, float | int]
     cases: list[dict[str, Any]]
     predicted: list[UInt8[ndarray, "*s"]]
+
+
+class Surfaces(NamedTuple):
+    """reading: means over cases by column name; cases: the figures of each."""
+
+    reading: dict[str, float | int]
+    cases: list[dict[str, float]]
 
 
 def evaluate(
@@ -56,6 +63,23 @@ def evaluate(
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
     reading = _read(final) | _best(all_counts) | _empty(final)
     return Evaluation(reading, _case_rows(data.evaluation, final), predicted)
+
+
+def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces:
+    """HD95 and ASD of the predicted masks: the mean over the foreground classes of each case.
+
+    In mm where the card has a spacing, else in pixels at the size of the run. A class that only one
+    of both masks has counts as the diagonal of the image; `n_one_empty` says how often.
+    """
+    cases, one_empty = [], 0
+    for row, labels in zip(data.evaluation.indices, predicted, strict=True):
+        true = data.evaluation.masks[row]
+        pairs = [(labels == k, true == k) for k in range(1, data.classes)]
+        one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
+        found = [distance.surface_distances(*pair, data.spacing) for pair in pairs]
+        cases.append(dict(zip(found[0]._fields, np.mean(found, 0).tolist(), strict=True)))
+    means = {name: float(np.mean([case[name] for case in cases])) for name in cases[0]}
+    return Surfaces(means | {"n_one_empty": one_empty}, cases)
 
 
 def floors(evaluation: Labelled, classes: int) -> dict[str, float]:

@@ -100,7 +100,9 @@ def _fit_and_evaluate(
         read(method)
     final = latest[0]
     results.write_table(folder / "history.csv", run.history)
-    results.write_table(folder / "cases.csv", final.cases)
+    surfaces = evaluate.surfaces(data, final.predicted)
+    rows = [a | b for a, b in zip(final.cases, surfaces.cases, strict=True)]
+    results.write_table(folder / "cases.csv", rows)
     results.write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
     results.write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
     artefacts.write_panel(folder, data, final)
@@ -114,6 +116,7 @@ def _fit_and_evaluate(
         place,
         status="done",
         metrics=_final(final.reading)
+        | surfaces.reading
         | oracle(run.history)
         | evaluate.floors(data.evaluation, data.classes),
         n_labelled=len(data.labelled),

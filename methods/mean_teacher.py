@@ -17,10 +17,11 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.method import Batch, Method, Terms
 from benchmark.networks import NetworkBuilder
+from benchmark.teachers import average_rate, follow, noisy
 
 
 class MeanTeacher(Method):
@@ -51,15 +52,14 @@ class MeanTeacher(Method):
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.student(batch.x), batch.y)}
         z = self.student(batch.u)
-        noise = (self.noise * torch.randn_like(batch.u)).clamp(-self.noise_limit, self.noise_limit)
         with torch.no_grad():
-            target = self.teacher(batch.u + noise)
+            target = self.teacher(noisy(batch.u, self.noise, self.noise_limit))
         yield {"consistency": self.weight * progress * consistency(z, target)}
         same = (z.argmax(1) == target.argmax(1)).float().mean()
         self.diagnostics = {"agreement": same}
 
     def after_step(self, progress: float) -> None:
-        follow(self.teacher, self.student, min(1 - 1 / (self.step.item() + 1), self.decay))
+        follow(self.teacher, self.student, average_rate(self.step.item(), self.decay))
         if self.buffers == "copy":
             for ours, theirs in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
                 ours.copy_(theirs)
@@ -72,10 +72,3 @@ class MeanTeacher(Method):
 def consistency(z: Float[Tensor, "b k *s"], target: Float[Tensor, "b k *s"]) -> Float[Tensor, ""]:
     """Mean over pixels and classes of the squared difference of the probabilities."""
     return (z.softmax(1) - target.softmax(1)).square().mean()
-
-
-@torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, rate: float) -> None:
-    """Teacher's parameters ← rate · teacher + (1 - rate) · student; buffers stay its own."""
-    for ours, theirs in zip(teacher.parameters(), student.parameters(), strict=True):
-        ours.lerp_(theirs, 1 - rate)

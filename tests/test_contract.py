@@ -11,7 +11,7 @@ import re
 import pytest
 import torch
 
-from benchmark import plugins
+from benchmark import encoders, networks, plugins
 from benchmark.encoders import EncoderUNet
 from benchmark.fit import backward
 from benchmark.networks import UNet
@@ -23,10 +23,10 @@ in_every_form = pytest.mark.parametrize(
     ("dims", "network"), [(2, "unet"), (3, "unet"), (2, "resnet34")]
 )
 MAY_IMPORT = {
-    "collections.abc", "copy", "math", "typing", "torch", "torch.nn", "torch.nn.functional",
-    "jaxtyping",
+    "collections.abc", "copy", "functools", "math", "typing", "jaxtyping",
+    "torch", "torch.nn", "torch.nn.functional",
     "benchmark.method", "benchmark.losses", "benchmark.schedules", "benchmark.networks",
-    "benchmark.diffusion", "benchmark.distance",
+    "benchmark.diffusion", "benchmark.distance", "benchmark.perturbations", "benchmark.teachers",
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def network() -> str:
 @pytest.fixture
 def make(build, network):
     def method(name: str, dims: int = 2, seed: int = 0):
+        torch.manual_seed(seed)  # as the harness does, for the parts that a method adds
         return plugins.find(name)(build(dims, seed=seed, network=network))
 
     return method
@@ -158,26 +159,60 @@ def test_the_header_has_its_five_parts(name):
         assert re.search(rf"^{part}\s+\S", text, re.M), f"{name}: {part} is missing in the header"
 
 
+def stated_passes(name: str) -> dict[str, int]:
+    """Encoder and decoder passes of labelled (x) and unlabelled (u) images, as under `Cost:`."""
+    cost = plugins.header(name).partition("Cost:")[2]
+    through = re.search(r"each through (\d+)\s+decoders", cost)
+    passes = {}
+    for stream in "xu":
+        n = sum(int(n) for n in re.findall(rf"(\d+)(?: pass(?:es)?)? of {stream}\b", cost))
+        passes |= {
+            f"encoder {stream}": n,
+            f"decoder {stream}": n * int(through[1] if through else 1),
+        }
+    return passes
+
+
 @every_method
 @on_both_networks
 def test_the_passes_are_those_under_cost(name, make, batch):
-    cost = plugins.header(name).partition("Cost:")[2]
-    stated = {
-        stream: sum(int(n) for n in re.findall(rf"(\d+)(?: pass(?:es)?)? of {stream}\b", cost))
-        for stream in "xu"
-    }
     method, data = make(name), batch()
-    counted = dict.fromkeys("xu", 0)
+    counted = dict.fromkeys(stated_passes(name), 0)
 
-    def count(module, inputs, _):
-        counted["x" if len(inputs[0]) == len(data.x) else "u"] += 1
+    def counter(part):
+        def count(module, inputs, _):
+            images = inputs[0][0] if part == "decoder" else inputs[0]  # a decoder takes a list
+            counted[f"{part} {'x' if len(images) == len(data.x) else 'u'}"] += 1
 
-    networks = [m for m in method.modules() if isinstance(m, UNet | EncoderUNet)]
-    hooks = [network.register_forward_hook(count) for network in networks]
+        return count
+
+    for module in method.modules():
+        if isinstance(module, UNet):
+            module.blocks[0].register_forward_hook(counter("encoder"))
+        elif isinstance(module, EncoderUNet):
+            module.encoder.register_forward_hook(counter("encoder"))
+        elif isinstance(module, networks.Decoder | encoders.Decoder):
+            module.register_forward_hook(counter("decoder"))
     backward(method, data, 0.5, "float32")
-    for hook in hooks:
-        hook.remove()
-    assert counted == stated, f"{name}: the header's Cost: says {stated}, counted {counted}"
+    assert counted == stated_passes(name), f"{name}: the header's Cost: says otherwise"
+
+
+@every_method
+@in_every_form
+def test_all_methods_test_an_equally_large_network(name, dims, make, batch):
+    if plugins.find(name).__module__.endswith(".ours"):
+        pytest.skip("has a time embedding and takes a noisy mask as further input")
+    sizes = [parameters_in_forward(make(n, dims), batch(dims).x) for n in (name, "supervised")]
+    assert sizes[0] == sizes[1]
+
+
+def parameters_in_forward(method, x) -> int:
+    """Parameters of the modules that take part in `forward`."""
+    used = set()
+    for module in method.modules():
+        module.register_forward_hook(lambda m, *_: used.update(m.parameters(recurse=False)))
+    method.eval()(x)
+    return sum(p.numel() for p in used)
 
 
 def imported(name: str) -> set[str]:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from benchmark.data.pool import Labelled, TrialData, Unlabelled
-from benchmark.evaluate import Diverged, evaluate, floors
+from benchmark.evaluate import Diverged, evaluate, floors, surfaces
 from benchmark.execute import oracle
 from benchmark.method import Method
 
@@ -35,7 +35,8 @@ def data(images, masks) -> TrialData:
         labelled,
         np.full((n, 1), 0.5),
         np.full((n, 1), 0.25),
-        2,
+        classes=2,
+        spacing=[1.0, 1.0],
     )
 
 
@@ -135,3 +136,27 @@ def test_the_oracle_is_the_best_epoch_of_each_aggregate_and_the_earliest_of_equa
     assert (found["oracle_ji_pooled"], found["oracle_dc_pooled"]) == (0.6, 0.7)
     assert (found["oracle_epoch_pooled"], found["oracle_threshold_pooled"]) == (3, 0.3)
     assert (found["oracle_ji_case"], found["oracle_epoch_case"]) == (0.7, 1)
+
+
+def test_surface_distances_are_means_over_cases_and_count_what_is_missing():
+    """Case 0: a pixel beside the true one, distance 1. Case 1: nothing found, so the diagonal."""
+    masks = np.zeros((2, 6, 8), np.uint8)
+    masks[:, 2, 2] = 1
+    found = np.zeros_like(masks)
+    found[0, 2, 3] = 1
+    truth = data(np.zeros_like(masks), masks)
+    measured = surfaces(truth, list(found))
+    names = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint"]
+    assert measured.cases == [dict.fromkeys(names, 1.0), dict.fromkeys(names, 10.0)]
+    assert measured.reading == dict.fromkeys(names, 5.5) | {"n_one_empty": 1}
+    in_mm = surfaces(truth._replace(spacing=[0.5, 0.5]), list(found))
+    assert in_mm.reading["hd95_joint"] == 2.75
+
+
+def test_surface_distances_of_classes_are_averaged():
+    """Class 1 is exact; class 2 is one pixel off: (0 + 1) / 2."""
+    true, found = np.zeros((2, 1, 4, 4), np.uint8)
+    true[0, 0, 0] = found[0, 0, 0] = 1
+    true[0, 3, 0] = found[0, 3, 1] = 2
+    measured = surfaces(data(true, true)._replace(classes=3), list(found))
+    assert measured.reading["asd_joint"] == 0.5

@@ -46,6 +46,8 @@ class Card(BaseModel):
     """Three-dimensional, one channel, kept at their own sizes and seen in patches."""
     size: list[Annotated[int, Field(gt=0)]] = [128, 128]
     """Height and width to which images (bilinear) and masks (nearest) are resized."""
+    spacing: list[Annotated[float, Field(gt=0)]] = []
+    """Of volumes: mm per voxel along each axis, for surface distances; empty: unknown."""
     crop: str = "none"
     """Of volumes. label_box: around the label, for replication only: it leaks where to look."""
     classes: list[str] = Field(default=["background", "foreground"], min_length=2)
@@ -82,6 +84,12 @@ class Card(BaseModel):
         if crop not in ("none", "label_box"):
             raise ValueError("crop is none or label_box")
         return crop
+
+    @pydantic.model_validator(mode="after")
+    def _spacing_of_volumes(self) -> "Card":
+        if self.spacing and (not self.is_volume or len(self.spacing) != 3):
+            raise ValueError("spacing is [x, y, z] in mm, of volumes (is_volume: true)")
+        return self
 
     @pydantic.field_validator("size")
     @classmethod

@@ -108,6 +108,8 @@ class TrialData(NamedTuple):
     mean: Float[ndarray, "n c"]
     std: Float[ndarray, "n c"]
     classes: int
+    spacing: list[float]
+    """Of the pixels along each axis; 1 where the card gives none."""
 
     @property
     def channels(self) -> int:
@@ -131,9 +133,9 @@ def short_hash(value: Any) -> str:
 def data_hash(card: Card, cases: list[CaseEntry], stored: list[ndarray]) -> str:
     """Of everything in a prepared dataset that can change a number; stored: as on disk."""
     facts = [[c.id, c.split, c.group, c.shape, c.mean, c.std] for c in cases]
-    digest = hashlib.sha256(
-        json.dumps([card.name, len(card.classes), card.keeps_groups, facts]).encode()
-    )
+    spacing = [card.spacing] if card.spacing else []
+    about = [card.name, len(card.classes), card.keeps_groups, facts, *spacing]
+    digest = hashlib.sha256(json.dumps(about).encode())
     for array in stored:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array))
@@ -259,4 +261,5 @@ def for_trial(prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str) 
         mean=mean,
         std=std,
         classes=len(manifest.card.classes),
+        spacing=manifest.card.spacing or [1.0] * masks[0].ndim,
     )

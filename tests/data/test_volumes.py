@@ -206,3 +206,20 @@ def test_hmeps_without_its_table_or_with_unknown_frames_is_refused(tmp_path):
     table.unlink()
     with pytest.raises(UserError, match=r"annotations\.csv is missing"):
         prepare(card, made, tmp_path / "root")
+
+
+def test_the_spacing_is_the_card_s_and_part_of_the_data(phantom):
+    """LA's headers say 1 mm, its page 0.625 mm; without a card's word a voxel is the unit."""
+    data = pool.for_trial(phantom, ratio=0.2, seed=0, evaluate_on="test")
+    assert data.spacing == [1.0, 1.0, 1.0]
+    la = cards.find("la")
+    assert la.spacing == [0.625, 0.625, 0.625]
+    entry = phantom.manifest.cases[:1]
+    hashes = {
+        pool.data_hash(la.model_copy(update={"spacing": spacing}), entry, [])
+        for spacing in ([], [1.0, 1.0, 1.0], [0.625, 0.625, 0.625])
+    }
+    assert len(hashes) == 3
+    for fields in ({"is_volume": False}, {"spacing": [1.0]}):
+        with pytest.raises(ValueError, match="spacing is"):
+            cards.Card.model_validate(la.model_dump() | fields)

@@ -1,29 +1,7 @@
 import pytest
 import torch
 
-from methods.mean_teacher import MeanTeacher, consistency, follow
-
-
-def teacher_after(values: list[float], decay: float = 0.99) -> float:
-    """A one-parameter teacher that starts at 0 and follows these student values."""
-    teacher, student = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.zeros_(teacher.weight)
-    for k, value in enumerate(values):
-        torch.nn.init.constant_(student.weight, value)
-        follow(teacher, student, min(1 - 1 / (k + 1), decay))
-    return teacher.weight.item()
-
-
-def test_a_constant_student_is_reached_in_the_first_step():
-    """a₀ = 0 overwrites the teacher."""
-    assert teacher_after([1.0]) == 1.0
-    assert teacher_after([1.0] * 7) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize(("n", "expected"), [(5, 2.0), (10, 4.5), (100, 49.5), (200, 118.118601)])
-def test_the_average_is_the_plain_mean_until_the_decay_takes_over(n, expected):
-    """Student θₖ = k: the mean of 0 … n-1 is (n-1)/2 as long as 1 - 1/(k+1) < 0.99."""
-    assert teacher_after([float(k) for k in range(n)]) == pytest.approx(expected, rel=1e-5)
+from methods.mean_teacher import MeanTeacher, consistency
 
 
 def test_a_method_counts_steps_not_epochs(build, batch):

@@ -1,0 +1,104 @@
+"""Uncertainty-aware mean teacher: agree with the teacher only where the teacher is sure.
+
+    L = S(f(x), y)  +  weight · progress · Σ m |softmax f(u) - softmax g(u + noise)|² / (K Σ m)
+    m = [H(P) < (0.75 + 0.25 exp(-5 (1 - progress)²)) ln K],   P = mean of softmax g(u + noiseₜ)
+    g ← aₖ g + (1 - aₖ) f after step k,   aₖ = min(1 - 1/(k + 1), decay)
+
+Paper:   Yu et al., MICCAI 2019, arXiv:1907.07034
+Code:    yulequan/UA-MT@88ed29a code/train_LA_meanteacher_certainty_unlabel.py
+Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid ramp); the threshold
+         uses ln K (theirs ln 2 for any K); the average counts steps, as there (some later copies
+         count epochs); the teacher starts as a copy (theirs: as another network that the first
+         average overwrites); its samples leave its batch-norm statistics alone
+Cost:    2 networks in training (1 pass of x, 10 of u: the student's with gradient, the teacher's
+         target and 8 samples without), 1 at test
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from benchmark.method import Batch, Method, Terms
+from benchmark.networks import NetworkBuilder
+from benchmark.teachers import average_rate, follow, noisy, running_statistics_kept
+
+_SMOOTH = (
+    1e-6  # in the logarithm, as in the source: it lets a uniform pixel pass the last threshold
+)
+
+
+class UAMT(Method):
+    def __init__(
+        self,
+        build: NetworkBuilder,
+        *,
+        weight: float = 5.0,
+        decay: float = 0.99,
+        noise: float = 0.1,
+        noise_limit: float = 0.2,
+        samples: int = 8,
+        tested: str = "student",
+    ):
+        if tested not in ("teacher", "student") or samples < 1:
+            raise ValueError(
+                f"tested is teacher or student, samples at least 1; got {tested}, {samples}"
+            )
+        super().__init__()
+        self.student = build()
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        self.criterion = build.criterion
+        self.weight, self.decay = weight, decay
+        self.noise, self.noise_limit = noise, noise_limit
+        self.samples, self.tested = samples, tested
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
+        yield {"supervised": self.criterion(self.student(batch.x), batch.y)}
+        z = self.student(batch.u)
+        with torch.no_grad():
+            target = self.teacher(self._noisy(batch.u))
+            is_sure = uncertainty(self._mean_of_samples(batch.u)) < threshold(progress, z.shape[1])
+        yield {"consistency": self.weight * progress * masked_consistency(z, target, is_sure)}
+        same = (z.argmax(1) == target.argmax(1)).float().mean()
+        self.diagnostics = {"agreement": same, "sure": is_sure.float().mean()}
+
+    def after_step(self, progress: float) -> None:
+        follow(self.teacher, self.student, average_rate(self.step.item(), self.decay))
+        self.step += 1
+
+    def forward(self, x):
+        return (self.teacher if self.tested == "teacher" else self.student)(x)
+
+    def _noisy(self, images: Tensor) -> Tensor:
+        return noisy(images, self.noise, self.noise_limit)
+
+    def _mean_of_samples(self, images: Tensor) -> Tensor:
+        """Mean of the teacher's probabilities; dropout and fresh noise make each sample another."""
+        with running_statistics_kept(self.teacher):
+            total = sum(self.teacher(self._noisy(images)).softmax(1) for _ in range(self.samples))
+        return total / self.samples
+
+
+def uncertainty(p: Float[Tensor, "b k *s"]) -> Float[Tensor, " b *s"]:
+    """Entropy of each pixel in nats."""
+    return -(p * (p + _SMOOTH).log()).sum(1)
+
+
+def threshold(progress: float, classes: int) -> float:
+    """From 0.75 of the largest entropy up to all of it, mostly in the second half of the run."""
+    return (0.75 + 0.25 * math.exp(-5 * (1 - progress) ** 2)) * math.log(classes)
+
+
+def masked_consistency(
+    z: Float[Tensor, "b k *s"], target: Float[Tensor, "b k *s"], is_sure: Bool[Tensor, " b *s"]
+) -> Float[Tensor, ""]:
+    """Mean over the sure pixels and the classes of the squared difference of the probabilities.
+
+    0 where no pixel is sure.
+    """
+    squared = (z.softmax(1) - target.softmax(1)).square().sum(1)
+    return (squared * is_sure).sum() / (z.shape[1] * is_sure.sum() + 1e-16)
