@@ -1,6 +1,7 @@
 """Grids of short trials in processes of their own, on Ray: what tests kill, join and compare."""
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +30,12 @@ class Grid:
         command = [BENCH, *GRID, *more, "--data-root", data_root, "--results", folder / "results"]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [str(word) for word in command], stdout=log, stderr=log, start_new_session=True
+                [str(word) for word in command],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                # Started in the background of a script, pytest itself ignores it, and so would this.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     @property
