@@ -34,7 +34,7 @@ class Grid:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                # Started in the background of a script, pytest itself ignores it, and so would this.
+                # In the background of a script pytest ignores it, and so would its children.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
