@@ -151,6 +151,9 @@ def report(
         "pooled"
     ),
     ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="Also parameters, operations, seconds, memory.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write files there instead of printing.")] = None,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
@@ -166,11 +169,16 @@ def report(
     if not 0 < ci_level < 1:
         raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
     reading = {"selection": selection, "aggregate": aggregate, "ci_level": ci_level}
-    _print_report(results_root / name, form, out, **reading)
+    _print_report(results_root / name, form, out, with_costs=costs, **reading)
 
 
 def _print_report(
-    folder: Path, form: str, out: Path | None = None, cells: set[str] | None = None, **reading
+    folder: Path,
+    form: str,
+    out: Path | None = None,
+    cells: set[str] | None = None,
+    with_costs: bool = False,
+    **reading,
 ) -> None:
     """The tables of a study; cells: keys without seed that they are limited to."""
     from benchmark import results
@@ -185,7 +193,7 @@ def _print_report(
     if rows.empty or not (rows.status == "done").any():
         typer.echo(f"no finished trial in {folder} yet")
         return
-    table = tables.build(rows, tables.Reading(**reading))
+    table = tables.build(rows, tables.Reading(**reading), with_costs=with_costs)
     for name in forms:
         text = tables.render(table, name)
         if out is None:

@@ -32,6 +32,33 @@ def t_interval(values: Float[ndarray, " n"], level: float = 0.90) -> Interval:
     return Interval(mean, float(stats.t.ppf((1 + level) / 2, n - 1)) * deviation / math.sqrt(n), n)
 
 
+class Cost(NamedTuple):
+    """What one trial of a cell takes: medians over its seeds (NaN where it was not measured)."""
+
+    parameters: float
+    """Of all networks that are trained."""
+    flops: float
+    """Of a step, forward and backward."""
+    seconds: float
+    """Of a step."""
+    memory: float
+    """Peak, in MiB."""
+
+
+def costs(rows: pd.DataFrame) -> dict[tuple[str, float, str], Cost]:
+    """(dataset, ratio, variant) → what it takes."""
+    measured = pd.DataFrame(
+        {
+            "parameters": rows.parameters,
+            "flops": rows.flops_per_step,
+            "seconds": rows.seconds_train / rows.steps,
+            "memory": rows.peak_memory_mib,
+        }
+    ).astype(float)
+    medians = measured.groupby([rows.dataset, rows.ratio, rows.variant]).median()
+    return {key: Cost(*map(float, line)) for key, line in medians.iterrows()}
+
+
 class Selected(NamedTuple):
     """The rows that one table may show together, and what was left out, in words."""
 

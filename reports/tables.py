@@ -8,10 +8,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import pandas as pd
 
-from reports.aggregate import Interval, cells, comparable
+from reports.aggregate import Cost, Interval, cells, comparable, costs
 
 FORMATS = ("text", "markdown", "latex", "csv")
 _METRICS = (("DC", "dc"), ("JI", "ji"))
+_COSTS = ("M param.", "GFLOP/step", "s/step", "MiB")
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,19 @@ class Table:
     """(ratio, variant, {(dataset, metric): interval})"""
     full_n: int
     footer: list[str]
+    costs: list[dict[str, Cost]]
+    """Of each row by dataset; all empty unless asked for."""
+
+    @property
+    def has_costs(self) -> bool:
+        return any(self.costs)
 
 
-def build(trials: pd.DataFrame, reading: Reading) -> Table:
+def build(trials: pd.DataFrame, reading: Reading, *, with_costs: bool = False) -> Table:
     """The table of all done trials: rows grouped by labelled ratio, DC and JI of each dataset.
 
-    Its first row is the better trivial prediction of each dataset.
+    Its first row is the better trivial prediction of each dataset. with_costs: also what a trial
+    of each row takes.
     """
     rows, left_out = comparable(trials)
     datasets = sorted(rows.dataset.unique())
@@ -50,7 +58,8 @@ def build(trials: pd.DataFrame, reading: Reading) -> Table:
         metric: cells(rows, reading.column(metric), reading.ci_level) for _, metric in _METRICS
     }
     floor, floor_cells = _floor(rows, datasets, reading)
-    lines = [("", floor, floor_cells)]
+    taken = costs(rows) if with_costs else {}
+    lines, line_costs = [("", floor, floor_cells)], [{}]
     for ratio in sorted(rows.ratio.unique()):
         variants = rows[rows.ratio == ratio].variant.unique()
         for variant in sorted(variants, key=lambda name: (name != "supervised", name)):
@@ -61,9 +70,17 @@ def build(trials: pd.DataFrame, reading: Reading) -> Table:
                 if (dataset, ratio, variant) in values[metric]
             }
             lines.append((f"{100 * ratio:g} %", variant, found))
+            keys = [(dataset, ratio, variant) for dataset in datasets]
+            line_costs.append({key[0]: taken[key] for key in keys if key in taken})
     counts = [interval.n for _, _, found in lines[1:] for interval in found.values()]
     full_n = max(counts, default=0)
-    return Table(datasets, lines, full_n, _footer(rows, reading, full_n) + left_out)
+    footer = _footer(rows, reading, full_n) + left_out
+    if with_costs:
+        footer.append(
+            "costs: parameters of all networks in training; operations and seconds of a step, "
+            "forward and backward; peak memory; medians over seeds"
+        )
+    return Table(datasets, lines, full_n, footer, line_costs)
 
 
 def _floor(
@@ -144,19 +161,33 @@ def _cell(interval: Interval | None, full_n: int, plus_minus: str) -> str:
 
 def _grid(table: Table, plus_minus: str) -> list[list[str]]:
     grid, previous = [], None
-    for ratio, variant, found in table.rows:
+    for (ratio, variant, found), taken in zip(table.rows, table.costs, strict=True):
         figures = [
             _cell(found.get((dataset, metric)), table.full_n, plus_minus)
             for dataset in table.datasets
             for _, metric in _METRICS
         ]
+        if table.has_costs:
+            figures += [text for d in table.datasets for text in _cost(taken.get(d))]
         grid.append([ratio if ratio != previous else "", variant, *figures])
         previous = ratio
     return grid
 
 
+def _cost(cost: Cost | None) -> list[str]:
+    if cost is None:
+        return ["–"] * len(_COSTS)
+    figures = (cost.parameters / 1e6, cost.flops / 1e9, cost.seconds, cost.memory)
+    formats = ("{:.2f}", "{:.3g}", "{:.3g}", "{:.0f}")
+    texts = zip(figures, formats, strict=True)
+    return ["–" if math.isnan(figure) else form.format(figure) for figure, form in texts]
+
+
 def _heads(table: Table) -> list[str]:
     figures = [f"{dataset} {label}" for dataset in table.datasets for label, _ in _METRICS]
+    if table.has_costs:
+        prefix = "{} {}" if len(table.datasets) > 1 else "{1}"
+        figures += [prefix.format(dataset, c) for dataset in table.datasets for c in _COSTS]
     return ["labelled", "method", *figures]
 
 
@@ -184,17 +215,25 @@ def as_markdown(table: Table) -> str:
 
 def as_latex(table: Table) -> str:
     """A tabular for the package booktabs; the footer as comments."""
-    columns = "ll" + "r" * (2 * len(table.datasets))
+    blocks = [[label for label, _ in _METRICS]] * len(table.datasets)
+    spans = list(table.datasets)
+    if table.has_costs:
+        blocks += [list(_COSTS)] * len(table.datasets)
+        spans += [f"costs of {name}" for name in table.datasets]
+    columns = "ll" + "r" * sum(map(len, blocks))
     lines = [
         *(f"% {line}" for line in table.footer),
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
     ]
-    spans = [rf"\multicolumn{{2}}{{c}}{{{latex_escape(name)}}}" for name in table.datasets]
-    lines.append(" & ".join(["", "", *spans]) + r" \\")
-    rules = [rf"\cmidrule(lr){{{3 + 2 * i}-{4 + 2 * i}}}" for i in range(len(table.datasets))]
-    lines.append(" ".join(rules))
-    lines.append(" & ".join(["labelled", "method", *["DC", "JI"] * len(table.datasets)]) + r" \\")
+    heads, rules, first = ["", ""], [], 3
+    for name, block in zip(spans, blocks, strict=True):
+        last = first + len(block) - 1
+        heads.append(rf"\multicolumn{{{len(block)}}}{{c}}{{{latex_escape(name)}}}")
+        rules.append(rf"\cmidrule(lr){{{first}-{last}}}")
+        first = last + 1
+    labels = ["labelled", "method", *(label for block in blocks for label in block)]
+    lines += [" & ".join(heads) + r" \\", " ".join(rules), " & ".join(labels) + r" \\"]
     for i, (ratio, variant, *figures) in enumerate(_grid(table, r" $\pm$ ")):
         if i == 0 or ratio:
             lines.append(r"\midrule")
@@ -215,11 +254,14 @@ def as_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["dataset", "labelled", "method", "metric", "mean", "ci_half_width", "n"])
-    for ratio, variant, found in table.rows:
+    for (ratio, variant, found), taken in zip(table.rows, table.costs, strict=True):
         for (dataset, metric), (mean, half, n) in found.items():
             writer.writerow(
                 [dataset, ratio, variant, metric, mean, "" if math.isnan(half) else half, n]
             )
+        for dataset, cost in taken.items():
+            for name, value in cost._asdict().items():
+                writer.writerow([dataset, ratio, variant, name, value, "", ""])
     return out.getvalue()
 
 

@@ -139,3 +139,19 @@ def test_selection_and_aggregate_choose_the_columns():
 )
 def test_numbers_are_rounded_half_even_to_two_digits_of_the_width(mean, half_width, expected):
     assert tables.number(mean, half_width) == expected
+
+
+def test_costs_are_medians_and_stand_beside_the_figures():
+    rows = trials()
+    n = len(rows)
+    rows["parameters"], rows["flops_per_step"] = 1_813_762, 4.414e9
+    rows["seconds_train"] = [25.0 * (i + 1) for i in range(n)]  # 250 steps: .1, .2, … a step
+    rows["peak_memory_mib"] = None
+    made = tables.build(rows, tables.Reading(), with_costs=True)
+    lines = tables.as_markdown(made).splitlines()
+    assert lines[0].endswith("| M param. | GFLOP/step | s/step | MiB |")
+    assert lines[2].endswith("| – | – | – | – |")  # the floor costs nothing
+    assert lines[5].endswith("| 74.60 ± 0.36 | 1.81 | 4.41 | 0.55 | – |")  # ours: .1 … 1.0
+    assert r"\multicolumn{4}{c}{costs of glas} \\" in tables.as_latex(made)
+    assert "glas,20 %,ours,seconds,0.55,," in tables.as_csv(made)
+    assert "medians over seeds" in made.footer[-1]
