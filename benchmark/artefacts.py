@@ -9,6 +9,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import nn
 
+from benchmark import evaluate
 from benchmark.data import volumes
 from benchmark.data.pool import TrialData
 from benchmark.evaluate import Evaluation
@@ -18,12 +19,15 @@ from benchmark.method import Method
 _PANEL_CASES = 4
 
 
-def write_panel(folder: Path, data: TrialData, final: Evaluation) -> None:
-    """`panel.npz`: the first cases as image_0, target_0, prediction_0, …
+def write_panel(
+    folder: Path, method: Method, data: TrialData, final: Evaluation, patch: list[int] | None
+) -> None:
+    """`panel.npz`: the first cases as image_0, target_0, prediction_0, …, and the method's own.
 
     Of a volume it is the slice across the last axis that has most foreground.
     """
     rows = data.evaluation.indices[:_PANEL_CASES]
+    further = evaluate.pictures(method, data, rows, patch)
     panel: dict[str, ndarray] = {"case": np.array(data.evaluation.ids[:_PANEL_CASES])}
     for i, row in enumerate(rows):
         target = data.evaluation.masks[row]
@@ -33,6 +37,8 @@ def write_panel(folder: Path, data: TrialData, final: Evaluation) -> None:
         panel[f"image_{i}"] = data.evaluation.images[row][picture]
         panel[f"target_{i}"] = target[picture]
         panel[f"prediction_{i}"] = final.predicted[i][picture]
+        for name, pictures in further.items():
+            panel[f"{name}_{i}"] = pictures[i][picture]
     with replacing(folder / "panel.npz") as file:
         np.savez_compressed(file, **panel)
 

@@ -38,6 +38,10 @@ def run(
     methods: Annotated[
         str | None, typer.Option(help='Variants: "supervised,cps[weight=0.5]", or all.')
     ] = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(help='Settings whose values are compared, one at a time: "pretrain,rounds".'),
+    ] = None,
     datasets: Annotated[
         str | None, typer.Option(help='Names, or "all": what is prepared, but no phantoms.')
     ] = None,
@@ -99,6 +103,7 @@ def run(
         name=study,
         evaluate_on=evaluate_on,
         shard=shard,
+        ablation=ablation,
     )
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)

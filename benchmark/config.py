@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from benchmark import resources
 from benchmark.errors import UserError, unknown
-from benchmark.study import Study, Training, check
+from benchmark.study import Optimisation, Pretraining, Study, Training, check
 
 # Parts of the grid: the command line has flags for them.
 _BY_FLAG = {
@@ -30,7 +30,8 @@ _BY_FLAG = {
     "preset": "--preset",
 }
 _PER_METHOD = ("training_of", "hyperparameters")
-_OPEN = (*_PER_METHOD, "training_3d")  # dictionaries: a key in them may be new
+_FOR_VOLUMES = {"training_3d": Training, "pretraining_3d": Pretraining}
+_OPEN = (*_PER_METHOD, *_FOR_VOLUMES)  # dictionaries: a key in them may be new
 
 
 def presets() -> dict[str, str]:
@@ -76,21 +77,24 @@ def _compose(preset: str, overrides: list[str]) -> Study:
             config = compose(preset, overrides)
         study = OmegaConf.to_object(config)
         per_method = {
-            name: _training_fields(f"training_of.{name}", fields)
+            name: _fields(Training, f"training_of.{name}", fields)
             for name, fields in study.training_of.items()
         }
-        for_volumes = _training_fields("training_3d", study.training_3d)
+        for_volumes = {
+            name: _fields(schema, name, getattr(study, name))
+            for name, schema in _FOR_VOLUMES.items()
+        }
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"wrong setting: {_explain(error)}") from error
-    return dataclasses.replace(study, training_of=per_method, training_3d=for_volumes)
+    return dataclasses.replace(study, training_of=per_method, **for_volumes)
 
 
-def _training_fields(where: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The given fields of `Training`, with their types checked and converted."""
+def _fields(schema: type[Optimisation], where: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The given fields of the schema, with their types checked and converted."""
     for name in fields:
-        if name not in Training.__dataclass_fields__:
-            raise unknown(f"setting {where}", name, Training.__dataclass_fields__)
-    merged = OmegaConf.to_object(OmegaConf.merge(_unlocked(Training), fields))
+        if name not in schema.__dataclass_fields__:
+            raise unknown(f"setting {where}", name, schema.__dataclass_fields__)
+    merged = OmegaConf.to_object(OmegaConf.merge(_unlocked(schema), fields))
     return {name: getattr(merged, name) for name in fields}
 
 
@@ -121,7 +125,7 @@ def _checked(override: str, known_methods: list[str]) -> str:
         if method not in known_methods:
             raise unknown("method", method, known_methods, "bench list methods")
         return f"++{override}"  # checked later
-    if group == "training_3d" and rest:
+    if group in _FOR_VOLUMES and rest:
         return f"++{override}"
     if key not in keys():
         raise unknown("setting", key, keys(), "bench run --help")

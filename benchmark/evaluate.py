@@ -1,8 +1,8 @@
 """A trained method on the evaluation set: metrics per case and pooled, and the trivial floors."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from benchmark.data.pool import Labelled, TrialData
 from benchmark.method import Method
 from benchmark.metrics import Counts
 
+_Seen = TypeVar("_Seen", Tensor, dict[str, Tensor])
 _BATCH = 16  # images at a time; no influence on the numbers beyond rounding
 
 
@@ -100,6 +101,28 @@ def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
     return scores
 
 
+def pictures(
+    method: Method, data: TrialData, rows: Int[ndarray, " n"], patch: list[int] | None
+) -> dict[str, list[UInt8[ndarray, "*s"]]]:
+    """What `Method.panel` shows of these cases: class masks, and images as bytes with channels."""
+    device = next(method.parameters()).device
+    found: dict[str, list[ndarray]] = {}
+    with _as_tested(method):
+        for row in rows[:, None]:
+            x = images_to(device, data.evaluation.images[row[0]][None], data, row)
+            shown = method.panel(x) if patch is None else _sliding_window(method.panel, x, patch)
+            for name, values in shown.items():
+                found.setdefault(name, []).append(_picture(name, values[0].float(), data, row[0]))
+    return found
+
+
+def _picture(name: str, values: Float[Tensor, " c *s"], data: TrialData, row: int) -> ndarray:
+    if name == "pseudo_label":
+        return values.argmax(0).cpu().numpy().astype(np.uint8)
+    grey = values.movedim(0, -1).cpu().numpy() * data.std[row] + data.mean[row]
+    return np.rint(grey.clip(0, 1) * 255).astype(np.uint8)
+
+
 @contextlib.contextmanager
 def _as_tested(method: Method) -> Iterator[None]:
     """Evaluation mode, without gradients, with torch's random state put back afterwards."""
@@ -128,13 +151,14 @@ def _logits(
         yield rows, method(images_to(device, images[rows], data, rows)).float()
 
 
-def _sliding_window(
-    method: Method, x: Float[Tensor, "1 c *s"], patch: list[int]
-) -> Float[Tensor, "1 k *s"]:
-    """Logits of a volume: windows that overlap by half, averaged where they do."""
+def _sliding_window(look: Callable[[Tensor], _Seen], x: Tensor, patch: list[int]) -> _Seen:
+    """What is seen of a volume (1, c, *s): windows that overlap by half, averaged where they do.
+
+    look: patches (b, c, *s) → a tensor or several by name, of the same *s.
+    """
     from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
 
-    return sliding_window_inference(x, patch, 4, method, overlap=0.5, mode="constant")
+    return sliding_window_inference(x, patch, 4, look, overlap=0.5, mode="constant")
 
 
 def images_to(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
-from benchmark import artefacts, evaluate, plugins, provenance, results
+from benchmark import artefacts, evaluate, plugins, pretraining, provenance, results
 from benchmark.data import pool
 from benchmark.evaluate import Diverged
 from benchmark.fit import Log, fit, steps_per_epoch
@@ -46,18 +46,18 @@ def execute(
     folder = results.trial_folder(place.study_folder, trial.key)
     folder.mkdir(parents=True, exist_ok=True)
     results.remove_left_overs(folder)
-    log = _logger(folder / "log.txt", echo)
+    log = logger(folder / "log.txt", echo)
     log(f"{trial.label} on {device}, {platform.node()}, key {trial.key}")
     started = time.perf_counter()
     is_memory_known = False
     try:
-        is_memory_known = _settle(trial, device)
+        is_memory_known = settle(trial.threads_per_trial, device)
         record = _fit_and_evaluate(trial, prepared, place, folder, device, log)
     except Diverged as error:
         record = failed(trial, place, str(error))
     except Exception as error:
         log(traceback.format_exc())
-        record = failed(trial, place, _reason(error))
+        record = failed(trial, place, reason(error))
     record.seconds_total = round(time.perf_counter() - started, 3)
     record.peak_memory_mib = provenance.peak_memory_mib(device) if is_memory_known else None
     record.device = provenance.device_name(device)
@@ -73,9 +73,9 @@ def failed(trial: Trial, place: Place, error: str) -> Record:
     return _record(trial, place, status="failed", error=error)
 
 
-def _settle(trial: Trial, device: torch.device) -> bool:
+def settle(threads: int, device: torch.device) -> bool:
     """Bring the process to the same state whatever it ran before; is peak memory known?"""
-    torch.set_num_threads(trial.threads_per_trial)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -89,6 +89,7 @@ def _fit_and_evaluate(
         prepared, ratio=trial.ratio, seed=trial.seed, evaluate_on=trial.evaluate_on
     )
     method = build_method(trial, data).to(device)
+    start = _start_from_pretraining(trial, method, prepared, place, device, log)
     latest: list[evaluate.Evaluation] = []
 
     def read(method: Method) -> dict[str, float]:
@@ -105,7 +106,7 @@ def _fit_and_evaluate(
     results.write_table(folder / "cases.csv", rows)
     results.write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
     results.write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
-    artefacts.write_panel(folder, data, final)
+    artefacts.write_panel(folder, method, data, final, trial.patch)
     tested = artefacts.tested_modules(method, data, trial.patch)
     if "weights" in trial.save:
         artefacts.write_weights(folder, tested)
@@ -127,10 +128,35 @@ def _fit_and_evaluate(
         flops_per_step=run.flops_per_step,
         steps=trial.training.epochs * steps_per_epoch(trial.training, len(data.labelled)),
         seconds_train=round(run.seconds, 3),
+        **start,
         data_partial=prepared.manifest.partial,
         split_hash=pool.short_hash(pool.split_ids(prepared.manifest, trial.evaluate_on)),
         subset_hash=data.subset_hash,
     )
+
+
+def _start_from_pretraining(
+    trial: Trial, method: Method, prepared: pool.Prepared, place: Place, device, log: Log
+) -> dict[str, Any]:
+    """Load the weights of the trial's pretraining, if it has one; its fields of the record.
+
+    Normally they are there before the trial starts. Should they be gone, they are made here.
+    """
+    job = pretraining.of(trial)
+    if job is None:
+        return {}
+    found = pretraining.read(place.study_folder, job.key)
+    if found is not None and not found.is_done:
+        raise RuntimeError(f"its {job.label} failed: {found.error}")
+    found = pretraining.make(job, prepared, place.study_folder, device=device, log=log)
+    pretraining.start_from(method, place.study_folder, job.key)
+    log(f"starts from {job.label}, key {job.key}")
+    return {
+        "pretrain_key": job.key,
+        "pretrain_steps": found.steps,
+        "pretrain_flops_per_step": found.flops_per_step,
+        "seconds_pretrain": found.seconds_train,
+    }
 
 
 def build_method(trial: Trial, data: pool.TrialData) -> Method:
@@ -191,7 +217,9 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
     )
 
 
-def _logger(file: Path, echo: Log | None) -> Log:
+def logger(file: Path, echo: Log | None) -> Log:
+    """Lines go to the end of the file with the time, and to echo."""
+
     def log(line: str) -> None:
         with file.open("a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
@@ -201,7 +229,8 @@ def _logger(file: Path, echo: Log | None) -> Log:
     return log
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """One line on what went wrong."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return f"out of memory: {str(error).splitlines()[0] if str(error) else 'no detail'}"
     first = str(error).splitlines()[0] if str(error) else "no detail"

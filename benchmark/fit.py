@@ -10,24 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Int, UInt8
-from numpy import ndarray
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import schedules
-from benchmark.data.augment import random_symmetry
-from benchmark.data.patches import random_patch
-from benchmark.data.pool import Arrays, TrialData
-from benchmark.evaluate import Diverged, images_to
+from benchmark.batches import draw_batch
+from benchmark.data.pool import TrialData
+from benchmark.evaluate import Diverged
 from benchmark.folders import replacing
 from benchmark.method import Batch, Method, Terms
 from benchmark.provenance import code_version
-from benchmark.randomness import generator, reseed_torch
-from benchmark.study import Training
+from benchmark.randomness import reseed_torch
+from benchmark.study import Optimisation, Training
 from benchmark.trials import Trial
 
 Log = Callable[[str], None]
@@ -44,6 +40,21 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
+class Stage(NamedTuple):
+    """What the loop needs to know of a trial's training, or of a pretraining."""
+
+    name: str
+    optimisation: Optimisation
+    steps_per_epoch: int
+    draw: Callable[[int, torch.device], Batch]
+    """The batch of a step."""
+    seeds: tuple[int, int]
+    """Of the study and of the trial."""
+    precision: str
+    checkpoint_seconds: float
+    evaluate_every: int = 0
+
+
 def fit(
     trial: Trial, method: Method, data: TrialData, checkpoint: Path, *, read: Read, log: Log
 ) -> Run:
@@ -53,50 +64,66 @@ def fit(
     after the last one. They go into the history and influence nothing.
     Raises `Diverged` if a term of the loss becomes NaN or infinite.
     """
-    optimiser = build_optimiser(method, trial.training)
+    stage = Stage(
+        name="train",
+        optimisation=trial.training,
+        steps_per_epoch=steps_per_epoch(trial.training, len(data.labelled)),
+        draw=lambda step, device: draw_batch(trial, data, step, device),
+        seeds=(trial.study_seed, trial.seed),
+        precision=trial.precision,
+        checkpoint_seconds=trial.checkpoint_seconds,
+        evaluate_every=trial.evaluate_every,
+    )
+    return run_stage(stage, method, checkpoint, read=read, log=log)
+
+
+def run_stage(stage: Stage, method: Method, checkpoint: Path, *, read: Read, log: Log) -> Run:
+    """Step a method through a stage, as `fit` does."""
+    optimiser = build_optimiser(method, stage.optimisation)
+    epochs = stage.optimisation.epochs
     run = Run()
-    reseed_torch(trial.study_seed, trial.seed, "train")
+    reseed_torch(*stage.seeds, stage.name)
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         if state["code_version"] == code_version():
             run = _restore(state, method, optimiser)
-            log(f"resumed after epoch {run.epoch} of {trial.training.epochs}")
+            log(f"resumed after epoch {run.epoch} of {epochs}")
         else:  # half a run of each would be a run of neither
             log(f"the checkpoint is of version {state['code_version']}: starting over")
     saved = time.monotonic()
-    while run.epoch < trial.training.epochs:
+    while run.epoch < epochs:
         started = time.perf_counter()
-        row = _train_epoch(trial, method, optimiser, data, run)
+        row = _train_epoch(stage, method, optimiser, run)
         run.seconds += time.perf_counter() - started
         run.epoch += 1
-        is_last = run.epoch == trial.training.epochs
-        if is_last or (trial.evaluate_every and run.epoch % trial.evaluate_every == 0):
+        is_last = run.epoch == epochs
+        if is_last or (stage.evaluate_every and run.epoch % stage.evaluate_every == 0):
             row |= read(method)
         run.history.append(row)
-        log(_line(row, trial.training.epochs, run.seconds))
-        if is_last or time.monotonic() - saved >= trial.checkpoint_seconds:
+        log(_line(row, epochs, run.seconds))
+        if is_last or time.monotonic() - saved >= stage.checkpoint_seconds:
             _save(checkpoint, run, method, optimiser)
             saved = time.monotonic()
     return run
 
 
 def _train_epoch(
-    trial: Trial, method: Method, optimiser: torch.optim.Optimizer, data: TrialData, run: Run
+    stage: Stage, method: Method, optimiser: torch.optim.Optimizer, run: Run
 ) -> dict[str, Any]:
     """The history row of one epoch of training: means of the loss terms and diagnostics."""
-    per_epoch = steps_per_epoch(trial.training, len(data.labelled))
-    steps = per_epoch * trial.training.epochs
+    per_epoch = stage.steps_per_epoch
+    steps = per_epoch * stage.optimisation.epochs
     device = next(method.parameters()).device
     method.train()
     sums: dict[str, float] = {}
     for step in range(run.epoch * per_epoch, (run.epoch + 1) * per_epoch):
-        rate = learning_rate(trial.training, step, per_epoch)
+        rate = learning_rate(stage.optimisation, step, per_epoch)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        batch = draw_batch(trial, data, step, device)
+        batch = stage.draw(step, device)
         progress = (step + 1) / steps
         with _counting_flops(run) if step == 0 else contextlib.nullcontext():
-            figures = backward(method, batch, progress, trial.precision)
+            figures = backward(method, batch, progress, stage.precision)
         _check_finite(figures, step, rate)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -146,52 +173,6 @@ def _counting_flops(run: Run) -> Iterator[None]:
     run.flops_per_step = counter.get_total_flops()
 
 
-def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -> Batch:
-    """The batch of a step: equal for all methods of one (dataset, ratio, seed)."""
-    seeds = (trial.study_seed, trial.seed)
-    labelled, unlabelled, training = data.labelled, data.unlabelled, trial.training
-    chosen = positions(len(labelled), training.batch_labelled, step, *seeds, "order labelled")
-    rng = generator(*seeds, "symmetry labelled", step)
-    rows = labelled.indices[chosen]
-    images, masks = _cut(labelled.images, labelled.masks, rows, trial.patch, rng)
-    y = torch.from_numpy(masks).to(device).long()
-    x, y = random_symmetry(images_to(device, images, data, rows), y, rng)
-    if len(unlabelled) == 0:
-        return Batch(x, y, None)
-    chosen = positions(len(unlabelled), training.batch_unlabelled, step, *seeds, "order unlabelled")
-    rng = generator(*seeds, "symmetry unlabelled", step)
-    rows = unlabelled.indices[chosen]
-    images, _ = _cut(unlabelled.images, None, rows, trial.patch, rng)
-    u, _ = random_symmetry(images_to(device, images, data, rows), None, rng)
-    return Batch(x, y, u)
-
-
-def _cut(
-    images: Arrays,
-    masks: Arrays | None,
-    rows: Int[ndarray, " b"],
-    patch: list[int] | None,
-    rng: np.random.Generator,
-) -> tuple[UInt8[ndarray, "b *s c"], UInt8[ndarray, " b *s"] | None]:
-    """The images (and masks) of these rows: whole, or a random patch of each volume."""
-    if patch is None:
-        return images[rows], None if masks is None else masks[rows]
-    parts = [random_patch(images[r], None if masks is None else masks[r], patch, rng) for r in rows]
-    cut_images = np.stack([image for image, _ in parts])
-    return cut_images, None if masks is None else np.stack([mask for _, mask in parts])
-
-
-def positions(n: int, batch: int, step: int, *purpose: int | str) -> Int[ndarray, " batch"]:
-    """Places `step * batch` … of an endless row of shuffled 0 … n - 1, each shuffle drawn anew.
-
-    Every case is seen equally often, and no batch is short: with fewer cases than `batch` a case
-    appears several times in it (each time flipped and turned differently).
-    """
-    places = np.arange(step * batch, (step + 1) * batch)
-    rounds = {r: generator(*purpose, int(r)).permutation(n) for r in np.unique(places // n)}
-    return np.array([rounds[place // n][place % n] for place in places])
-
-
 def steps_per_epoch(training: Training, n_labelled: int) -> int:
     """Fixed, or ("labelled") as many as it takes to see the labelled images so many times."""
     if training.steps_per_epoch == "labelled":
@@ -199,7 +180,7 @@ def steps_per_epoch(training: Training, n_labelled: int) -> int:
     return int(training.steps_per_epoch)
 
 
-def learning_rate(training: Training, step: int, per_epoch: int) -> float:
+def learning_rate(training: Optimisation, step: int, per_epoch: int) -> float:
     """Of a step: `cosine` moves with each step, `step` with each epoch."""
     if training.schedule == "step":
         factor = schedules.step(
@@ -215,7 +196,7 @@ def learning_rate(training: Training, step: int, per_epoch: int) -> float:
     return training.learning_rate * factor
 
 
-def build_optimiser(method: Method, training: Training) -> torch.optim.Optimizer:
+def build_optimiser(method: Method, training: Optimisation) -> torch.optim.Optimizer:
     """One optimiser over all trainable parameters."""
     parameters = [p for p in method.parameters() if p.requires_grad]
     if training.optimiser == "sgd":

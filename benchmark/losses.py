@@ -40,6 +40,13 @@ def cross_entropy_and_dice(
     return 0.5 * (cross_entropy(z, y) + dice_loss(z, y))
 
 
+def cross_supervision(
+    z1: Float[Tensor, "b k *s"], z2: Float[Tensor, "b k *s"], criterion: Criterion
+) -> Float[Tensor, ""]:
+    """S(z₁, argmax z₂) + S(z₂, argmax z₁); the hard labels carry no gradient, ties are class 0."""
+    return criterion(z1, z2.argmax(1)) + criterion(z2, z1.argmax(1))
+
+
 def one_hot(y: Int[Tensor, " b *s"], classes: int) -> Int[Tensor, "b {classes} *s"]:
     """Classes (b, *s) as indicators (b, k, *s)."""
     return torch.movedim(F.one_hot(y, classes), -1, 1)

@@ -5,8 +5,8 @@ The harness calls `loss`, back-propagates it, steps the optimiser, calls `after_
 `forward`.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -31,7 +31,22 @@ class Method(nn.Module):
     A subclass is built as `Name(build, *, hyper-parameters with defaults)`, where `build` is a
     `benchmark.networks.NetworkBuilder`. Each hyper-parameter is a keyword with a default: the
     signature is the only declaration of what can be set from a preset or as `name[key=value]`.
+
+    A method that learns from images alone before it trains says so by `PRETRAINED` and has a
+    `pretrain_loss`. The pretraining is done once for all labelled ratios and all variants that
+    agree in `PRETRAIN_PARAMETERS`; a hyper-parameter named `pretrain`, if there is one, is whether
+    a variant uses it.
     """
+
+    PRETRAINED: ClassVar[tuple[str, ...]] = ()
+    """Names of the submodules that the pretraining makes; nothing else is kept of it."""
+    PRETRAIN_PARAMETERS: ClassVar[tuple[str, ...]] = ()
+    """Names of the hyper-parameters that change the pretraining; the others have their defaults
+    while it runs."""
+    BUNDLES: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Hyper-parameters that one word in brackets sets together: `name[word]`."""
+    ABLATIONS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Values of a hyper-parameter that `bench run --ablation` compares."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,3 +69,14 @@ class Method(nn.Module):
 
     def after_step(self, progress: float) -> None:
         """What follows the optimiser step without a gradient, such as a moving average."""
+
+    def pretrain_loss(self, u: Float[Tensor, "m c *s"], progress: float) -> Terms:
+        """The weighted terms of one step of the pretraining, which gets images only."""
+        raise NotImplementedError
+
+    def panel(self, x: Float[Tensor, "b c *s"]) -> Terms:
+        """Further pictures of images for the qualitative figure, if a method has any.
+
+        pseudo_label: logits (b, k, *s); reconstruction: (b, c, *s), standardised as x.
+        """
+        return {}

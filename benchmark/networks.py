@@ -166,7 +166,7 @@ class NetworkBuilder:
         self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
         self.criterion: Criterion = CRITERIA[criterion]
         self._network = network or Network()
-        self._seed, self._built = seed, 0
+        self.seed, self._built = seed, 0
 
     def __call__(
         self,
@@ -181,7 +181,7 @@ class NetworkBuilder:
         """
         inputs, outputs = in_channels or self.in_channels, out_channels or self.classes
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(self._seed, "network", self._built))
+            torch.manual_seed(derive(self.seed, "network", self._built))
             self._built += 1
             if self._network.is_encoder:
                 return self._around_an_encoder(inputs, outputs, time_embedding)

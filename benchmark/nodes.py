@@ -5,6 +5,7 @@ Used by `runner`, which sets Ray's environment before it is imported.
 
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,20 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.trials import Trial
+from benchmark.jobs import Job
 
 _VISIBLE_SECONDS = 5.0  # until a node must see a new file on shared storage
 
 
-def for_each(trials: list[Trial], gpus: float | None) -> dict[str, float]:
-    """What each trial takes; `UserError` (exit code 4) if no node could ever give it.
+def for_each(work: Sequence[Job], gpus: float | None) -> dict[str, float]:
+    """What each job takes; `UserError` (exit code 4) if no node could ever give it.
 
     gpus: of a trial; None stands for 1 where there is a GPU, else 0.
     """
     nodes = _resources()
     if gpus is None:
         gpus = 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
-    cpus = float(max(trial.threads_per_trial for trial in trials))
+    cpus = float(max(job.threads_per_trial for job in work))
     resources = {"cpu": cpus, "gpu": gpus}
     if not any_fits(resources):
         found = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)

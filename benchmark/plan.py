@@ -1,16 +1,16 @@
 """What a study would run here: which trials, which of them are done, on which data."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from benchmark import encoders, plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.selectors import WHOLE, Shard, split_outside_brackets
 from benchmark.study import REFERENCE_METHOD, Study, percent
-from benchmark.trials import DataFacts, Trial, trials
+from benchmark.trials import DataFacts, MethodFacts, Trial, trials
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     code 3) for data that are not prepared.
     """
     study = replace(study, methods=_typed(study.methods), datasets=_datasets(study, data_root))
-    defaults, notes = _defaults(study.methods)
+    methods, notes = _methods(study.methods)
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_network(study, manifests)
     facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
-    grid = trials(study, defaults, facts)
+    grid = trials(study, methods, facts)
     folder = results_root / study.name
     return Plan(study, grid, results.done_keys(folder), manifests, folder, notes)
 
@@ -85,19 +85,40 @@ def _typed(methods: Sequence[str]) -> list[str]:
     return [variant for text in methods for variant in split_outside_brackets(text)]
 
 
-def _defaults(variants: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Hyper-parameters of the methods; "all" goes on without the broken ones, and notes them."""
+def ablated(variants: list[str], factors: list[str]) -> list[str]:
+    """The variants, and for each factor every value that a method of theirs compares.
+
+    variants: empty for those of all methods that have the factors, and none beside them.
+    """
+    bases = variants or [name for name in plugins.names() if plugins.ablations(name)]
+    made, known = list(variants), set()
+    for base in bases:
+        method, _, inside = base.removesuffix("]").partition("[")
+        values = plugins.ablations(method)
+        known |= set(values)
+        for factor in factors:
+            for value in values.get(factor, ()):
+                parts = filter(None, (inside, f"{factor}={json.dumps(value)}"))
+                made.append(f"{method}[{','.join(parts)}]")
+    for factor in factors:
+        if factor not in known:
+            raise unknown(f"ablation of {', '.join(bases)}", factor, known, "bench list methods -v")
+    return made
+
+
+def _methods(variants: Sequence[str]) -> tuple[dict[str, MethodFacts], list[str]]:
+    """Facts of the methods; "all" goes on without the broken ones, and notes them."""
     wanted = {text.split("[")[0] for text in variants}
     needed = wanted - {"all"} | {REFERENCE_METHOD}
-    defaults, notes = {}, []
+    facts, notes = {}, []
     for name in plugins.names() if "all" in wanted else sorted(needed):
         try:
-            defaults[name] = plugins.hyperparameters(name)
+            facts[name] = plugins.facts(name)
         except UserError as error:
             if name in needed:
                 raise
             notes.append(f"left out of all methods: {error}")
-    return defaults, notes
+    return facts, notes
 
 
 def _datasets(study: Study, data_root: Path) -> list[str]:

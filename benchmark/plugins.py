@@ -13,6 +13,7 @@ import methods
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.method import Method
 from benchmark.offers import METHODS, Offer, offers, only, shadowed
+from benchmark.trials import MethodFacts
 
 
 def names() -> list[str]:
@@ -85,6 +86,20 @@ def notes() -> list[str]:
 def header(name: str) -> str:
     """The docstring of the method's file: sentence, formula, Paper, Code, Differs, Cost."""
     return inspect.cleandoc(inspect.getmodule(find(name)).__doc__ or "")
+
+
+def facts(name: str) -> MethodFacts:
+    """What the grid of trials needs to know of the method."""
+    method = find(name)
+    return MethodFacts(hyperparameters(name), method.BUNDLES, bool(method.PRETRAINED))
+
+
+def ablations(name: str) -> dict[str, tuple[Any, ...]]:
+    """Hyper-parameter → values that `--ablation` compares; empty for a broken method."""
+    try:
+        return dict(find(name).ABLATIONS)
+    except UserError:
+        return {}
 
 
 def hyperparameters(name: str) -> dict[str, Any]:

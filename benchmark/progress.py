@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from benchmark.results import Record, trial_folder
-from benchmark.trials import Trial
+from benchmark import jobs
+from benchmark.jobs import Job, Outcome
 
 _SHOWN = 4  # running trials named in the live block
 
 
 class GridProgress:
-    """Told of trials that start and end; a context manager, for the live block."""
+    """Told of jobs that start and end; a context manager, for the live block."""
 
     def __init__(
         self,
@@ -24,11 +24,11 @@ class GridProgress:
         console: Console,
         note_running: Callable[[Iterable[str]], None] = lambda keys: None,
     ):
-        """note_running: gets the keys of the running trials whenever they change."""
+        """note_running: gets the keys of the running jobs whenever they change."""
         self._total, self._folder, self._console = total, study_folder, console
         self._note_running = note_running
         self._began = time.monotonic()
-        self._running: dict[str, Trial] = {}
+        self._running: dict[str, Job] = {}
         self.finished = self.failed = 0
         self._bar = Progress(
             SpinnerColumn(),
@@ -49,33 +49,30 @@ class GridProgress:
 
     @property
     def running(self) -> int:
-        """How many trials have started and not ended."""
+        """How many jobs have started and not ended."""
         return len(self._running)
 
-    def trial_started(self, trial: Trial) -> None:
-        """To be told when a worker takes up the trial."""
-        self._running[trial.key] = trial
+    def started(self, job: Job) -> None:
+        """To be told when a worker takes up the job."""
+        self._running[job.key] = job
         self._refresh()
 
-    def trial_ended(self, record: Record) -> None:
-        """To be told when its record is there, done or failed."""
-        self._running.pop(record.key, None)
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """To be told when its outcome is there, done or failed."""
+        self._running.pop(job.key, None)
         self.finished += 1
-        self.failed += not record.is_done
-        label = record.label
-        if record.is_done:
-            self.say(
-                f"{label}: DC {record.metrics['dc_pooled']:.4f} in {record.seconds_total:.0f} s"
-            )
+        self.failed += not outcome.is_done
+        if outcome.is_done:
+            self.say(f"{job.label}: {outcome.summary}")
         else:
-            log = trial_folder(self._folder, record.key) / "log.txt"
-            self.say(f"failed: {label}: {record.error}; log: {log}")
+            log = jobs.log_file(job, self._folder)
+            self.say(f"failed: {job.label}: {outcome.error}; log: {log}")
         self._refresh()
 
-    def trial_lost(self, trial: Trial) -> None:
+    def lost(self, job: Job) -> None:
         """To be told when its node is gone and it will be run again."""
-        self._running.pop(trial.key, None)
-        self.say(f"{trial.label}: its node was lost; it will go on elsewhere")
+        self._running.pop(job.key, None)
+        self.say(f"{job.label}: its node was lost; it will go on elsewhere")
         self._refresh()
 
     def say(self, line: str) -> None:
@@ -96,7 +93,7 @@ class GridProgress:
 
     def _refresh(self) -> None:
         self._note_running(self._running)
-        shown = ", ".join(trial.label for trial in list(self._running.values())[:_SHOWN])
+        shown = ", ".join(job.label for job in list(self._running.values())[:_SHOWN])
         self._bar.update(
             self._task, completed=self.finished, left=self._left(), running=shown or "starting"
         )

@@ -52,6 +52,11 @@ class Record(BaseModel):
     parameters_tested: int | None = None
     flops_per_step: int | None = None
     steps: int | None = None
+    pretrain_key: str = ""
+    pretrain_steps: int | None = None
+    pretrain_flops_per_step: int | None = None
+    seconds_pretrain: float | None = None
+    """Of the pretraining that the trial started from, which others may share."""
     seconds_train: float | None = None
     seconds_total: float | None = None
     peak_memory_mib: float | None = None
@@ -75,9 +80,17 @@ class Record(BaseModel):
         """For people: cps/glas/5 %/seed 3."""
         return label(self.variant, self.dataset, self.ratio, self.seed)
 
+    @property
+    def summary(self) -> str:
+        """For people, of a trial that is done."""
+        return f"DC {self.metrics['dc_pooled']:.4f} in {self.seconds_total:.0f} s"
+
 
 # Figures that differ from run to run of the same trial; everything else is repeatable.
-VOLATILE = ("seconds_train", "seconds_total", "peak_memory_mib", "host", "device", "finished_at")
+VOLATILE = (
+    "seconds_pretrain", "seconds_train", "seconds_total", "peak_memory_mib", "host", "device",
+    "finished_at",
+)  # fmt: skip
 _NOT_IN_TABLE = ("schema_version", "settings", "packages", "metrics")
 _FIRST_METRICS = [
     f"{prefix}{metric}_{aggregate}"

@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +31,15 @@ import torch
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayTaskError
 
-from benchmark import nodes, provenance, results
+from benchmark import jobs, nodes, provenance
 from benchmark.data.pool import Prepared
 from benchmark.errors import ExitCode, UserError
-from benchmark.execute import Place, execute, failed
+from benchmark.execute import Place
+from benchmark.jobs import Job
 from benchmark.progress import GridProgress
-from benchmark.trials import Trial
 
-_WAVE = 200  # trials per Tuner: the driver's memory grows with them
-_TRIES = 3  # of a trial whose node is lost: one that brings its node down must not bring down all
+_WAVE = 200  # jobs per Tuner: the driver's memory grows with them
+_TRIES = 3  # of a job whose node is lost: one that brings its node down must not bring down all
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
 
 
@@ -124,24 +124,24 @@ def _nothing() -> None:
 
 
 def run(
-    trials: list[Trial],
+    work: Sequence[Job],
     datasets: dict[str, Prepared],
     place: Place,
     cluster: Cluster,
     progress: GridProgress,
 ) -> None:
-    """Run the trials on the connected cluster; each leaves a record, also one that fails.
+    """Run the jobs on the connected cluster; each leaves its outcome, also one that fails.
 
-    datasets: at the trials' size; they go once through the object store and are shared, without
+    datasets: at the jobs' size; they go once through the object store and are shared, without
     copies, by all workers of a node.
     """
     if cluster.address:
         nodes.require_shared(place.study_folder)
-    resources = nodes.for_each(trials, cluster.gpus_per_trial)
-    by_key = {trial.key: trial for trial in trials}
+    resources = nodes.for_each(work, cluster.gpus_per_trial)
+    by_key = {job.key: job for job in work}
     trainable = tune.with_resources(
         tune.with_parameters(
-            _work, trials=by_key, datasets=datasets, place=place, use_gpu=resources["gpu"] > 0
+            _work, work=by_key, datasets=datasets, place=place, use_gpu=resources["gpu"] > 0
         ),
         resources,
     )
@@ -157,7 +157,7 @@ def run(
 
 
 def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -> None:
-    """Run one Tuner to its end; what becomes of each trial, the watcher knows."""
+    """Run one Tuner to its end; what becomes of each job, the watcher knows."""
     tuner = tune.Tuner(
         trainable,
         param_space={"key": tune.grid_search(keys)},
@@ -176,11 +176,11 @@ def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -
         tuner.fit()
 
 
-def _work(config, trials, datasets, place, use_gpu) -> None:
-    """In a worker: one trial."""
-    trial = trials[config["key"]]
+def _work(config, work, datasets, place, use_gpu) -> None:
+    """In a worker: one job."""
+    job = work[config["key"]]
     device = torch.device("cuda" if use_gpu else "cpu")
-    execute(trial, datasets[trial.dataset], place, device=device)
+    jobs.run(job, datasets[job.dataset], place, device=device)
 
 
 def _name(trial) -> str:
@@ -188,20 +188,20 @@ def _name(trial) -> str:
 
 
 class _Watcher(tune.Callback):
-    """Tells the progress; writes the record of a trial whose worker died before it could.
+    """Tells the progress; writes the outcome of a job whose worker died before it could.
 
-    A trial that lost its node has done nothing wrong: it gets no record, and is run again from its
+    A job that lost its node has done nothing wrong: it gets no outcome, and is run again from its
     checkpoint in a later wave.
     """
 
     def __init__(
         self,
-        trials: dict[str, Trial],
+        work: dict[str, Job],
         place: Place,
         progress: GridProgress,
         resources: dict[str, float],
     ):
-        self._trials, self._place, self._progress = trials, place, progress
+        self._work, self._place, self._progress = work, place, progress
         self._resources = resources
         self._lost: list[str] = []
         self._times_lost: Counter[str] = Counter()
@@ -209,7 +209,7 @@ class _Watcher(tune.Callback):
         self._is_stuck = False
 
     def take_lost(self) -> list[str]:
-        """Keys of the trials that lost their nodes since the last call."""
+        """Keys of the jobs that lost their nodes since the last call."""
         lost, self._lost = self._lost, []
         return lost
 
@@ -231,25 +231,23 @@ class _Watcher(tune.Callback):
             )
 
     def on_trial_start(self, iteration, trials, trial, **info) -> None:
-        self._progress.trial_started(self._trials[trial.config["key"]])
+        self._progress.started(self._work[trial.config["key"]])
 
     def on_trial_complete(self, iteration, trials, trial, **info) -> None:
-        folder = results.trial_folder(self._place.study_folder, trial.config["key"])
-        self._progress.trial_ended(results.read_record(folder / "record.json"))
+        job = self._work[trial.config["key"]]
+        self._progress.ended(job, jobs.outcome(job, self._place.study_folder))
 
     def on_trial_error(self, iteration, trials, trial, **info) -> None:
-        ours = self._trials[trial.config["key"]]
-        file = results.trial_folder(self._place.study_folder, ours.key) / "record.json"
-        record = results.read_record(file) if file.exists() else None
-        if record is None or not record.is_done:  # else it died after its work was done
+        job = self._work[trial.config["key"]]
+        outcome = jobs.outcome(job, self._place.study_folder)
+        if outcome is None or not outcome.is_done:  # else it died after its work was done
             error = _error_of(trial)
-            if self._is_to_be_run_again(ours.key, error):
-                self._lost.append(ours.key)
-                self._progress.trial_lost(ours)
+            if self._is_to_be_run_again(job.key, error):
+                self._lost.append(job.key)
+                self._progress.lost(job)
                 return
-            record = failed(ours, self._place, _cause(error))
-            results.write_record(self._place.study_folder, record)
-        self._progress.trial_ended(record)
+            outcome = jobs.fail(job, self._place, _cause(error))
+        self._progress.ended(job, outcome)
 
     def _is_to_be_run_again(self, key: str, error: Exception | None) -> bool:
         if not nodes.was_lost(error):

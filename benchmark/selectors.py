@@ -55,18 +55,34 @@ def parse_shard(text: str) -> Shard:
     return shard
 
 
-def parse_variant(text: str) -> tuple[str, dict[str, Any]]:
-    """`cps[weight=0.5]` → ("cps", {"weight": 0.5}); values are read as JSON, else as words."""
+class Variant(NamedTuple):
+    """A variant as it was typed."""
+
+    method: str
+    words: list[str]
+    """Names of bundles."""
+    changes: dict[str, Any]
+
+
+def parse_variant(text: str) -> Variant:
+    """`ours[paper,rounds=3]` → the method, the word "paper", {"rounds": 3}.
+
+    Values are read as JSON, else as words.
+    """
     method, bracket, inside = text.strip().partition("[")
+    mistake = UserError(f"a variant is written method[name=value,…], got {text!r}")
     if bracket and not inside.endswith("]"):
-        raise UserError(f"a variant is written method[name=value,…], got {text!r}")
-    changes = {}
+        raise mistake
+    words, changes = [], {}
     for part in filter(None, inside.removesuffix("]").split(",")):
-        name, equals, value = part.partition("=")
-        if not (name.strip() and equals and value.strip()):
-            raise UserError(f"a variant is written method[name=value,…], got {text!r}")
-        changes[name.strip()] = _value(value.strip())
-    return method.strip(), changes
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not name or bool(equals) != bool(value):
+            raise mistake
+        if equals:
+            changes[name] = _value(value)
+        else:
+            words.append(name)
+    return Variant(method.strip(), words, changes)
 
 
 def _value(text: str) -> Any:

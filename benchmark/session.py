@@ -10,11 +10,11 @@ import torch
 import yaml
 from rich.console import Console
 
-from benchmark import config, encoders, grid, plugins, results, sharing
+from benchmark import config, encoders, grid, jobs, plugins, pretraining, results, sharing
 from benchmark import plan as planning
 from benchmark.data import pool
 from benchmark.errors import ExitCode, UserError
-from benchmark.execute import Place, execute
+from benchmark.execute import Place
 from benchmark.plan import Plan
 from benchmark.progress import GridProgress
 from benchmark.runner import Cluster
@@ -36,9 +36,13 @@ def plan(
     results_root: Path,
     *,
     shard: str | None = None,
+    ablation: str | None = None,
     **typed: str | None,
 ) -> Plan:
-    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on."""
+    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on.
+
+    ablation: hyper-parameters whose values are compared, one at a time.
+    """
     part = parse_shard(shard) if shard is not None else WHOLE
     readers = {
         "methods": split_outside_brackets,
@@ -50,6 +54,9 @@ def plan(
         name: readers[name](text) if name in readers and text is not None else text
         for name, text in typed.items()
     }
+    if ablation is not None:
+        factors = split_outside_brackets(ablation)
+        parsed["methods"] = planning.ablated(parsed.get("methods") or [], factors)
     study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
     return replace(planning.make(study, data_root, results_root), shard=part)
 
@@ -61,13 +68,19 @@ def describe(plan: Plan, *, verbose: bool) -> str:
         f"study {plan.study.name} (preset {plan.study.preset}) in {plan.folder}",
         f"evaluated on: {plan.study.evaluate_on}",
         *plan.labelled_counts(),
-        f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run",
+        f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run"
+        + _beforehand(plan),
     ]
     shown = missing if verbose else missing[:20]
     lines += [f"  {trial.key}  {trial.label}" for trial in shown]
     if len(shown) < len(missing):
         lines.append(f"  … and {len(missing) - len(shown)} more (-v shows all)")
     return "\n".join(lines)
+
+
+def _beforehand(plan: Plan) -> str:
+    n = len(pretraining.missing(plan.missing, plan.folder))
+    return f", after {n} pretraining{'s' if n > 1 else ''} without labels" if n else ""
 
 
 def _count(plan: Plan) -> str:
@@ -115,10 +128,13 @@ def _run_on_ray(
 ) -> None:
     from benchmark import runner
 
-    progress = GridProgress(len(plan.missing), plan.folder, console, claim.note_running)
+    first = pretraining.missing(plan.missing, plan.folder)
+    total = len(first) + len(plan.missing)
+    progress = GridProgress(total, plan.folder, console, claim.note_running)
     try:
         with runner.connected(cluster), progress:
-            runner.run(plan.missing, datasets, _place(plan), cluster, progress)
+            for wave in filter(None, (first, plan.missing)):
+                runner.run(wave, datasets, _place(plan), cluster, progress)
     except KeyboardInterrupt:
         done = len({trial.key for trial in plan.own} & results.done_keys(plan.folder))
         results.rebuild_csv(plan.folder)
@@ -149,15 +165,17 @@ def run_cell(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
             print(f"{trial.label} is done already", flush=True)
             return 0
         claim.note_running([trial.key])
-        record = execute(
-            trial,
-            _load(plan, data_root)[trial.dataset],
-            _place(plan),
-            device=torch.device("cuda" if on_gpu else "cpu"),
-            echo=lambda line: print(line, flush=True),
-        )
+        prepared = _load(plan, data_root)[trial.dataset]
+        for job in (*pretraining.missing([trial], plan.folder), trial):
+            outcome = jobs.run(
+                job,
+                prepared,
+                _place(plan),
+                device=torch.device("cuda" if on_gpu else "cpu"),
+                echo=lambda line: print(line, flush=True),
+            )
         results.rebuild_csv(plan.folder)
-    return 0 if record.is_done else 1
+    return 0 if outcome.is_done else 1
 
 
 def _place(plan: Plan) -> Place:

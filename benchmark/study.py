@@ -33,15 +33,11 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Training:
-    """How a method is trained; `Study.training_of` changes single fields for one method."""
+class Optimisation:
+    """How long and with what a stage steps."""
 
-    criterion: str = "ce_dice"  # ce | dice | ce_dice
-    batch_labelled: int = 4
-    batch_unlabelled: int = 4
     epochs: int = 10
-    steps_per_epoch: int | str = 25  # or "labelled": once through the labelled images
-    labelled_passes: int = 1  # "labelled": how often an epoch goes through them
+    steps_per_epoch: int | str = 25  # or a word that the stage knows
     optimiser: str = "adam"  # adam | sgd
     learning_rate: float = 3e-3
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])  # adam
@@ -51,6 +47,32 @@ class Training:
     warmup_epochs: int = 0  # step: linear warm-up
     decay_every_epochs: int = 50  # step
     decay_factor: float = 0.1  # step
+
+
+@dataclass(frozen=True)
+class Training(Optimisation):
+    """How a method is trained; `Study.training_of` changes single fields for one method.
+
+    steps_per_epoch: or "labelled", once through the labelled images.
+    """
+
+    criterion: str = "ce_dice"  # ce | dice | ce_dice
+    batch_labelled: int = 4
+    batch_unlabelled: int = 4
+    labelled_passes: int = 1  # "labelled": how often an epoch goes through them
+
+
+@dataclass(frozen=True)
+class Pretraining(Optimisation):
+    """How a method that learns from images alone beforehand does so, on the whole train pool.
+
+    steps_per_epoch: or "images", once through the pool.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    batch: int = 4
+    seeds: str = "each"  # each: one for every seed; shared: one (seed 0) for all
 
 
 @dataclass(frozen=True)
@@ -74,6 +96,8 @@ class Study:
     training: Training = field(default_factory=Training)
     training_3d: dict[str, Any] = field(default_factory=dict)  # fields of Training, for volumes
     training_of: dict[str, Any] = field(default_factory=dict)  # method → fields of Training
+    pretraining: Pretraining = field(default_factory=Pretraining)
+    pretraining_3d: dict[str, Any] = field(default_factory=dict)  # fields of Pretraining
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # method → its hyper-parameters
     save: list[str] = field(default_factory=list)  # predictions, weights: files beside the record
     checkpoint_seconds: float = 30.0
@@ -85,6 +109,9 @@ _CHOICES = {
     "training.criterion": ("ce", "dice", "ce_dice"),
     "training.optimiser": ("adam", "sgd"),
     "training.schedule": ("constant", "cosine", "step"),
+    "pretraining.optimiser": ("adam", "sgd"),
+    "pretraining.schedule": ("constant", "cosine", "step"),
+    "pretraining.seeds": ("each", "shared"),
 }
 _POSITIVE = (
     "training.batch_labelled",
@@ -93,6 +120,10 @@ _POSITIVE = (
     "training.labelled_passes",
     "training.learning_rate",
     "training.decay_every_epochs",
+    "pretraining.batch",
+    "pretraining.epochs",
+    "pretraining.learning_rate",
+    "pretraining.decay_every_epochs",
     "threads_per_trial",
 )
 
@@ -107,9 +138,10 @@ def check(study: Study) -> None:
     for path in _POSITIVE:
         if not (value := _at(study, path)) > 0:
             raise UserError(f"{path} must be above 0, got {value}")
-    steps = study.training.steps_per_epoch
-    if steps != "labelled" and not (isinstance(steps, int) and steps > 0):
-        raise UserError(f'training.steps_per_epoch is "labelled" or above 0, got {steps!r}')
+    for stage, word in (("training", "labelled"), ("pretraining", "images")):
+        steps = getattr(study, stage).steps_per_epoch
+        if steps != word and not (isinstance(steps, int) and steps > 0):
+            raise UserError(f'{stage}.steps_per_epoch is "{word}" or above 0, got {steps!r}')
     if unknown_files := set(study.save) - {"predictions", "weights"}:
         raise UserError(f"save takes predictions and weights, got {', '.join(unknown_files)}")
     _check_grid(study)
@@ -170,6 +202,14 @@ def training_of(study: Study, method: str, *, is_volume: bool = False) -> Traini
     training = dataclasses.replace(study.training, **changes)
     check(dataclasses.replace(study, training=training))
     return training
+
+
+def pretraining_of(study: Study, *, is_volume: bool) -> Pretraining:
+    """The settings of the pretraining on images or volumes."""
+    changes = study.pretraining_3d if is_volume else {}
+    pretraining = dataclasses.replace(study.pretraining, **changes)
+    check(dataclasses.replace(study, pretraining=pretraining))
+    return pretraining
 
 
 def label(variant: str, dataset: str, ratio: float, seed: int | str) -> str:

@@ -8,6 +8,7 @@ versions are not in it; the last are in the record.
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -16,7 +17,16 @@ from typing import Any, NamedTuple
 
 from benchmark.errors import UserError, unknown
 from benchmark.selectors import parse_variant
-from benchmark.study import REFERENCE_METHOD, Network, Study, Training, label, training_of
+from benchmark.study import (
+    REFERENCE_METHOD,
+    Network,
+    Pretraining,
+    Study,
+    Training,
+    label,
+    pretraining_of,
+    training_of,
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Trial:
     precision: str
     network: Network
     training: Training
+    pretraining: Pretraining | None  # of a variant that starts from one
     variant: str = field(compare=False)  # a label: follows from method and hyper-parameters
     save: list[str] = field(compare=False, default_factory=list)
     checkpoint_seconds: float = field(compare=False, default=30.0)
@@ -45,7 +56,10 @@ class Trial:
     def settings(self) -> dict[str, Any]:
         """Everything that could change the numbers, as plain values."""
         values = dataclasses.asdict(self)
-        return {f.name: values[f.name] for f in dataclasses.fields(self) if f.compare}
+        named = {f.name: values[f.name] for f in dataclasses.fields(self) if f.compare}
+        if self.pretraining is None:
+            del named["pretraining"]
+        return named
 
     @cached_property
     def key(self) -> str:
@@ -79,6 +93,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
+class MethodFacts(NamedTuple):
+    """What trials need to know of a method."""
+
+    hyperparameters: Mapping[str, Any]
+    """Name → default, from the signature."""
+    bundles: Mapping[str, Mapping[str, Any]] = {}
+    """Word → the hyper-parameters that it sets together."""
+    pretrains: bool = False
+
+    def does_pretrain(self, hyperparameters: Mapping[str, Any]) -> bool:
+        """Does a variant start from a pretraining?"""
+        return self.pretrains and hyperparameters.get("pretrain", True)
+
+
 class DataFacts(NamedTuple):
     """What trials need to know of a prepared dataset."""
 
@@ -88,15 +116,16 @@ class DataFacts(NamedTuple):
 
 def trials(
     study: Study,
-    defaults: Mapping[str, Mapping[str, Any]],
+    methods: Mapping[str, MethodFacts],
     data: Mapping[str, DataFacts],
 ) -> list[Trial]:
     """The grid, seed by seed, so that an unfinished table is a whole one of fewer seeds.
 
-    defaults: hyper-parameters of each known method, from its signature. data: facts of each
-    prepared dataset; `study.datasets` must name these (no "all").
+    methods: facts of each known method. data: facts of each prepared dataset; `study.datasets`
+    must name these (no "all").
     """
-    variants = _variants(study, defaults)
+    variants = _variants(study, methods)
+    pretraining = cache(lambda is_volume: pretraining_of(study, is_volume=is_volume))
     training = cache(lambda method, is_volume: training_of(study, method, is_volume=is_volume))
     return [
         Trial(
@@ -116,46 +145,61 @@ def trials(
             precision=study.precision,
             network=study.network,
             training=training(method, data[dataset].is_volume),
+            pretraining=(
+                pretraining(data[dataset].is_volume)
+                if methods[method].does_pretrain(hyperparameters)
+                else None
+            ),
             save=study.save,
             checkpoint_seconds=study.checkpoint_seconds,
         )
         for seed, dataset, ratio in product(
             *map(dict.fromkeys, (study.seeds, study.datasets, study.ratios))
         )
-        for variant, (method, hyperparameters) in _allowed(variants, study, defaults, ratio)
+        for variant, (method, hyperparameters) in _allowed(variants, study, methods, ratio)
     ]
 
 
-def _allowed(variants, study, defaults, ratio):
+def _allowed(variants, study, methods, ratio):
     """At 100 % nothing is unlabelled: the reference alone runs there, asked for or not."""
     if ratio < 1:
         return variants.items()
     reference = {k: v for k, v in variants.items() if v[0] == REFERENCE_METHOD}
-    if reference or REFERENCE_METHOD not in defaults:
+    if reference or REFERENCE_METHOD not in methods:
         return reference.items()
-    return {
-        REFERENCE_METHOD: (REFERENCE_METHOD, _resolve(study, defaults, REFERENCE_METHOD))
-    }.items()
+    base = _base(study, methods, REFERENCE_METHOD)
+    return {REFERENCE_METHOD: (REFERENCE_METHOD, base)}.items()
 
 
-def _variants(study, defaults) -> dict[str, tuple[str, dict[str, Any]]]:
+def _variants(study, methods) -> dict[str, tuple[str, dict[str, Any]]]:
     """Label → (method, resolved hyper-parameters); equal settings appear once."""
     typed = [v for v in study.methods if v != "all"]
     if "all" in study.methods:
-        typed = [*defaults, *typed]
+        typed = [*methods, *typed]
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for text in typed:
-        method, changes = parse_variant(text)
-        base = _resolve(study, defaults, method)
-        resolved = _merge(method, base, changes)
-        found[_variant(method, base, resolved)] = (method, resolved)
+        method, words, changes = parse_variant(text)
+        base = _base(study, methods, method)
+        bundles = methods[method].bundles
+        resolved = base
+        for word in words:
+            if word in base:
+                raise UserError(f"a variant is written {method}[name=value,…], got {text!r}")
+            if word not in bundles:
+                raise unknown(f"bundle of {method}", word, bundles, "bench list methods -v")
+            resolved = _merge(method, resolved, bundles[word])
+        resolved = _merge(method, resolved, changes)
+        starts = {"": base} | {w: _merge(method, base, bundle) for w, bundle in bundles.items()}
+        found[_variant(method, starts, resolved)] = (method, resolved)
     return found
 
 
-def _resolve(study, defaults, method: str) -> dict[str, Any]:
-    if method not in defaults:
-        raise unknown("method", method, defaults, "bench list methods")
-    return _merge(method, dict(defaults[method]), study.hyperparameters.get(method, {}))
+def _base(study, methods, method: str) -> dict[str, Any]:
+    """The method's hyper-parameters as this study has them where a variant says nothing."""
+    if method not in methods:
+        raise unknown("method", method, methods, "bench list methods")
+    defaults = dict(methods[method].hyperparameters)
+    return _merge(method, defaults, study.hyperparameters.get(method, {}))
 
 
 def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,6 +217,8 @@ def _like(default: Any, value: Any, where: str) -> Any:
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(default, float) and value == "inf":
+        return math.inf
     if type(value) is not type(default):
         raise UserError(
             f"{where} takes a {type(default).__name__} such as {default!r}, got {value!r}"
@@ -180,9 +226,20 @@ def _like(default: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _variant(method: str, base: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
-    changed = [f"{k}={_show(v)}" for k, v in sorted(resolved.items()) if v != base[k]]
-    return f"{method}[{','.join(changed)}]" if changed else method
+def _variant(
+    method: str, starts: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, Any]
+) -> str:
+    """The shortest name of these settings: changes to what the plain name or a bundle stands for.
+
+    starts: word → hyper-parameters; the plain name's word is "".
+    """
+    changes = {
+        word: [f"{k}={_show(v)}" for k, v in sorted(resolved.items()) if v != start[k]]
+        for word, start in starts.items()
+    }
+    word = min(changes, key=lambda w: len(changes[w]) + bool(w))
+    inside = ",".join([word] * bool(word) + changes[word])
+    return f"{method}[{inside}]" if inside else method
 
 
 def _show(value: Any) -> str:

@@ -12,10 +12,7 @@ Cost:    2 networks in training (2 passes of x, 2 of u), 1 at test (f₁, never 
 
 from collections.abc import Iterator
 
-from jaxtyping import Float
-from torch import Tensor
-
-from benchmark.losses import Criterion
+from benchmark.losses import cross_supervision
 from benchmark.method import Batch, Method, Terms
 from benchmark.networks import NetworkBuilder
 
@@ -50,10 +47,3 @@ class CPS(Method):
 
     def forward(self, x):
         return self.f1(x)
-
-
-def cross_supervision(
-    z1: Float[Tensor, "b k *s"], z2: Float[Tensor, "b k *s"], criterion: Criterion
-) -> Float[Tensor, ""]:
-    """S(z₁, argmax z₂) + S(z₂, argmax z₁); the hard labels carry no gradient, ties are class 0."""
-    return criterion(z1, z2.argmax(1)) + criterion(z2, z1.argmax(1))

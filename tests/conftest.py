@@ -62,8 +62,8 @@ def tiny_trials(prepared):
     """A function: the trials of a tiny study on the phantom."""
 
     def make(study: Study = TINY):
-        defaults = {name: plugins.hyperparameters(name) for name in plugins.names()}
-        return trials(study, defaults, {"phantom_glas": DataFacts(prepared.manifest.data_hash)})
+        methods = {name: plugins.facts(name) for name in plugins.names()}
+        return trials(study, methods, {"phantom_glas": DataFacts(prepared.manifest.data_hash)})
 
     return make
 

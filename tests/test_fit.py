@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from benchmark import fit as fitting
+from benchmark.batches import draw_batch
 from benchmark.data import pool
 from benchmark.evaluate import Diverged
 from benchmark.execute import build_method
-from benchmark.fit import backward, draw_batch, fit
+from benchmark.fit import backward, fit
 from benchmark.method import Method
 from tests.conftest import TINY
 

@@ -10,9 +10,17 @@ from benchmark.selectors import (
     split_outside_brackets,
 )
 from benchmark.study import Network, Study, check, percent
-from benchmark.trials import DataFacts, fingerprint, trials
+from benchmark.trials import DataFacts, MethodFacts, fingerprint, trials
 
-DEFAULTS = {"supervised": {}, "cps": {"weight": 5.0, "consistency_on": "unlabelled"}}
+METHODS = {
+    "supervised": MethodFacts({}),
+    "cps": MethodFacts({"weight": 5.0, "consistency_on": "unlabelled"}),
+    "ours": MethodFacts(
+        {"rounds": 5, "pretrain": True, "weight": 5.0},
+        bundles={"paper": {"rounds": 3}, "authors": {"rounds": 3, "weight": 1.0}},
+        pretrains=True,
+    ),
+}
 DATA = {"glas": DataFacts("aaaa"), "ph2": DataFacts("bbbb")}
 
 
@@ -23,7 +31,7 @@ def study(**changes) -> Study:
 
 
 def grid(**changes):
-    return trials(study(**changes), DEFAULTS, DATA)
+    return trials(study(**changes), METHODS, DATA)
 
 
 def test_the_grid_is_the_product_of_its_axes_seed_by_seed():
@@ -78,7 +86,7 @@ def test_the_key_changes_with_whatever_can_change_a_number(change):
 
 
 def test_the_key_changes_with_the_data():
-    assert trials(study(), DEFAULTS, {"glas": DataFacts("cccc")})[0].key != grid()[0].key
+    assert trials(study(), METHODS, {"glas": DataFacts("cccc")})[0].key != grid()[0].key
 
 
 @pytest.mark.parametrize(
@@ -100,7 +108,7 @@ def test_the_key_does_not_change_with_names_or_with_other_methods_settings(chang
 def test_volumes_have_patches_and_settings_of_their_own():
     data = {"glas": DataFacts("a"), "la": DataFacts("b", is_volume=True)}
     both = study(datasets=["glas", "la"], size=[64, 64], training_3d={"batch_labelled": 1})
-    flat, volume = trials(both, DEFAULTS, data)
+    flat, volume = trials(both, METHODS, data)
     assert (flat.size, flat.patch, flat.training.batch_labelled) == ([64, 64], None, 4)
     assert (volume.size, volume.patch, volume.training.batch_labelled) == (None, [112, 112, 80], 1)
 
@@ -122,18 +130,65 @@ def test_a_fingerprint_ignores_order_and_the_type_of_a_number():
 
 
 def test_variants_are_read_with_their_values():
-    assert parse_variant("cps") == ("cps", {})
-    assert parse_variant("ours[rounds=3,pretrain=false,inference=mean_k]") == (
+    assert parse_variant("cps") == ("cps", [], {})
+    assert parse_variant("ours[paper,rounds=3,pretrain=false,inference=mean_k]") == (
         "ours",
+        ["paper"],
         {"rounds": 3, "pretrain": False, "inference": "mean_k"},
     )
     assert split_outside_brackets("a, b[x=1,y=2],c") == ["a", "b[x=1,y=2]", "c"]
 
 
-@pytest.mark.parametrize("text", ["cps[weight]", "cps[weight=1", "cps[=1]", "cps[weight=]"])
+@pytest.mark.parametrize("text", ["cps[weight=1", "cps[=1]", "cps[weight=]"])
 def test_a_malformed_variant_is_refused(text):
     with pytest.raises(UserError, match="written method"):
         parse_variant(text)
+
+
+def test_a_word_sets_a_bundle_and_the_shortest_name_is_shown():
+    """Equal settings appear once, however they were typed."""
+    found = grid(
+        methods=[
+            "ours[authors]", "ours[rounds=3,weight=1]", "ours[authors,pretrain=false]",
+            "ours[paper]", "ours[paper,rounds=5]",
+        ]
+    )  # fmt: skip
+    assert [t.variant for t in found] == [
+        "ours[authors]", "ours[authors,pretrain=false]", "ours[rounds=3]", "ours",
+    ]  # fmt: skip
+    assert found[1].hyperparameters == {"rounds": 3, "pretrain": False, "weight": 1.0}
+    with pytest.raises(UserError, match=r'no bundle of ours "papers"; did you mean "paper"\?'):
+        grid(methods=["ours[papers]"])
+    with pytest.raises(UserError, match=r"written cps\[name=value,…\], got 'cps\[weight\]'"):
+        grid(methods=["cps[weight]"])
+
+
+def test_infinity_can_be_typed_as_it_is_shown():
+    (found,) = grid(methods=["cps[weight=inf]"])
+    assert found.hyperparameters["weight"] == float("inf")
+    assert found.variant == "cps[weight=inf]"
+
+
+def test_the_pretraining_counts_for_those_that_start_from_one_alone():
+    longer = dataclasses.replace(Study().pretraining, epochs=11)
+    for variant, differs in (("cps", False), ("ours[pretrain=false]", False), ("ours", True)):
+        one, other = grid(methods=[variant]), grid(methods=[variant], pretraining=longer)
+        assert (one[0].key != other[0].key) == differs
+        assert ("pretraining" in one[0].settings()) == differs
+        assert (one[0].pretraining is None) == (not differs)
+
+
+def test_volumes_are_pretrained_by_settings_of_their_own():
+    data = {"la": DataFacts("b", is_volume=True)}
+    (found,) = trials(
+        study(methods=["ours"], datasets=["la"], pretraining_3d={"batch": 1}), METHODS, data
+    )
+    assert found.pretraining.batch == 1
+    with pytest.raises(UserError, match=r"pretraining\.batch must be above 0"):
+        grid(methods=["ours"], pretraining=dataclasses.replace(Study().pretraining, batch=0))
+    with pytest.raises(UserError, match=r'pretraining\.steps_per_epoch is "images" or above 0'):
+        wrong = dataclasses.replace(Study().pretraining, steps_per_epoch="labelled")
+        grid(methods=["ours"], pretraining=wrong)
 
 
 def test_unknown_names_are_refused_with_the_nearest_one():

@@ -125,6 +125,14 @@ class TrialData(NamedTuple):
         return short_hash(sorted(self.labelled.ids))
 
 
+class Images(NamedTuple):
+    """The whole train pool without a mask: what a pretraining may see."""
+
+    unlabelled: Unlabelled
+    mean: Float[ndarray, "n c"]
+    std: Float[ndarray, "n c"]
+
+
 def short_hash(value: Any) -> str:
     """16 hexadecimal digits of plain values."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
@@ -241,6 +249,14 @@ def split_ids(manifest: Manifest, evaluate_on: str) -> tuple[list[str], list[str
     groups = [c.group if keeps else "" for c in manifest.cases if c.split == "train"]
     dev = splits.held_out(train, groups, DEV_SHARE, manifest.name, "dev")
     return [i for i in train if i not in dev], [i for i in train if i in dev]
+
+
+def for_pretraining(prepared: Prepared, *, evaluate_on: str) -> Images:
+    """All images of the train pool (without the development set, if that is evaluated)."""
+    ids = set(split_ids(prepared.manifest, evaluate_on)[0])
+    rows = [i for i, case in enumerate(prepared.manifest.cases) if case.id in ids]
+    indices = np.array(rows, dtype=np.int64)
+    return Images(Unlabelled(prepared.images, indices), prepared.mean, prepared.std)
 
 
 def for_trial(prepared: Prepared, *, ratio: float, seed: int, evaluate_on: str) -> TrialData:

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from benchmark.losses import cross_entropy
-from methods.cps import CPS, cross_supervision
+from benchmark.losses import cross_entropy, cross_supervision
+from methods.cps import CPS
 
 
 def pixel(*logits: float) -> torch.Tensor:
