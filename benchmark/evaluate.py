@@ -11,7 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from benchmark import distance, metrics
-from benchmark.data.pool import Labelled, TrialData
+from benchmark.data.pool import Images, Labelled, TrialData
 from benchmark.method import Method
 from benchmark.metrics import Counts
 
@@ -112,7 +112,8 @@ def pictures(
             x = images_to(device, data.evaluation.images[row[0]][None], data, row)
             shown = method.panel(x) if patch is None else _sliding_window(method.panel, x, patch)
             for name, values in shown.items():
-                found.setdefault(name, []).append(_picture(name, values[0].float(), data, row[0]))
+                picture = _picture(name, values[0].float(), data, int(row[0]))
+                found.setdefault(name, []).append(picture)
     return found
 
 
@@ -164,7 +165,7 @@ def _sliding_window(look: Callable[[Tensor], _Seen], x: Tensor, patch: list[int]
 def images_to(
     device: torch.device,
     images: UInt8[ndarray, "b *s c"],
-    data: TrialData,
+    data: TrialData | Images,
     rows: Int[ndarray, " b"],
 ) -> Float[Tensor, "b c *s"]:
     """Bytes of these rows, channels last → standardised floats on the device, channels first."""
