@@ -16,6 +16,7 @@ CHOICES = {
     "schedule": ("linear", "sigmoid"),
     "mask_start": ("zero", "background_onehot"),
     "mask_to_image": ("softmax", "raw"),
+    "image_to_mask": ("z_scores", "unit_range"),
     "mask_output": ("logits", "x0"),
     "pathways": ("separate", "shared_trunk"),
     "image_input": ("noisy_image", "pure_noise"),
@@ -48,8 +49,8 @@ BUNDLES = {"paper": _PAPER, "authors": _AUTHORS}
 
 PRETRAIN_PARAMETERS = (
     "reconstruction_target", "reconstruction_cap", "t_prime_max", "schedule", "time_steps",
-    "mask_start", "mask_noise", "mask_to_image", "mask_output", "pathways", "image_input",
-    "image_param",
+    "mask_start", "mask_noise", "mask_to_image", "image_to_mask", "mask_output", "pathways",
+    "image_input", "image_param",
 )  # fmt: skip
 
 # The paper's two (Fig. 4 and 5), and controls that it lacks: no round at all, and masks from the

@@ -11,11 +11,20 @@ class Pathways(nn.Module):
     """f_m: an image and a noisy mask → the mask; f_i: a noisy image and a mask → the noise in it.
 
     Two UNets of the run's widths (in the input the noised part comes first), or, if shared, one
-    with two heads. Both are told the time step of the noised part.
+    with two heads. Both are told the time step of the noised part. Images come in [-1, 1]; f_m sees
+    them `mask_image_gain` times as large.
     """
 
-    def __init__(self, build: NetworkBuilder, *, has_image: bool, is_shared: bool):
+    def __init__(
+        self,
+        build: NetworkBuilder,
+        *,
+        has_image: bool,
+        is_shared: bool,
+        mask_image_gain: float = 1.0,
+    ):
         super().__init__()
+        self.mask_image_gain = mask_image_gain
         channels = build.in_channels + build.classes
         self.masks = build(in_channels=channels, time_embedding=True)
         self.images = self.image_head = None
@@ -30,7 +39,7 @@ class Pathways(nn.Module):
         self, image: Float[Tensor, "b c *s"], noisy: Float[Tensor, "b k *s"], t: Int[Tensor, " b"]
     ) -> Float[Tensor, "b k *s"]:
         """f_m."""
-        return self.masks(torch.cat([noisy, image], 1), t)
+        return self.masks(torch.cat([noisy, self.mask_image_gain * image], 1), t)
 
     def image(
         self, noisy: Float[Tensor, "b c *s"], mask: Float[Tensor, "b k *s"], t: Int[Tensor, " b"]

@@ -1,7 +1,7 @@
 """Diffusion teacher-student: a denoising teacher and its student label for each other, in rounds.
 
     L = Σ over s ∈ {T, S} of S(m_s(x), y)   +   λ · (L_semi + L_align + L_rec) on x and on u
-    m_s = f_m^s(i, √(1-A_t) ν, t): a mask from an image and noise; i is the image in [-1, 1]
+    m_s = f_m^s(i, √(1-A_t) ν, t): a mask from an image i and noise ν of a random time t
     L_semi  = S(m_T, argmax m_S) + S(m_S, argmax m_T)
     R rounds from m_0 = m_T:  i_r = the image that f_i^T sees in (noised i, m_{r-1}, t'),
                               m_r = f_m^T(i_r, noise, t'')
@@ -15,9 +15,11 @@ Differs: ours[paper] and ours[authors] set what the paper says and what those sc
          of this list is this file's default. Masks are logits of the shared UNet at the width of
          every other method (theirs: UNets of 4 times its parameters). The reconstruction loss is
          the paper's, its weight of the noise's error capped at 5 (theirs: up to 24,777, or 1 on the
-         noise). Masks enter f_i, and images f_m, detached and in [-1, 1]. The student is tested,
-         from pure noise that depends on the trial's seed and the image alone (theirs: a random
-         time, unseeded, and the better of both networks on the test set)
+         noise). Masks enter f_i, and images f_m, detached. f_m sees images as z-scores, on the
+         scale of the noise beside them and as every other method's network does; f_i in [-1, 1],
+         where they are noised. The student is tested, from pure noise that depends on the trial's
+         seed and the image alone (theirs: a random time, unseeded, and the better of both networks
+         on the test set)
 Cost:    3 networks in training, 2 of the teacher (at 5 rounds 12 passes of x, 12 of u: teacher's
          masks 6, student's 1, teacher's images 5), 1 at test; before it 2 passes a step for the
          pretraining, shared by all trials of a seed
@@ -70,6 +72,7 @@ class DiffusionTeacherStudent(Method):
         mask_start: str = "zero",
         mask_noise: bool = True,
         mask_to_image: str = "softmax",
+        image_to_mask: str = "z_scores",
         mask_output: str = "logits",
         shared_noise: bool = False,
         pathways: str = "separate",
@@ -89,12 +92,17 @@ class DiffusionTeacherStudent(Method):
         self.reconstruction_cap, self.clip_x0 = reconstruction_cap, clip_x0
         self.t_prime_max, self.schedule, self.time_steps = t_prime_max, schedule, time_steps
         self.mask_start, self.mask_noise, self.mask_output = mask_start, mask_noise, mask_output
-        self.mask_to_image, self.shared_noise, self.pathways = mask_to_image, shared_noise, pathways
+        self.mask_to_image, self.image_to_mask = mask_to_image, image_to_mask
+        self.shared_noise, self.pathways = shared_noise, pathways
         self.pretrain, self.image_input, self.image_param = pretrain, image_input, image_param
         self.inference, self.tested = inference, tested
         options.check(self)
-        self.student = Pathways(build, has_image=False, is_shared=pathways == "shared_trunk")
-        self.teacher = Pathways(build, has_image=True, is_shared=pathways == "shared_trunk")
+        kind = {
+            "is_shared": pathways == "shared_trunk",
+            "mask_image_gain": IMAGE_RANGE if image_to_mask == "z_scores" else 1.0,
+        }
+        self.student = Pathways(build, has_image=False, **kind)
+        self.teacher = Pathways(build, has_image=True, **kind)
         self.noising = NoiseSchedule(BETAS[schedule](time_steps))
         self.classes = build.classes
         self._supervision = build.criterion if criterion == "run" else CRITERIA[criterion]

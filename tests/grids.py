@@ -45,11 +45,11 @@ class Grid:
     def ended(self) -> int:
         return self.process.wait(timeout=200)
 
-    def wait_for(self, pattern: str, seconds: float = 120) -> None:
-        """Until a log of a trial matches."""
+    def wait_for(self, pattern: str, seconds: float = 120, files: str = "trials/*/log.txt") -> None:
+        """Until a log matches."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            logs = self.folder.glob("trials/*/log.txt")
+            logs = self.folder.glob(files)
             if any(re.search(pattern, log.read_text()) for log in logs):
                 return
             assert self.process.poll() is None, self.output

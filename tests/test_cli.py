@@ -52,6 +52,44 @@ def test_a_dry_run_says_what_would_run_and_how_many_images_are_labelled(bench, t
     assert not (tmp_path / "results").exists()
 
 
+def variants(out: str) -> list[str]:
+    """Variants in the output of a dry run."""
+    return [line.split()[1].split("/")[0] for line in out.splitlines() if line.startswith("  ")]
+
+
+def test_an_ablation_expands_to_variants(bench):
+    words = (*TINY, "--seeds", "1", "--dry-run", "-v", "--preset", "cpu", "--datasets",
+             "phantom_glas")  # fmt: skip
+    expected = ["ours", "ours[pretrain=false]", *(f"ours[rounds={r}]" for r in (0, 1, 3, 10))]
+    _, out, _ = bench(*words, "--methods", "ours", "--ablation", "pretrain,rounds")
+    assert variants(out) == expected
+    assert "6 to run, after 1 pretraining without labels" in out
+    _, out, _ = bench(*words, "--methods", "cps,ours[rounds=2]", "--ablation", "pretrain")
+    assert variants(out) == ["cps", "ours[rounds=2]", "ours[pretrain=false,rounds=2]"]
+    words = tuple(w for w in words if w not in ("--methods", "supervised"))
+    _, out, _ = bench(*words, "--ablation", "mask_noise")  # those that have it, and none beside
+    assert variants(out) == ["ours", "ours[mask_noise=false]"]
+    code, _, err = bench(*words, "--ablation", "round")
+    assert code == 2 and 'did you mean "rounds"?' in err
+
+
+def test_one_cell_makes_the_pretraining_that_it_starts_from(bench, tmp_path):
+    words = (*TINY, "--seeds", "1", "--methods", "ours,ours[rounds=0]", "pretraining.epochs=1",
+             "pretraining.steps_per_epoch=2")  # fmt: skip
+    _, out, _ = bench(*words, "--dry-run", "-v")
+    keys = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+    assert "after 1 pretraining without labels" in out
+    _, out, _ = bench(*words, "--cell", keys[0])
+    assert "pretraining of ours/phantom_glas/seed 0 on cpu" in out
+    _, out, _ = bench(*words, "--cell", keys[1])
+    assert "pretraining of ours/phantom_glas/seed 0 on cpu" not in out
+    assert "starts from pretraining of ours/phantom_glas/seed 0" in out
+    (made,) = (tmp_path / "results" / "demo" / "pretrained").iterdir()
+    assert {f.name for f in made.iterdir() if f.name[0] != "."} == {
+        "history.csv", "log.txt", "record.json", "weights.safetensors",
+    }  # fmt: skip
+
+
 def test_single_cells_add_up_to_the_table(bench, tmp_path):
     keys = run_cells(bench)
     assert len(keys) == 2

@@ -52,7 +52,8 @@ OTHER = {  # another value of each hyper-parameter
     "reconstruction_target": "noise", "reconstruction_cap": "inf", "clip_x0": "false",
     "t_prime_max": "672", "schedule": "sigmoid", "time_steps": "100",
     "mask_start": "background_onehot", "mask_noise": "false", "mask_to_image": "raw",
-    "mask_output": "x0", "shared_noise": "true", "pathways": "shared_trunk",
+    "image_to_mask": "unit_range", "mask_output": "x0", "shared_noise": "true",
+    "pathways": "shared_trunk",
     "image_input": "pure_noise", "image_param": "x0", "inference": "mean_2", "tested": "teacher",
 }  # fmt: skip
 

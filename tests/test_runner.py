@@ -45,6 +45,30 @@ def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(data_root, tmp_p
     pd.testing.assert_frame_equal(again.table(), undisturbed, check_exact=True)
 
 
+@pytest.mark.parametrize("killed", ["worker", "driver"])
+def test_a_pretraining_that_is_killed_goes_on_to_the_same_numbers(killed, data_root, tmp_path):
+    """With the worker dies the stage's job, and the trial that needs it says so; then both run."""
+    words = ("--methods", "ours", "--seeds", "1", "pretraining.epochs=4",
+             "pretraining.steps_per_epoch=6")  # fmt: skip
+    whole = Grid(data_root, tmp_path / "whole", *words)
+    assert whole.ended() == 0, whole.output
+    assert "[1/2] pretraining of ours/phantom_glas/seed 0: 24 steps" in whole.output
+    broken = Grid(data_root, tmp_path / "broken", *words)
+    broken.wait_for("epoch 1/4", files="pretrained/*/log.txt")
+    victims = trial_workers(broken.process) if killed == "worker" else [broken.process]
+    for victim in victims:
+        victim.kill()
+    assert broken.ended() != 0
+    if killed == "worker":
+        assert "failed: pretraining of ours/phantom_glas/seed 0: the worker" in broken.output
+        assert "its pretraining of ours/phantom_glas/seed 0 failed" in broken.output
+    again = Grid(data_root, tmp_path / "broken", *words)
+    assert again.ended() == 0, again.output
+    (log,) = again.folder.glob("pretrained/*/log.txt")
+    assert "resumed after epoch" in log.read_text()
+    pd.testing.assert_frame_equal(again.table(), whole.table(), check_exact=True)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupted_grid_says_how_far_it_is_and_leaves_no_process(data_root, tmp_path, name):
     grid = Grid(data_root, tmp_path, "training.epochs=200")

@@ -1,7 +1,8 @@
 import pytest
 
 from benchmark import schedules
-from benchmark.fit import learning_rate, positions, steps_per_epoch
+from benchmark.batches import positions
+from benchmark.fit import learning_rate, steps_per_epoch
 from benchmark.study import Training
 
 

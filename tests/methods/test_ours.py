@@ -158,6 +158,20 @@ class NoisyInput(nn.Module):
         return method._mask(self.pathways, i, method._draw(i))
 
 
+@pytest.mark.parametrize(("option", "limit"), [("z_scores", 3.0), ("unit_range", 1.0)])
+def test_the_tested_network_sees_images_on_the_scale_of_every_other_method(
+    option, limit, make, batch
+):
+    """z-scores, cut off at 3; the noised mask comes first."""
+    method, x = make(image_to_mask=option), batch().x
+    x[0, 0] = 7.0
+    seen = []
+    method.student.masks.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    method(x)
+    torch.testing.assert_close(seen[0][:, method.classes :], x.clamp(-3, 3) / 3 * limit)
+    assert seen[0][0, method.classes].unique().item() == pytest.approx(limit)
+
+
 def test_without_rounds_it_is_cps_with_a_noisy_input(make, build, batch):
     """The same terms and gradients, to the last bit, as the other file computes them."""
     ours, cps = make(rounds=0, weight=2.0), CPS(build(), weight=2.0, consistency_on="both")
