@@ -48,13 +48,13 @@ def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(data_root, tmp_p
 @pytest.mark.parametrize("killed", ["worker", "driver"])
 def test_a_pretraining_that_is_killed_goes_on_to_the_same_numbers(killed, data_root, tmp_path):
     """With the worker dies the stage's job, and the trial that needs it says so; then both run."""
-    words = ("--methods", "ours", "--seeds", "1", "pretraining.epochs=4",
-             "pretraining.steps_per_epoch=6")  # fmt: skip
+    words = ("--methods", "ours", "--seeds", "1", "pretraining.epochs=8",
+             "pretraining.steps_per_epoch=30")  # fmt: skip
     whole = Grid(data_root, tmp_path / "whole", *words)
     assert whole.ended() == 0, whole.output
-    assert "[1/2] pretraining of ours/phantom_glas/seed 0: 24 steps" in whole.output
+    assert "[1/2] pretraining of ours/phantom_glas/seed 0: 240 steps" in whole.output
     broken = Grid(data_root, tmp_path / "broken", *words)
-    broken.wait_for("epoch 1/4", files="pretrained/*/log.txt")
+    broken.wait_for("epoch 2/8", files="pretrained/*/log.txt")
     victims = trial_workers(broken.process) if killed == "worker" else [broken.process]
     for victim in victims:
         victim.kill()
