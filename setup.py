@@ -12,12 +12,17 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 
+RESOURCES = (
+    ("datasets", "*.yaml"), ("results/published", "*.csv"), ("results/published", "*.yaml"),
+)  # fmt: skip
+
+
 class BuildWithResources(build_py):
     def run(self):
         super().run()
         if self.editable_mode:
             return
-        for folder, pattern in (("datasets", "*.yaml"), ("results/published", "*.csv")):
+        for folder, pattern in RESOURCES:
             target = Path(self.build_lib) / "benchmark" / "_resources" / folder
             target.mkdir(parents=True, exist_ok=True)
             files = sorted(Path(folder).glob(pattern))

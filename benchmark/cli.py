@@ -5,12 +5,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark import cli_data, cli_studies
+from benchmark import cli_data, cli_report, cli_studies
 from benchmark.cli_studies import DATA, RESULTS, DataRoot, ResultsRoot, Verbose
 from benchmark.errors import ExitCode, UserError, require_choice
 
@@ -22,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_report.app)
 app.add_typer(cli_studies.app)
 
 
@@ -116,7 +116,7 @@ def run(
         cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
         failed = session.run(plan, data_root, cluster)
     typer.echo()
-    _print_report(plan.folder, "text", cells={trial.cell for trial in plan.trials})
+    cli_report.print_table(plan.folder, {trial.cell for trial in plan.trials})
     typer.echo(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
     typer.echo(f"next:    {session.next_step(plan)}")
     if failed:
@@ -141,73 +141,6 @@ def _cluster(address, gpus_per_trial, max_concurrent, shard):
     if gpus_per_trial is not None and gpus_per_trial < 0:
         raise UserError(f"--gpus-per-trial must not be negative, got {gpus_per_trial}")
     return Cluster(address, gpus_per_trial, max_concurrent, f".ray{shard.suffix}")
-
-
-@app.command()
-def report(
-    study: Annotated[str | None, typer.Option(help="Study to report [the newest].")] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="text, markdown, latex, csv; several with commas.")
-    ] = "text",
-    selection: Annotated[
-        str, typer.Option(help="final (nothing chosen), or oracle (chosen on the test set).")
-    ] = "final",
-    aggregate: Annotated[str, typer.Option(help="pooled over pixels, or mean over each case.")] = (
-        "pooled"
-    ),
-    ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
-    costs: Annotated[
-        bool, typer.Option("--costs", help="Also parameters, operations, seconds, memory.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write files there instead of printing.")] = None,
-    results_root: ResultsRoot = RESULTS,
-    verbose: Verbose = False,
-) -> None:
-    """Tables of a study: mean and confidence interval over seeds."""
-    from benchmark import folders
-
-    name = folders.chosen_study(results_root, study)
-    if study is None:
-        typer.echo(f"study: {name} (the newest; --study names another)", err=True)
-    require_choice("--selection", selection, ("final", "oracle"))
-    require_choice("--aggregate", aggregate, ("pooled", "case"))
-    if not 0 < ci_level < 1:
-        raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
-    reading = {"selection": selection, "aggregate": aggregate, "ci_level": ci_level}
-    _print_report(results_root / name, form, out, with_costs=costs, **reading)
-
-
-def _print_report(
-    folder: Path,
-    form: str,
-    out: Path | None = None,
-    cells: set[str] | None = None,
-    with_costs: bool = False,
-    **reading,
-) -> None:
-    """The tables of a study; cells: keys without seed that they are limited to."""
-    from benchmark import results
-    from reports import tables
-
-    forms = [name.strip() for name in form.split(",")]
-    for name in forms:
-        require_choice("--format", name, tables.FORMATS)
-    rows = results.table(results.read_records(folder))
-    if cells is not None:
-        rows = rows[rows.cell.isin(cells)]
-    if rows.empty or not (rows.status == "done").any():
-        typer.echo(f"no finished trial in {folder} yet")
-        return
-    table = tables.build(rows, tables.Reading(**reading), with_costs=with_costs)
-    for name in forms:
-        text = tables.render(table, name)
-        if out is None:
-            typer.echo(text, nl=False)
-        else:
-            suffix = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv"}[name]
-            out.mkdir(parents=True, exist_ok=True)
-            results.write_atomically(out / f"table.{suffix}", text)
-            typer.echo(f"wrote {out / f'table.{suffix}'}")
 
 
 @app.command(name="list")

@@ -150,17 +150,22 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
     rows = []
     for record in records:
         fields = record.model_dump(exclude=set(_NOT_IN_TABLE))
-        rows.append({**fields, **record.metrics})
+        rows.append({**fields, "size": _size(record.settings), **record.metrics})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return pd.DataFrame(columns=[f for f in Record.model_fields if f not in _NOT_IN_TABLE])
     fields = [f for f in Record.model_fields if f not in _NOT_IN_TABLE]
-    others = [c for c in frame.columns if c not in fields and c not in _FIRST_METRICS]
+    others = [c for c in frame.columns if c not in {*fields, *_FIRST_METRICS, "size"}]
     at = fields.index("parameters")
     known = [c for c in _FIRST_METRICS if c in frame.columns]
-    frame = frame[[*fields[:at], *known, *sorted(others), *fields[at:]]]
+    frame = frame[[*fields[:at], *known, *sorted(others), "size", *fields[at:]]]
     order = ["dataset", "evaluate_on", "ratio", "variant", "seed", "key"]
     return frame.sort_values(order, ignore_index=True)
+
+
+def _size(settings: Mapping[str, Any]) -> str:
+    """Of the images, or of the patches of volumes, as the settings have it: 128x128."""
+    return "x".join(map(str, settings.get("size") or settings.get("patch") or []))
 
 
 def rebuild_csv(study_folder: Path) -> Path:

@@ -1,35 +1,31 @@
 """Rows of trials → one cell per (dataset, ratio, variant): mean and interval over seeds."""
 
-import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from numpy import ndarray
-from scipy import stats
+
+from reports.intervals import Interval, crossed_interval, t_interval
+
+Key = tuple[str, float, str]
+"""Dataset, labelled ratio, variant."""
 
 
-class Interval(NamedTuple):
-    """Mean of n values with the half width of its interval (NaN for n = 1)."""
+@dataclass(frozen=True)
+class Reading:
+    """Which of the stored figures a table shows."""
 
-    mean: float
-    half_width: float
-    n: int
+    selection: str = "final"  # final | oracle
+    aggregate: str = "pooled"  # pooled | case
+    ci_level: float = 0.90
+    ci: str = "seeds"  # what is drawn anew: seeds | cases | both
+    ddof: int = 1
 
-
-def t_interval(values: Float[ndarray, " n"], level: float = 0.90) -> Interval:
-    """Mean ± t₍₁₊level₎/₂, n₋₁ · s / √n, with the sample deviation s (ddof 1).
-
-    Equal values: half width 0 (scipy's own interval is NaN there). One value: NaN.
-    """
-    values = np.asarray(values, dtype=float)
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return Interval(mean, math.nan, n)
-    deviation = float(values.std(ddof=1))
-    return Interval(mean, float(stats.t.ppf((1 + level) / 2, n - 1)) * deviation / math.sqrt(n), n)
+    def column(self, metric: str) -> str:
+        """Name of the column in `results.csv`."""
+        prefix = "oracle_" if self.selection == "oracle" else ""
+        return f"{prefix}{metric}_{self.aggregate}"
 
 
 class Cost(NamedTuple):
@@ -45,7 +41,7 @@ class Cost(NamedTuple):
     """Peak, in MiB."""
 
 
-def costs(rows: pd.DataFrame) -> dict[tuple[str, float, str], Cost]:
+def costs(rows: pd.DataFrame) -> dict[Key, Cost]:
     """(dataset, ratio, variant) → what it takes."""
     measured = pd.DataFrame(
         {
@@ -105,7 +101,61 @@ def _newest(rows: pd.DataFrame, within: list[str], column: str) -> pd.DataFrame:
     return rows[rows[column] == last.reindex(rows.index)]
 
 
-def cells(rows: pd.DataFrame, column: str, level: float) -> dict[tuple[str, float, str], Interval]:
-    """(dataset, ratio, variant) → interval over seeds of a metric column."""
-    grouped = rows.groupby(["dataset", "ratio", "variant"])[column]
-    return {key: t_interval(values.to_numpy(), level) for key, values in grouped}
+def cells(
+    rows: pd.DataFrame, reading: Reading, metric: str, cases: pd.DataFrame | None = None
+) -> dict[Key, Interval]:
+    """(dataset, ratio, variant) → mean and interval of a metric, dc or ji.
+
+    cases: for intervals over cases; a line per trial and case with dataset, ratio, variant, seed,
+    case and the metric.
+    """
+    if reading.ci != "seeds":
+        return _crossed_cells(cases, reading, metric)
+    grouped = rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]
+    return {
+        key: t_interval(values.to_numpy(float), reading.ci_level, reading.ddof)
+        for key, values in grouped
+    }
+
+
+def _crossed_cells(cases: pd.DataFrame, reading: Reading, metric: str) -> dict[Key, Interval]:
+    found = {}
+    for key, lines in cases.groupby(["dataset", "ratio", "variant"]):
+        matrix = lines.pivot(index="seed", columns="case", values=metric).to_numpy(float)
+        crossed = crossed_interval(matrix, reading.ci_level)
+        found[key] = Interval(crossed.mean, getattr(crossed, reading.ci), len(matrix))
+    return found
+
+
+def by_seed(rows: pd.DataFrame, column: str) -> dict[tuple[str, float], pd.DataFrame]:
+    """(dataset, ratio) → values of a column: a line a seed, a column a variant; NaN if missing."""
+    return {
+        key: group.pivot(index="seed", columns="variant", values=column).astype(float)
+        for key, group in rows.groupby(["dataset", "ratio"])
+    }
+
+
+class Floor(NamedTuple):
+    """The better of the two trivial predictions on a dataset."""
+
+    name: str
+    """foreground or background: what is predicted everywhere."""
+    values: dict[str, float]
+    """Of dc and ji."""
+
+
+def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
+    """The floor of each dataset: a method below it has learnt nothing."""
+    found = {}
+    for dataset, trials in rows.groupby("dataset"):
+        first = trials.iloc[0]  # all trials of a dataset share them
+        column = f"all_{{}}_{{}}_{aggregate}"
+        name = max(("foreground", "background"), key=lambda n: first[column.format(n, "dc")])
+        values = {metric: float(first[column.format(name, metric)]) for metric in ("dc", "ji")}
+        found[dataset] = Floor(name, values)
+    return found
+
+
+def ordered(variants: Iterable[str]) -> list[str]:
+    """The baseline first, then by name."""
+    return sorted(set(variants), key=lambda name: (name != "supervised", name))

@@ -1,270 +1,166 @@
-"""The comparison table as text, Markdown, LaTeX and CSV. Frames in, strings out."""
+"""The main table: rows grouped by labelled ratio, DC and JI of each dataset, as papers print it."""
 
-import csv
-import io
 import math
-from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
 
 import pandas as pd
 
-from reports.aggregate import Cost, Interval, cells, comparable, costs
+from reports import comparisons
+from reports.aggregate import Cost, Floor, Key, Reading, cells, costs, floors, ordered
+from reports.footers import cost_notes, notes
+from reports.intervals import Interval, interquartile_mean
+from reports.sheet import NOTHING, Cell, Head, Place, Sheet, mean_and_width, percent
 
-FORMATS = ("text", "markdown", "latex", "csv")
-_METRICS = (("DC", "dc"), ("JI", "ji"))
+METRICS = (("DC", "dc"), ("JI", "ji"))
 _COSTS = ("M param.", "GFLOP/step", "s/step", "MiB")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Which of the stored figures a table shows."""
+def main(
+    rows: pd.DataFrame,
+    reading: Reading,
+    *,
+    with_costs: bool = False,
+    cases: pd.DataFrame | None = None,
+    left_out: list[str] | None = None,
+) -> Sheet:
+    """The table of comparable trials. Its first row is the better trivial prediction.
 
-    selection: str = "final"  # final | oracle
-    aggregate: str = "pooled"  # pooled | case
-    ci_level: float = 0.90
-
-    def column(self, metric: str) -> str:
-        """Name of the column in `results.csv`."""
-        prefix = "oracle_" if self.selection == "oracle" else ""
-        return f"{prefix}{metric}_{self.aggregate}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Labels and intervals by row and column, before any formatting."""
-
-    datasets: list[str]
-    rows: list[tuple[str, str, dict[tuple[str, str], Interval]]]
-    """(ratio, variant, {(dataset, metric): interval})"""
-    full_n: int
-    footer: list[str]
-    costs: list[dict[str, Cost]]
-    """Of each row by dataset; all empty unless asked for."""
-
-    @property
-    def has_costs(self) -> bool:
-        return any(self.costs)
-
-
-def build(trials: pd.DataFrame, reading: Reading, *, with_costs: bool = False) -> Table:
-    """The table of all done trials: rows grouped by labelled ratio, DC and JI of each dataset.
-
-    Its first row is the better trivial prediction of each dataset. with_costs: also what a trial
-    of each row takes.
+    with_costs: also what a trial of each row takes; cases: see `aggregate.cells`; left_out: what
+    the table does not show, for its footer.
     """
-    rows, left_out = comparable(trials)
     datasets = sorted(rows.dataset.unique())
-    values = {
-        metric: cells(rows, reading.column(metric), reading.ci_level) for _, metric in _METRICS
-    }
-    floor, floor_cells = _floor(rows, datasets, reading)
+    values = {metric: cells(rows, reading, metric, cases) for _, metric in METRICS}
+    families = comparisons.against_best(rows, reading)
+    marks = _Marks(values, families)
+    full_n = max(interval.n for interval in values["dc"].values())
     taken = costs(rows) if with_costs else {}
-    lines, line_costs = [("", floor, floor_cells)], [{}]
+    floor = floors(rows, reading.aggregate)
+    lines = [_floor_row(floor, datasets, with_costs)]
     for ratio in sorted(rows.ratio.unique()):
-        variants = rows[rows.ratio == ratio].variant.unique()
-        for variant in sorted(variants, key=lambda name: (name != "supervised", name)):
-            found = {
-                (dataset, metric): values[metric][dataset, ratio, variant]
-                for dataset in datasets
-                for _, metric in _METRICS
-                if (dataset, ratio, variant) in values[metric]
-            }
-            lines.append((f"{100 * ratio:g} %", variant, found))
-            keys = [(dataset, ratio, variant) for dataset in datasets]
-            line_costs.append({key[0]: taken[key] for key in keys if key in taken})
-    counts = [interval.n for _, _, found in lines[1:] for interval in found.values()]
-    full_n = max(counts, default=0)
-    footer = _footer(rows, reading, full_n) + left_out
-    if with_costs:
-        footer.append(
-            "costs: parameters of all networks in training; operations and seconds of a step, "
-            "forward and backward; peak memory; medians over seeds"
-        )
-    return Table(datasets, lines, full_n, footer, line_costs)
-
-
-def _floor(
-    rows: pd.DataFrame, datasets: list[str], reading: Reading
-) -> tuple[str, dict[tuple[str, str], Interval]]:
-    """Name and cells of the row of trivial predictions."""
-    names, found = {}, {}
-    for dataset in datasets:
-        first = rows[rows.dataset == dataset].iloc[0]  # all trials of a dataset share them
-        column = f"all_{{}}_dc_{reading.aggregate}"
-        names[dataset] = max(("foreground", "background"), key=lambda n: first[column.format(n)])
-        for _, metric in _METRICS:
-            value = first[f"all_{names[dataset]}_{metric}_{reading.aggregate}"]
-            found[dataset, metric] = Interval(float(value), math.nan, 0)
-    if len(set(names.values())) == 1:
-        return f"floor: all {names[datasets[0]]}", found
-    return "floor: " + ", ".join(f"{d} all {n}" for d, n in names.items()), found
-
-
-def _footer(rows: pd.DataFrame, reading: Reading, full_n: int) -> list[str]:
-    selection = {
-        "final": "final step, argmax (nothing chosen on the evaluation set)",
-        "oracle": "ORACLE: best epoch and threshold chosen on the evaluation set itself",
-    }[reading.selection]
-    aggregate = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
-    lines = [
-        f"DC and JI in %, mean ± {100 * reading.ci_level:g} % t half-width over seeds, "
-        f"n = {full_n} unless given in brackets",
-        f"selection: {selection}; aggregation: {aggregate}",
-    ]
-    sets = sorted(set(rows.evaluate_on))
-    sizes = rows.groupby("dataset").n_test.max()
-    evaluated = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
-    lines.append(
-        f"evaluated on: {'/'.join(sets)} ({evaluated} images); presets: {_list(rows.preset)}"
+        for variant in ordered(rows[rows.ratio == ratio].variant):
+            line = [Cell(percent(ratio), float(ratio)), Cell(variant)]
+            for dataset in datasets:
+                for _, metric in METRICS:
+                    line.append(marks.cell((dataset, ratio, variant), metric, full_n))
+            if with_costs:
+                for dataset in datasets:
+                    line += _cost_cells(taken.get((dataset, ratio, variant)))
+            lines.append(line)
+    return Sheet(
+        name="table",
+        title="Mean Dice (DC) and Jaccard (JI)",
+        heads=_heads(datasets, with_costs),
+        rows=lines,
+        data=_data(rows, reading, values, floor, taken),
+        footer=[
+            *notes(rows, reading, full_n, floor),
+            *marks.legend(),
+            *comparisons.describe(families.values(), "from the best"),
+            *(left_out or []),
+            *(cost_notes() if with_costs else []),
+        ],
     )
-    budgets = rows.groupby(["dataset", "ratio"]).steps.nunique()
-    if (budgets > 1).any():
-        lines.append("the number of training steps differs between methods (column steps)")
-    partial = rows[rows.data_partial.fillna("") != ""]
-    for name, note in partial.groupby("dataset").data_partial.first().items():
-        lines.append(f"{name} is not the dataset as published: {note}")
-    if rows.dataset.str.startswith("phantom_").any():
-        lines.append("phantoms are invented images: this is no ranking of methods")
-    if rows.code_version.nunique() > 1:
-        lines.append(f"made with several code versions: {_list(rows.code_version)}")
-    return lines
 
 
-def _list(values: pd.Series) -> str:
-    return ", ".join(sorted(set(values)))
+class _Marks:
+    """Which figures are best, second, and not distinguishable from the best."""
+
+    def __init__(
+        self,
+        values: dict[str, dict[Key, Interval]],
+        families: dict[tuple[str, float], list[comparisons.Comparison]],
+    ):
+        self._values = values
+        self._places: dict[tuple[str, Key], Place] = {}
+        for metric, found in values.items():
+            for group in {key[:2] for key in found}:
+                keys = sorted((k for k in found if k[:2] == group), key=lambda k: -found[k].mean)
+                if len(keys) > 1:
+                    self._places |= {(metric, keys[0]): Place.BEST}
+                if len(keys) > 2:
+                    self._places |= {(metric, keys[1]): Place.SECOND}
+        self._tied = {
+            c.key
+            for family in families.values()
+            for c in family
+            if c.is_tested and not c.is_significant
+        }
+
+    def cell(self, key: Key, metric: str, full_n: int) -> Cell:
+        interval = self._values[metric].get(key)
+        if interval is None:
+            return NOTHING
+        text = mean_and_width(interval.mean, interval.half_width)
+        if interval.n < full_n or interval.n == 1:
+            text += f" (n={interval.n})"
+        place = self._places.get((metric, key), Place.NONE)
+        return Cell(text, interval.mean, place, metric == "dc" and key in self._tied)
+
+    def legend(self) -> list[str]:
+        if not self._places:
+            return []
+        tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
+        return [f"best and second best mean of each dataset and ratio are marked{tied}"]
 
 
-def number(value: float, half_width: float = math.nan) -> tuple[str, str]:
-    """Percentages of a mean and its half width, half-even: the width to 2 significant digits.
-
-    Never more than two decimals nor fewer than one: (0.8460, 0.00365) → ("84.60", "0.36").
-    """
-    if math.isnan(half_width):
-        return _rounded(value, 2), ""
-    decimals = 2 if 100 * half_width < 0.995 else 1
-    return _rounded(value, decimals), _rounded(half_width, decimals)
-
-
-def _rounded(value: float, decimals: int) -> str:
-    # Through the shortest decimal that stands for the float: 0.125 is a tie, 0.1249999 is not.
-    exact = Decimal(repr(float(value))) * 100
-    return str(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN))
+def _floor_row(floor: dict[str, Floor], datasets: list[str], with_costs: bool) -> list[Cell]:
+    kinds = {floor[dataset].name for dataset in datasets}
+    name = f"all {kinds.pop()}" if len(kinds) == 1 else "all foreground or background"
+    line = [Cell("", 0.0), Cell(f"floor: {name}")]
+    for dataset in datasets:
+        for _, metric in METRICS:
+            value = floor[dataset].values[metric]
+            line.append(Cell(mean_and_width(value), value))
+    return line + [NOTHING] * (len(_COSTS) * len(datasets) if with_costs else 0)
 
 
-def _cell(interval: Interval | None, full_n: int, plus_minus: str) -> str:
-    if interval is None:
-        return "–"
-    mean, half_width = number(interval.mean, interval.half_width)
-    text = f"{mean}{plus_minus}{half_width}" if half_width else mean
-    return f"{text} (n={interval.n})" if 0 < interval.n < full_n or interval.n == 1 else text
-
-
-def _grid(table: Table, plus_minus: str) -> list[list[str]]:
-    grid, previous = [], None
-    for (ratio, variant, found), taken in zip(table.rows, table.costs, strict=True):
-        figures = [
-            _cell(found.get((dataset, metric)), table.full_n, plus_minus)
-            for dataset in table.datasets
-            for _, metric in _METRICS
-        ]
-        if table.has_costs:
-            figures += [text for d in table.datasets for text in _cost(taken.get(d))]
-        grid.append([ratio if ratio != previous else "", variant, *figures])
-        previous = ratio
-    return grid
-
-
-def _cost(cost: Cost | None) -> list[str]:
+def _cost_cells(cost: Cost | None) -> list[Cell]:
     if cost is None:
-        return ["–"] * len(_COSTS)
+        return [NOTHING] * len(_COSTS)
     figures = (cost.parameters / 1e6, cost.flops / 1e9, cost.seconds, cost.memory)
     formats = ("{:.2f}", "{:.3g}", "{:.3g}", "{:.0f}")
-    texts = zip(figures, formats, strict=True)
-    return ["–" if math.isnan(figure) else form.format(figure) for figure, form in texts]
-
-
-def _heads(table: Table) -> list[str]:
-    figures = [f"{dataset} {label}" for dataset in table.datasets for label, _ in _METRICS]
-    if table.has_costs:
-        prefix = "{} {}" if len(table.datasets) > 1 else "{1}"
-        figures += [prefix.format(dataset, c) for dataset in table.datasets for c in _COSTS]
-    return ["labelled", "method", *figures]
-
-
-def as_text(table: Table) -> str:
-    """Aligned columns and the footer, for a terminal."""
-    lines = [_heads(table), *_grid(table, " ± ")]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-
-    def row(line: list[str]) -> str:
-        left = [cell.ljust(width) for cell, width in zip(line[:2], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
-        return "  ".join(left + right).rstrip()
-
-    body = [row(lines[0]), "  ".join("-" * width for width in widths), *map(row, lines[1:])]
-    return "\n".join([*body, "", *table.footer]) + "\n"
-
-
-def as_markdown(table: Table) -> str:
-    """A pipe table and the footer."""
-    heads = _heads(table)
-    rule = ["---", "---", *["---:"] * (len(heads) - 2)]
-    lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *_grid(table, " ± "))]
-    return "\n".join([*lines, "", *(f"{line}  " for line in table.footer)]) + "\n"
-
-
-def as_latex(table: Table) -> str:
-    """A tabular for the package booktabs; the footer as comments."""
-    blocks = [[label for label, _ in _METRICS]] * len(table.datasets)
-    spans = list(table.datasets)
-    if table.has_costs:
-        blocks += [list(_COSTS)] * len(table.datasets)
-        spans += [f"costs of {name}" for name in table.datasets]
-    columns = "ll" + "r" * sum(map(len, blocks))
-    lines = [
-        *(f"% {line}" for line in table.footer),
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
+    return [
+        NOTHING if math.isnan(figure) else Cell(form.format(figure), float(figure))
+        for figure, form in zip(figures, formats, strict=True)
     ]
-    heads, rules, first = ["", ""], [], 3
-    for name, block in zip(spans, blocks, strict=True):
-        last = first + len(block) - 1
-        heads.append(rf"\multicolumn{{{len(block)}}}{{c}}{{{latex_escape(name)}}}")
-        rules.append(rf"\cmidrule(lr){{{first}-{last}}}")
-        first = last + 1
-    labels = ["labelled", "method", *(label for block in blocks for label in block)]
-    lines += [" & ".join(heads) + r" \\", " ".join(rules), " & ".join(labels) + r" \\"]
-    for i, (ratio, variant, *figures) in enumerate(_grid(table, r" $\pm$ ")):
-        if i == 0 or ratio:
-            lines.append(r"\midrule")
-        figures = [figure.replace("–", "--") for figure in figures]
-        lines.append(" & ".join([latex_escape(ratio), latex_escape(variant), *figures]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it stands; "5 %" keeps its number and sign together."""
-    for character in "&%$#_{}":
-        text = text.replace(character, "\\" + character)
-    return text.replace(r" \%", r"\,\%")
+def _heads(datasets: list[str], with_costs: bool) -> list[Head]:
+    heads = [Head("labelled"), Head("method")]
+    heads += [Head(label, dataset) for dataset in datasets for label, _ in METRICS]
+    if with_costs:
+        of = [f"costs of {dataset}" for dataset in datasets] if len(datasets) > 1 else [""]
+        heads += [Head(label, group) for group in of for label in _COSTS]
+    return heads
 
 
-def as_csv(table: Table) -> str:
-    """One line per cell in full precision: dataset, labelled ratio, method, metric, mean, …"""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["dataset", "labelled", "method", "metric", "mean", "ci_half_width", "n"])
-    for (ratio, variant, found), taken in zip(table.rows, table.costs, strict=True):
-        for (dataset, metric), (mean, half, n) in found.items():
-            writer.writerow(
-                [dataset, ratio, variant, metric, mean, "" if math.isnan(half) else half, n]
-            )
-        for dataset, cost in taken.items():
-            for name, value in cost._asdict().items():
-                writer.writerow([dataset, ratio, variant, name, value, "", ""])
-    return out.getvalue()
-
-
-def render(table: Table, form: str) -> str:
-    """The table in one of `FORMATS`."""
-    return {"text": as_text, "markdown": as_markdown, "latex": as_latex, "csv": as_csv}[form](table)
+def _data(
+    rows: pd.DataFrame,
+    reading: Reading,
+    values: dict[str, dict[Key, Interval]],
+    floor: dict[str, Floor],
+    taken: dict[Key, Cost],
+) -> pd.DataFrame:
+    """One line a figure, in full precision."""
+    lines = []
+    for dataset, best in floor.items():
+        for metric, value in best.values.items():
+            line = {"dataset": dataset, "method": f"floor: all {best.name}", "metric": metric}
+            lines.append(line | {"mean": value, "n": 0})
+    for metric, found in values.items():
+        groups = dict(list(rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]))
+        for (dataset, ratio, variant), (mean, half_width, n) in found.items():
+            runs = groups[dataset, ratio, variant].to_numpy(float)
+            lines.append(
+                {
+                    "dataset": dataset, "ratio": ratio, "method": variant, "metric": metric,
+                    "mean": mean, "ci_half_width": half_width, "n": n,
+                    "deviation": float(runs.std(ddof=1)) if n > 1 else math.nan,
+                    "interquartile_mean": interquartile_mean(runs),
+                    "min": float(runs.min()), "max": float(runs.max()),
+                }
+            )  # fmt: skip
+    for (dataset, ratio, variant), cost in taken.items():
+        for name, value in cost._asdict().items():
+            line = {"dataset": dataset, "ratio": ratio, "method": variant, "metric": name}
+            lines.append(line | {"mean": value})
+    return pd.DataFrame(lines).astype({"n": "Int64"})

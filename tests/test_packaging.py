@@ -43,6 +43,8 @@ def test_a_wheel_holds_the_cards_the_presets_and_the_published_numbers(source, t
     assert len(cards) == 8 and cards <= names
     assert len(presets) == 5 and presets <= names
     assert "benchmark/_resources/results/published/arxiv_2504.01547v2.csv" in names
+    assert "benchmark/_resources/results/published/arxiv_2504.01547v2.yaml" in names
+    assert {"reports/page.html.jinja", "reports/figures.mplstyle"} <= names
     assert {"methods/cps.py", "reports/tables.py", "benchmark/data/prepare.py"} <= names
     assert not any(name.startswith(("datasets/", "results/", "tests/")) for name in names)
 

@@ -1,72 +1,41 @@
 """The table of worked numbers: C1 of the statistics, 84.60 ± 0.36."""
 
+import io
+import shutil
+import subprocess
+
 import pandas as pd
 import pytest
 
-from reports import tables
-from tests.reports.test_aggregate import A, B
-
-FLOORS = {
-    "all_background_dc_pooled": 0.0, "all_background_ji_pooled": 0.0,
-    "all_background_dc_case": 0.0, "all_background_ji_case": 0.0,
-    "all_foreground_dc_pooled": 0.661, "all_foreground_ji_pooled": 0.4937,
-    "all_foreground_dc_case": 0.642, "all_foreground_ji_case": 0.5,
-}  # fmt: skip
+from reports import render, tables
+from reports.aggregate import Reading
+from reports.sheet import Sheet, number, signed
+from tests.reports import worked
+from tests.reports.worked import A, B
 
 
 def trials() -> pd.DataFrame:
-    rows = []
-    for variant, values in (("ours", A), ("cps", B[:9]), ("supervised", B[:1])):
-        for seed, value in enumerate(values):
-            rows.append(
-                {
-                    "status": "done",
-                    "error": "",
-                    "dataset": "glas",
-                    "ratio": 0.2,
-                    "variant": variant,
-                    "seed": seed,
-                    "evaluate_on": "test",
-                    "data_hash": "d",
-                    "cell": variant,
-                    "preset": "cpu",
-                    "finished_at": "2026-01-01",
-                    "n_test": 60,
-                    "data_partial": "60 of 80 test cases",
-                    "code_version": "0.1.0",
-                    "dc_pooled": value,
-                    "ji_pooled": value - 0.1,
-                    "dc_case": value - 0.2,
-                    "ji_case": value - 0.3,
-                    "oracle_dc_pooled": value + 0.1,
-                    "oracle_ji_pooled": value,
-                    "oracle_dc_case": value,
-                    "oracle_ji_case": value,
-                    "steps": 250,
-                }
-                | FLOORS
-            )
-    return pd.DataFrame(rows)
+    return worked.trials(ours=A, cps=B[:9], supervised=B[:1])
 
 
-def table(**reading) -> tables.Table:
-    return tables.build(trials(), tables.Reading(**reading))
+def table(**reading) -> Sheet:
+    return tables.main(trials(), Reading(**reading))
 
 
 def test_the_markdown_table():
     """cps has nine seeds: mean .8401111, s = .0048654, t(.95, 8) = 1.8595480, h = .0030158."""
-    assert tables.as_markdown(table()).splitlines()[:6] == [
+    assert render.as_markdown(table()).splitlines()[:6] == [
         "| labelled | method | glas DC | glas JI |",
         "| --- | --- | ---: | ---: |",
         "|  | floor: all foreground | 66.10 | 49.37 |",
         "| 20 % | supervised | 83.62 (n=1) | 73.62 (n=1) |",
-        "|  | cps | 84.01 ± 0.30 (n=9) | 74.01 ± 0.30 (n=9) |",
-        "|  | ours | 84.60 ± 0.36 | 74.60 ± 0.36 |",
+        "|  | cps | <u>84.01 ± 0.30 (n=9)</u> | <u>74.01 ± 0.30 (n=9)</u> |",
+        "|  | ours | **84.60 ± 0.36** | **74.60 ± 0.36** |",
     ]
 
 
 def test_the_latex_table():
-    lines = tables.as_latex(table()).splitlines()
+    lines = render.as_latex(table()).splitlines()
     assert lines[lines.index(r"\toprule") :] == [
         r"\toprule",
         r" &  & \multicolumn{2}{c}{glas} \\",
@@ -76,28 +45,106 @@ def test_the_latex_table():
         r" & floor: all foreground & 66.10 & 49.37 \\",
         r"\midrule",
         r"20\,\% & supervised & 83.62 (n=1) & 73.62 (n=1) \\",
-        r" & cps & 84.01 $\pm$ 0.30 (n=9) & 74.01 $\pm$ 0.30 (n=9) \\",
-        r" & ours & 84.60 $\pm$ 0.36 & 74.60 $\pm$ 0.36 \\",
+        r" & cps & \underline{84.01 $\pm$ 0.30 (n=9)} & \underline{74.01 $\pm$ 0.30 (n=9)} \\",
+        r" & ours & \textbf{84.60 $\pm$ 0.36} & \textbf{74.60 $\pm$ 0.36} \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    assert tables.latex_escape("cps[weight_x=1] & 5 %") == r"cps[weight\_x=1] \& 5\,\%"
+    assert render.latex_escape("cps[weight_x=1] & 5 %") == r"cps[weight\_x=1] \& 5\,\%"
+
+
+def test_not_distinguishable_from_the_best_is_marked():
+    """A gains .0001 in three seeds of ten: p = .25. B is told apart: p = .0039, Holm .0078."""
+    close = A - 1e-4 * (B > 0.84)
+    sheet = tables.main(worked.trials(ours=A, close=close, cps=B), Reading())
+    assert "| 20 % | close | <u>84.60 ± 0.36</u><sup>≈</sup> |" in render.as_markdown(sheet)
+    assert r"20\,\% & close & \underline{84.60 $\pm$ 0.36}$^{\approx}$ &" in render.as_latex(sheet)
+    lines = render.as_text(sheet).splitlines()
+    for line, figure in zip(lines[3:6], ("60 ± 0.36+≈", "97 ± 0.28  ", "60 ± 0.36* "), strict=True):
+        assert figure in line
+    footer = " / ".join(sheet.footer)
+    assert "≈ DC not distinguishable from the best" in footer
+    assert "Holm over 2 comparisons" in footer and "could be reached 0.0039" in footer
+
+
+def test_marks_need_a_second_method_and_tests_need_six_pairs():
+    alone = tables.main(worked.trials(ours=A), Reading())
+    assert "**" not in render.as_markdown(alone) and "best" not in " ".join(alone.footer)
+    assert "not tested: 9 pairs" not in " ".join(table().footer)
+    few = tables.main(worked.trials(ours=A[:3], cps=B[:3]), Reading())
+    assert "from the best are not tested: 3 pairs of seeds at most, 6 are needed" in " ".join(
+        few.footer
+    )
 
 
 def test_the_csv_table_has_full_precision():
-    lines = tables.as_csv(table()).splitlines()
-    assert lines[0] == "dataset,labelled,method,metric,mean,ci_half_width,n"
-    assert lines[1] == "glas,,floor: all foreground,dc,0.661,,0"
-    dataset, labelled, method, metric, mean, half_width, n = lines[7].split(",")
-    assert (dataset, labelled, method, metric, n) == ("glas", "20 %", "ours", "dc", "10")
-    assert float(mean) == pytest.approx(0.8460, abs=1e-9)
-    assert float(half_width) == pytest.approx(0.0036469274, abs=1e-9)
+    lines = render.as_csv(table()).splitlines()
+    heads = "dataset,method,metric,mean,n,ratio,ci_half_width,deviation,interquartile_mean,min,max"
+    assert lines[0] == heads
+    assert lines[1] == "glas,floor: all foreground,dc,0.661,0,,,,,,"
+    frame = pd.read_csv(io.StringIO(render.as_csv(table())))
+    ((mean, half, deviation, middle, low, high),) = frame[
+        (frame.method == "ours") & (frame.metric == "dc")
+    ][["mean", "ci_half_width", "deviation", "interquartile_mean", "min", "max"]].to_numpy()
+    assert (mean, half, deviation) == pytest.approx((0.846, 0.0036469274, 0.0062912638), abs=1e-9)
+    assert (middle, low, high) == pytest.approx((0.8460833333, 0.8367, 0.8556))
 
 
 def test_text_columns_are_aligned():
-    lines = tables.as_text(table()).splitlines()[:6]
+    lines = render.as_text(table()).splitlines()[:6]
     assert lines[1].replace(" ", "") == "-" * len(lines[1].replace(" ", ""))
-    assert lines[5].endswith("74.60 ± 0.36") and len(lines[5]) == len(lines[1])
+    assert lines[5].endswith("74.60 ± 0.36*") and len(lines[5]) == len(lines[1])
+    assert lines[4].endswith("74.01 ± 0.30 (n=9)+")
+
+
+def test_runs_that_learnt_nothing_are_named():
+    rows = worked.trials(ours=A, cps=[0.5, 0.661, 0.9])
+    assert (
+        "runs at or below the floor in DC: cps/glas/20 % (2 of 3)"
+        in tables.main(rows, Reading()).footer
+    )
+
+
+def test_intervals_over_cases():
+    """The worked matrix of three seeds and four cases: .8225 ± .0612, .1061, .1050."""
+    matrix = [[0.90, 0.80, 0.70, 0.88], [0.94, 0.83, 0.75, 0.92], [0.87, 0.78, 0.66, 0.84]]
+    cases = pd.DataFrame(
+        [
+            {"dataset": "glas", "ratio": 0.2, "variant": "ours", "seed": seed, "case": f"c{case}",
+             "dc": value, "ji": value}
+            for seed, line in enumerate(matrix)
+            for case, value in enumerate(line)
+        ]
+    )  # fmt: skip
+    rows = worked.trials(ours=[0.8, 0.8, 0.8])
+    for ci, width in (("cases", "10.6"), ("both", "10.5")):
+        reading = Reading(aggregate="case", ci=ci)
+        sheet = tables.main(rows, reading, cases=cases)
+        assert f"| 82.3 ± {width} |" in render.as_markdown(sheet)
+        assert "over" in sheet.footer[0] and "cases" in sheet.footer[0]
+
+
+def test_what_this_literature_computes_on_request():
+    """Oracle, pooled, deviation over n: 94.60 ± .3460 instead of 84.60 ± .3647."""
+    sheet = table(selection="oracle", ddof=0)
+    assert "**94.60 ± 0.35**" in render.as_markdown(sheet)
+    assert "ddof 0" in sheet.footer[0] and "ORACLE" in sheet.footer[1]
+
+
+@pytest.mark.slow
+def test_a_real_tex_prints_the_table(tmp_path):
+    if not (tex := shutil.which("pdflatex")):
+        pytest.skip("there is no pdflatex here (Debian: texlive-latex-recommended)")
+    rows = trials().assign(dataset="my_data & more", variant=lambda f: f.variant + "[a_b=0.5]")
+    body = render.as_latex(tables.main(rows, Reading()))
+    page = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + body
+    (tmp_path / "page.tex").write_text(page + r"\end{document}")
+    done = subprocess.run(
+        [tex, "-halt-on-error", "-interaction=nonstopmode", "page.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "page.pdf").stat().st_size > 1000
 
 
 def test_the_footer_names_estimator_selection_aggregation_and_what_is_partial():
@@ -114,14 +161,14 @@ def test_unequal_budgets_are_said():
     unequal = trials()
     unequal.loc[unequal.variant == "ours", "steps"] = 1000
     assert "training steps differs between methods" in " ".join(
-        tables.build(unequal, tables.Reading()).footer
+        tables.main(unequal, Reading()).footer
     )
     assert "steps" not in " ".join(table().footer)
 
 
 def test_selection_and_aggregate_choose_the_columns():
-    assert "94.60" in tables.as_markdown(table(selection="oracle"))
-    per_case = tables.as_markdown(table(aggregate="case"))
+    assert "94.60" in render.as_markdown(table(selection="oracle"))
+    per_case = render.as_markdown(table(aggregate="case"))
     assert "64.60" in per_case and "64.20" in per_case  # ours; the floor per case
 
 
@@ -138,7 +185,7 @@ def test_selection_and_aggregate_choose_the_columns():
     ],
 )
 def test_numbers_are_rounded_half_even_to_two_digits_of_the_width(mean, half_width, expected):
-    assert tables.number(mean, half_width) == expected
+    assert number(mean, half_width) == expected
 
 
 def test_costs_are_medians_and_stand_beside_the_figures():
@@ -147,11 +194,35 @@ def test_costs_are_medians_and_stand_beside_the_figures():
     rows["parameters"], rows["flops_per_step"] = 1_813_762, 4.414e9
     rows["seconds_train"] = [25.0 * (i + 1) for i in range(n)]  # 250 steps: .1, .2, … a step
     rows["peak_memory_mib"] = None
-    made = tables.build(rows, tables.Reading(), with_costs=True)
-    lines = tables.as_markdown(made).splitlines()
+    made = tables.main(rows, Reading(), with_costs=True)
+    lines = render.as_markdown(made).splitlines()
     assert lines[0].endswith("| M param. | GFLOP/step | s/step | MiB |")
     assert lines[2].endswith("| – | – | – | – |")  # the floor costs nothing
-    assert lines[5].endswith("| 74.60 ± 0.36 | 1.81 | 4.41 | 0.55 | – |")  # ours: .1 … 1.0
-    assert r"\multicolumn{4}{c}{costs of glas} \\" in tables.as_latex(made)
-    assert "glas,20 %,ours,seconds,0.55,," in tables.as_csv(made)
+    assert lines[5].endswith("| **74.60 ± 0.36** | 1.81 | 4.41 | 0.55 | – |")  # ours: .1 … 1.0
+    assert r"DC & JI & M param. & GFLOP/step & s/step & MiB \\" in render.as_latex(made)
+    frame = made.data[(made.data.method == "ours") & (made.data.metric == "seconds")]
+    assert frame["mean"].tolist() == [pytest.approx(0.55)]
     assert "medians over seeds" in made.footer[-1]
+
+
+def test_costs_of_several_datasets_have_heads_of_their_own():
+    rows = pd.concat([trials(), trials().assign(dataset="ph2")])
+    for column in ("parameters", "flops_per_step", "seconds_train", "peak_memory_mib"):
+        rows[column] = 1.0
+    made = tables.main(rows, Reading(), with_costs=True)
+    assert r"\multicolumn{4}{c}{costs of glas} & \multicolumn{4}{c}{costs of ph2}" in (
+        render.as_latex(made)
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "half_width", "text"),
+    [
+        (0.00632, 0.00198, "+0.63 ± 0.20"),
+        (-0.02, 0.034, "−2.0 ± 3.4"),
+        (-0.00001, 0.001, "+0.00 ± 0.10"),
+        (0.0, float("nan"), "+0.00"),
+    ],
+)
+def test_differences_carry_their_sign(difference, half_width, text):
+    assert signed(difference, half_width) == text

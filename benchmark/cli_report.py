@@ -1,0 +1,271 @@
+"""The verb report: from a study's records to tables, figures and a page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli_studies import RESULTS, ResultsRoot, Verbose
+from benchmark.errors import ExitCode, UserError, require_choice
+
+if TYPE_CHECKING:
+    from reports.aggregate import Reading
+    from reports.report import Options, Report
+    from reports.sheet import Sheet
+
+app = typer.Typer()
+FORMATS = ("text", "markdown", "latex", "csv", "html")
+
+
+@app.command()
+def report(
+    study: Annotated[str | None, typer.Option(help="Study to report [the newest].")] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="text, markdown, latex, csv, html (a page); several with commas [text; all "
+            "with --out].",
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            help="table, differences, optimism, label-efficiency, ranks, published, or all "
+            "[table; all with --out]."
+        ),
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Beside published figures: --table published.")
+    ] = False,
+    selection: Annotated[
+        str | None,
+        typer.Option(help="final (nothing chosen), or oracle (chosen on the test set) [final]."),
+    ] = None,
+    aggregate: Annotated[
+        str | None, typer.Option(help="pooled over pixels, or mean over each case [pooled].")
+    ] = None,
+    as_published: Annotated[
+        bool,
+        typer.Option(
+            "--as-published", help="As this literature reads: oracle, pooled, deviation over n."
+        ),
+    ] = False,
+    ci: Annotated[
+        str, typer.Option(help="What is drawn anew: seeds, cases (--aggregate case), or both.")
+    ] = "seeds",
+    ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
+    control: Annotated[
+        str | None, typer.Option(help="Variant that differences are from [supervised].")
+    ] = None,
+    test: Annotated[str, typer.Option(help="Paired test: sign-flip, t, or wilcoxon.")] = (
+        "sign-flip"
+    ),
+    costs: Annotated[
+        bool, typer.Option("--costs", help="Also parameters, operations, seconds, memory.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write tables and figures there instead of printing.")
+    ] = None,
+    results_root: ResultsRoot = RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """What a study says: tables with intervals over seeds, differences, figures, a page."""
+    from benchmark import folders
+
+    name = folders.chosen_study(results_root, study)
+    if study is None:
+        typer.echo(f"study: {name} (the newest; --study names another)", err=True)
+    folder = results_root / name
+    forms = _forms(form, FORMATS if out else ("text",))
+    reading = _reading(selection, aggregate, as_published, ci, ci_level)
+    options = _options(reading, control, test, costs)
+    made = _build(folder, options)
+    if made is None:
+        typer.echo(f"no finished trial in {folder} yet")
+        return
+    wanted = _wanted(made, "published" if published and table is None else table, bool(out))
+    if out is not None:
+        _write(folder, made, wanted, forms, reading, out)
+        return
+    for each in forms:
+        if each == "html":
+            _write_page(folder, made, reading, folder / "report.html")
+        else:
+            typer.echo(_printed(wanted, each), nl=False)
+    if forms == ["text"] and len(made.sheets) > len(wanted):
+        others = [other for other in made.sheets if other not in {s.name for s in wanted}]
+        typer.echo(
+            f"\nalso:    --table {','.join(others)}; --format html is a page with all of it",
+            err=True,
+        )
+
+
+def print_table(folder: Path, cells: set[str]) -> None:
+    """The main table of a study, limited to trials of these cells (keys without seed)."""
+    from reports.report import Options
+
+    made = _build(folder, Options(), cells)
+    if made is None:
+        typer.echo(f"no finished trial in {folder} yet")
+    else:
+        typer.echo(_printed([made.sheets["table"]], "text"), nl=False)
+
+
+def _forms(form: str | None, otherwise: tuple[str, ...]) -> list[str]:
+    forms = [name.strip() for name in form.split(",")] if form else list(otherwise)
+    for name in forms:
+        require_choice("--format", name, FORMATS)
+    return forms
+
+
+def _reading(
+    selection: str | None, aggregate: str | None, as_published: bool, ci: str, ci_level: float
+) -> "Reading":
+    from reports.aggregate import Reading
+
+    if as_published and (selection or aggregate):
+        raise UserError(
+            "--as-published means oracle and pooled: leave --selection and --aggregate out"
+        )
+    selection = selection or ("oracle" if as_published else "final")
+    aggregate = aggregate or "pooled"
+    require_choice("--selection", selection, ("final", "oracle"))
+    require_choice("--aggregate", aggregate, ("pooled", "case"))
+    require_choice("--ci", ci, ("seeds", "cases", "both"))
+    if not 0 < ci_level < 1:
+        raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
+    if ci != "seeds" and (aggregate, selection) != ("case", "final"):
+        raise UserError(
+            f"--ci {ci} needs the figures of each case at the final step: give --aggregate case, "
+            "and no --selection oracle"
+        )
+    return Reading(selection, aggregate, ci_level, ci, ddof=0 if as_published else 1)
+
+
+def _options(reading: "Reading", control: str | None, test: str, costs: bool) -> "Options":
+    from reports.report import Options
+    from reports.significance import TESTS
+
+    require_choice("--test", test, TESTS)
+    return Options(reading, control, test, costs)
+
+
+def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "Report | None":
+    """The tables; None if there is no finished trial."""
+    from benchmark import frames, resources
+    from reports import published
+    from reports.comparisons import MissingPairs
+    from reports.report import build
+
+    trials = frames.trials(folder)
+    if cells is not None:
+        trials = trials[trials.cell.isin(cells)]
+    done = trials[trials.status == "done"]
+    if done.empty:
+        return None
+    cases = None
+    if options.reading.ci != "seeds":
+        cases = frames.stacked(folder, done, "cases.csv")
+    try:
+        shelves = {resources.folder("results/published"), folder.parent / "published"}
+        unique = sorted({shelf.resolve() for shelf in shelves})
+        papers = [paper for shelf in unique for paper in published.read(shelf)]
+        return build(trials, options, cases=cases, papers=papers)
+    except MissingPairs as error:
+        raise UserError(str(error), ExitCode.STATISTICS) from error
+    except published.Unreadable as error:
+        raise UserError(str(error), ExitCode.DATA) from error
+
+
+def _wanted(made: "Report", table: str | None, is_all: bool) -> "list[Sheet]":
+    from reports.report import TABLES
+
+    names = [name.strip() for name in table.split(",")] if table else ["table"]
+    if (table is None and is_all) or names == ["all"]:
+        return list(made.sheets.values())
+    for name in names:
+        require_choice("--table", name, (*TABLES, "all"))
+        if name not in made.sheets:
+            raise UserError(
+                f"there is not enough for the table {name} in this study; there are: "
+                f"{', '.join(made.sheets)}",
+                ExitCode.STATISTICS,
+            )
+    return [made.sheets[name] for name in names]
+
+
+def _printed(sheets: "list[Sheet]", form: str) -> str:
+    """One table alone, or several with their titles."""
+    from reports.render import FORMS, title
+
+    _, render = FORMS[form]
+    if len(sheets) == 1:
+        return render(sheets[0])
+    return "\n".join(title(sheet, form) + render(sheet) for sheet in sheets)
+
+
+def _write(
+    folder: Path,
+    made: "Report",
+    sheets: "list[Sheet]",
+    forms: list[str],
+    reading: "Reading",
+    out: Path,
+) -> None:
+    """Tables in these formats and all figures."""
+    from benchmark.folders import replacing, write_atomically
+    from reports import figures
+    from reports.render import FORMS
+
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    for sheet in sheets:
+        for form in forms:
+            if form != "html":
+                ending, render = FORMS[form]
+                write_atomically(out / f"{sheet.name}.{ending}", render(sheet))
+                typer.echo(f"wrote {out / f'{sheet.name}.{ending}'}")
+    drawn = _drawn(folder, made, reading)
+    for figure in drawn:
+        for form in ("pdf", "svg", "png"):
+            with replacing(out / "figures" / f"{figure.name}.{form}") as file:
+                file.write(figures.saved(figure.figure, form))
+        typer.echo(f"wrote {out / 'figures' / figure.name}.pdf, .svg, .png")
+    if "html" in forms:
+        _write_page(folder, made, reading, out / "report.html", drawn)
+
+
+def _drawn(folder: Path, made: "Report", reading: "Reading"):
+    from benchmark import frames
+    from reports import figures, further
+
+    rows = made.rows
+    return figures.draw(
+        figures.Inputs(
+            rows=rows,
+            reading=reading,
+            histories=frames.stacked(folder, rows, "history.csv"),
+            panels=frames.panels(folder, rows),
+            ranks={
+                ratio: (
+                    dict(zip(names, ranking.ranks, strict=True)),
+                    ranking.critical_difference,
+                    datasets,
+                )
+                for ratio, (names, ranking, datasets) in further.rankings(rows, reading).items()
+            },
+        )
+    )
+
+
+def _write_page(
+    folder: Path, made: "Report", reading: "Reading", file: Path, drawn: list | None = None
+) -> None:
+    from benchmark import frames
+    from benchmark.folders import write_atomically
+    from reports import summary
+
+    drawn = _drawn(folder, made, reading) if drawn is None else drawn
+    text = summary.page(folder.name, made, reading, frames.trials(folder), drawn)
+    write_atomically(file, text)
+    typer.echo(f"wrote {file}")

@@ -1,0 +1,93 @@
+"""What stands under a table so that it can be read alone: estimator, selection, data, oddities."""
+
+import pandas as pd
+
+from reports.aggregate import Floor, Reading
+from reports.sheet import percent
+
+_SHOWN = 6
+
+
+def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
+    """Of the main table."""
+    return [
+        estimator(reading, full_n),
+        selection(reading),
+        evaluated(rows),
+        *_collapsed(rows, reading, floor),
+        *oddities(rows),
+    ]
+
+
+def estimator(reading: Reading, full_n: int) -> str:
+    """What "84.60 ± 0.36" means."""
+    over = {
+        "seeds": f"t half-width over seeds, n = {full_n} unless given in brackets",
+        "cases": f"t half-width over cases, of the mean of {full_n} seeds",
+        "both": f"half-width over seeds and cases ({full_n} seeds unless given in brackets)",
+    }[reading.ci]
+    if reading.ddof == 0:
+        over += "; deviation divided by n (ddof 0), as published: too narrow"
+    return f"DC and JI in %, mean ± {100 * reading.ci_level:g} % {over}"
+
+
+def selection(reading: Reading) -> str:
+    """Which figure of a trial is read."""
+    chosen = {
+        "final": "final step, argmax (nothing chosen on the evaluation set)",
+        "oracle": "ORACLE: best epoch and threshold chosen on the evaluation set itself",
+    }[reading.selection]
+    over = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
+    return f"selection: {chosen}; aggregation: {over}"
+
+
+def evaluated(rows: pd.DataFrame) -> str:
+    """On which images, under which presets."""
+    sizes = rows.groupby("dataset").n_test.max()
+    images = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
+    sets = "/".join(sorted(set(rows.evaluate_on)))
+    return f"evaluated on: {sets} ({images} images); presets: {_list(rows.preset)}"
+
+
+def oddities(rows: pd.DataFrame) -> list[str]:
+    """Whatever makes the figures less than they seem."""
+    lines = []
+    budgets = rows.groupby(["dataset", "ratio"]).steps.nunique()
+    if (budgets > 1).any():
+        lines.append("the number of training steps differs between methods (column steps)")
+    partial = rows[rows.data_partial.fillna("") != ""]
+    for name, note in partial.groupby("dataset").data_partial.first().items():
+        lines.append(f"{name} is not the dataset as published: {note}")
+    if rows.dataset.str.startswith("phantom_").any():
+        lines.append("phantoms are invented images: this is no ranking of methods")
+    if rows.code_version.nunique() > 1:
+        lines.append(f"made with several code versions: {_list(rows.code_version)}")
+    return lines
+
+
+def _collapsed(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) -> list[str]:
+    """Runs that have learnt nothing: no interval speaks for a cell that mixes them with others."""
+    limit = rows.dataset.map(lambda name: floor[name].values["dc"])
+    low = rows[rows[reading.column("dc")] <= limit]
+    counts = low.groupby(["ratio", "variant", "dataset"]).size()
+    if counts.empty:
+        return []
+    of = rows.groupby(["ratio", "variant", "dataset"]).size()
+    shown = [
+        f"{variant}/{dataset}/{percent(ratio)} ({n} of {of[ratio, variant, dataset]})"
+        for (ratio, variant, dataset), n in counts.items()
+    ]
+    more = f" and {len(shown) - _SHOWN} more cells" if len(shown) > _SHOWN else ""
+    return [f"runs at or below the floor in DC: {', '.join(shown[:_SHOWN])}{more}"]
+
+
+def cost_notes() -> list[str]:
+    """Of the cost columns."""
+    return [
+        "costs: parameters of all networks in training; operations and seconds of a step, "
+        "forward and backward; peak memory; medians over seeds"
+    ]
+
+
+def _list(values: pd.Series) -> str:
+    return ", ".join(sorted(set(values)))

@@ -1,0 +1,56 @@
+"""Comparison across datasets: average ranks, Friedman's test, the critical difference.
+
+Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006). The unit is
+the dataset: labelled ratios of one dataset are not independent.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import stats
+
+LOW_POWER = 8
+"""With fewer datasets the test can hardly find anything."""
+
+
+class Ranking(NamedTuple):
+    """Of k methods over N datasets."""
+
+    ranks: list[float]
+    """Average rank of each method; 1 is best."""
+    chi_square: float
+    p_chi_square: float
+    f: float
+    """Iman and Davenport's correction of Friedman's statistic."""
+    p: float
+    critical_difference: float
+
+
+def rank(scores: Float[ndarray, "datasets methods"], alpha: float = 0.10) -> Ranking:
+    """Rank the methods by their scores, of which more is better.
+
+    Raises ValueError for fewer than two datasets or three methods.
+    """
+    n, k = scores.shape
+    if n < 2 or k < 3:
+        raise ValueError(f"ranks need two datasets and three methods, got {n} and {k}")
+    ranks = stats.rankdata(-scores, axis=1)
+    if (np.ptp(ranks, axis=1) == 0).all():
+        chi_square, p_chi_square = 0.0, 1.0
+    else:
+        found = stats.friedmanchisquare(*scores.T)
+        chi_square, p_chi_square = float(found.statistic), float(found.pvalue)
+    rest = n * (k - 1) - chi_square
+    f = (n - 1) * chi_square / rest if rest > 0 else math.inf
+    p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    mean_ranks = [float(r) for r in ranks.mean(0)]
+    return Ranking(mean_ranks, chi_square, p_chi_square, f, p, critical_difference(k, n, alpha))
+
+
+def critical_difference(methods: int, datasets: int, alpha: float = 0.05) -> float:
+    """Nemenyi's: two average ranks that differ by less are not told apart."""
+    q = float(stats.studentized_range.ppf(1 - alpha, methods, 1e6)) / math.sqrt(2)
+    return q * math.sqrt(methods * (methods + 1) / (6 * datasets))

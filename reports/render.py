@@ -1,0 +1,148 @@
+"""Sheets as text, Markdown, LaTeX and CSV."""
+
+from collections.abc import Callable
+from itertools import groupby
+
+from reports.sheet import Cell, Place, Sheet
+
+_TEXT_MARKS = {Place.NONE: "", Place.BEST: "*", Place.SECOND: "+"}
+
+
+def as_text(sheet: Sheet) -> str:
+    """Aligned columns and the footer, for a terminal: * best, + second, ≈ like the best."""
+    grid = [[(cell.text, _text_marks(cell)) for cell in line] for line in _without_repeats(sheet)]
+    # Marks stand to the right of the figures, which stay aligned.
+    marks = [max(len(mark) for _, mark in column) for column in zip(*grid, strict=True)]
+    body = [
+        [text + mark.ljust(width) for (text, mark), width in zip(line, marks, strict=True)]
+        for line in grid
+    ]
+    heads = [
+        f"{h.group} {h.label}".strip() + " " * width
+        for h, width in zip(sheet.heads, marks, strict=True)
+    ]
+    lines = [heads, *body]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+
+    def row(line: list[str]) -> str:
+        left = [text.ljust(w) for text, w in zip(line[: sheet.words], widths, strict=False)]
+        right = zip(line[sheet.words :], widths[sheet.words :], strict=True)
+        return "  ".join([*left, *(text.rjust(w) for text, w in right)]).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    parts = [row(lines[0]), rule, *map(row, lines[1:]), "", *_footer(sheet, _TEXT_LEGEND)]
+    return "\n".join(parts) + "\n"
+
+
+_TEXT_LEGEND = "* best, + second best mean of each dataset and ratio"
+_MARKED = "best and second best mean of each dataset and ratio are marked"
+
+
+def _footer(sheet: Sheet, legend: str) -> list[str]:
+    """With the legend in the words of the format."""
+    return [line.replace(_MARKED, legend) for line in sheet.footer]
+
+
+def _text_marks(cell: Cell) -> str:
+    return _TEXT_MARKS[cell.place] + ("≈" if cell.is_tied else "")
+
+
+def _without_repeats(sheet: Sheet) -> list[list[Cell]]:
+    lines, previous = [], None
+    for first, *rest in sheet.rows:
+        lines.append([first if first.text != previous else Cell(""), *rest])
+        previous = first.text
+    return lines
+
+
+def as_markdown(sheet: Sheet) -> str:
+    """A pipe table and the footer: best bold, second underlined, ≈ like the best."""
+    heads = [f"{head.group} {head.label}".strip() for head in sheet.heads]
+    rule = ["---"] * sheet.words + ["---:"] * (len(heads) - sheet.words)
+    grid = [[_markdown_cell(cell) for cell in line] for line in _without_repeats(sheet)]
+    lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *grid)]
+    legend = "**bold** best, <u>underlined</u> second best mean of each dataset and ratio"
+    return "\n".join([*lines, "", *(f"{line}  " for line in _footer(sheet, legend))]) + "\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = cell.text.replace("|", r"\|")
+    forms = {Place.NONE: "{}", Place.BEST: "**{}**", Place.SECOND: "<u>{}</u>"}
+    return forms[cell.place].format(text) + ("<sup>≈</sup>" if cell.is_tied else "")
+
+
+def as_latex(sheet: Sheet) -> str:
+    """A tabular for the package booktabs; the footer as comments."""
+    columns = "l" * sheet.words + "r" * (len(sheet.heads) - sheet.words)
+    legend = "bold: best, underlined: second best mean of each dataset and ratio"
+    lines = [
+        *(f"% {line}" for line in _footer(sheet, legend)),
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        *_latex_groups(sheet),
+        " & ".join(latex_escape(head.label) for head in sheet.heads) + r" \\",
+    ]
+    for i, line in enumerate(_without_repeats(sheet)):
+        if i == 0 or line[0].text:
+            lines.append(r"\midrule")
+        lines.append(" & ".join(map(_latex_cell, line)) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _latex_groups(sheet: Sheet) -> list[str]:
+    """The line above the labels, with a rule under each group; nothing if there are no groups."""
+    heads, rules, first = [], [], 1
+    for group, members in groupby(head.group for head in sheet.heads):
+        n = len(list(members))
+        if group:
+            heads.append(rf"\multicolumn{{{n}}}{{c}}{{{latex_escape(group)}}}")
+            rules.append(rf"\cmidrule(lr){{{first}-{first + n - 1}}}")
+        else:
+            heads += [""] * n
+        first += n
+    return [" & ".join(heads) + r" \\", " ".join(rules)] if rules else []
+
+
+def _latex_cell(cell: Cell) -> str:
+    forms = {Place.NONE: "{}", Place.BEST: r"\textbf{{{}}}", Place.SECOND: r"\underline{{{}}}"}
+    text = forms[cell.place].format(latex_escape(cell.text))
+    return text + ("$^{\\approx}$" if cell.is_tied else "")
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+        "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "±": r"$\pm$", "–": "--", "−": "$-$", "≈": r"$\approx$", "≥": r"$\geq$", "λ": r"$\lambda$",
+        "²": r"\textsuperscript{2}",
+    }
+)  # fmt: skip
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it stands; "5 %" keeps its number and sign together."""
+    return text.translate(_LATEX).replace(r" \%", r"\,\%")
+
+
+def as_csv(sheet: Sheet) -> str:
+    """The figures in full precision."""
+    return sheet.data.to_csv(index=False)
+
+
+def title(sheet: Sheet, form: str) -> str:
+    """The line above a table where several are printed."""
+    return {
+        "text": f"{sheet.title}\n{'=' * len(sheet.title)}\n\n",
+        "markdown": f"## {sheet.title}\n\n",
+        "latex": f"% {sheet.title}\n",
+        "csv": f"# {sheet.title}\n",
+    }[form]
+
+
+FORMS: dict[str, tuple[str, Callable[[Sheet], str]]] = {
+    "text": ("txt", as_text),
+    "markdown": ("md", as_markdown),
+    "latex": ("tex", as_latex),
+    "csv": ("csv", as_csv),
+}
+"""Of each format the ending of its files, and what makes it of a sheet."""

@@ -1,0 +1,96 @@
+"""A table before it is text: cells with their marks, a caption, a footer, and the exact figures."""
+
+import math
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import IntEnum
+
+import pandas as pd
+
+
+class Place(IntEnum):
+    """Where a figure stands among those of its column and group."""
+
+    NONE = 0
+    BEST = 1
+    SECOND = 2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field of a table."""
+
+    text: str
+    """As printed, with " ± " and "–" (nothing there)."""
+    value: int | float = math.nan
+    """By which it sorts."""
+    place: Place = Place.NONE
+    is_tied: bool = False
+    """Not distinguishable from the best by the test that the footer names."""
+
+
+NOTHING = Cell("–")
+
+
+@dataclass(frozen=True)
+class Head:
+    """Of a column: the label, and the group of neighbours that it belongs to ("" for none)."""
+
+    label: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table.
+
+    Rows with equal first cells belong together: the label is printed once, a rule divides groups.
+    """
+
+    name: str
+    """Of its files: letters and hyphens."""
+    title: str
+    heads: list[Head]
+    rows: list[list[Cell]]
+    data: pd.DataFrame
+    """The same in full precision, one line a figure or a row: what becomes the CSV."""
+    footer: list[str] = field(default_factory=list)
+    words: int = 2
+    """So many first columns hold words and not figures."""
+
+
+def percent(ratio: float) -> str:
+    """A share as people write it: 0.05 → "5 %"."""
+    return f"{100 * ratio:g} %"
+
+
+def mean_and_width(mean: float, half_width: float = math.nan) -> str:
+    """As a percentage: (0.8460, 0.00365) → "84.60 ± 0.36"; the mean alone without a width."""
+    text, width = number(mean, half_width)
+    return f"{text} ± {width}" if width else text
+
+
+def signed(difference: float, half_width: float = math.nan) -> str:
+    """As `mean_and_width` in percentage points, with a sign: "+0.63 ± 0.20", "−1.2 ± 3.4"."""
+    text = mean_and_width(abs(difference), half_width)
+    return ("−" if difference < 0 and not text.startswith("0.00") else "+") + text
+
+
+def number(value: float, half_width: float = math.nan) -> tuple[str, str]:
+    """Percentages of a mean and its half width, half-even: the width to 2 significant digits.
+
+    Never more than two decimals nor fewer than one: (0.8460, 0.00365) → ("84.60", "0.36").
+    """
+    if math.isnan(half_width):
+        return rounded(value, 2), ""
+    decimals = 2 if 100 * half_width < 0.995 else 1
+    return rounded(value, decimals), rounded(half_width, decimals)
+
+
+def rounded(value: float, decimals: int) -> str:
+    """100 times the value."""
+    if not math.isfinite(value):
+        return "–"
+    # Through the shortest decimal that stands for the float: 0.125 is a tie, 0.1249999 is not.
+    exact = Decimal(repr(float(value))) * 100
+    return str(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN))

@@ -1,0 +1,128 @@
+"""Tests of paired differences, correction for their number, effect sizes: arrays in, numbers out.
+
+Pairs are trials of equal seed: same data order, same labelled subset, same first weights.
+"""
+
+import itertools
+import math
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import optimize, stats
+
+MIN_PAIRS = 6
+"""With five, the smallest p of 32 sign flips is .0625."""
+_EXACT = 16  # pairs up to which all sign flips are tried; beyond, a sample of them
+_FLIPS = 100_000
+_DIGITS = 12  # differences are rounded: float noise would break ties between equal magnitudes
+
+Values = Float[ndarray, " n"]
+
+
+def differences(a: Values, b: Values) -> Values:
+    """The differences a - b, rounded to 12 decimals: .3 - .2 and .2 - .1 are one magnitude."""
+    return np.round(np.asarray(a, float) - np.asarray(b, float), _DIGITS)
+
+
+def sign_flip(d: Values, rng: np.random.Generator | None = None) -> float:
+    """Two-sided p of the mean difference under random signs: no distribution is assumed.
+
+    Exact up to 16 pairs; above, rng (default: seeded with 0) draws 100,000 flips, and the observed
+    one is counted among them.
+    """
+    n, observed = len(d), abs(d.mean()) - 1e-12
+    if n <= _EXACT:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
+        return float(np.mean(np.abs((signs * d).mean(1)) >= observed))
+    rng = rng or np.random.default_rng(0)
+    signs = rng.choice((-1.0, 1.0), size=(_FLIPS, n))
+    hits = np.count_nonzero(np.abs((signs * d).mean(1)) >= observed)
+    return float((hits + 1) / (_FLIPS + 1))
+
+
+def paired_t(d: Values) -> float:
+    """Two-sided p of Student's paired test; 1 if all differences are zero, 0 if all are alike."""
+    if d.std() == 0:
+        return 0.0 if d.any() else 1.0
+    return float(stats.ttest_1samp(d, 0.0).pvalue)
+
+
+def wilcoxon(d: Values) -> float:
+    """Two-sided p of Wilcoxon's signed ranks; exact where there are neither ties nor zeros."""
+    if not d.any():
+        return 1.0
+    has_ties = len(np.unique(np.abs(d))) < len(d) or not d.all()
+    return float(stats.wilcoxon(d, method="approx" if has_ties else "exact").pvalue)
+
+
+TESTS = {"sign-flip": sign_flip, "t": paired_t, "wilcoxon": wilcoxon}
+
+
+def resampled_t(d: Values, n_train: int, n_test: int) -> tuple[float, float]:
+    """Nadeau & Bengio's corrected t and p, for train and test sets that are split anew each time.
+
+    Not for this tool's own tables, whose test set is fixed; for cross-validated results.
+    """
+    n = len(d)
+    t = d.mean() / math.sqrt((1 / n + n_test / n_train) * d.var(ddof=1))
+    return float(t), float(2 * stats.t.sf(abs(t), n - 1))
+
+
+def holm(p: Values) -> Values:
+    """Holm's adjusted p values of one family, in the order given."""
+    order = np.argsort(p, kind="stable")
+    factors = np.arange(len(p), 0, -1)
+    stepped = np.maximum.accumulate(factors * np.asarray(p, float)[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted
+
+
+def false_discovery_rate(p: Values) -> Values:
+    """Benjamini & Hochberg's adjusted p values, for exploring."""
+    return stats.false_discovery_control(p, method="bh")
+
+
+def smallest_p(pairs: int, comparisons: int) -> float:
+    """The smallest Holm-adjusted p that the sign-flip test can reach."""
+    return comparisons * 2 / 2**pairs
+
+
+def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
+    """The mean difference, in deviations of the differences, that a paired t test would find."""
+    limit = stats.t.ppf(1 - alpha / 2, pairs - 1)
+
+    def missing(effect: float) -> float:
+        return float(stats.nct.sf(limit, pairs - 1, effect * math.sqrt(pairs))) - power
+
+    return float(optimize.brentq(missing, 0.01, 50.0))
+
+
+def cohen_d(d: Values) -> float:
+    """Mean over deviation of the differences, d_z; infinite if all differences are alike."""
+    deviation = d.std(ddof=1)
+    return float(d.mean() / deviation) if deviation else math.copysign(math.inf, d.mean())
+
+
+def hedges_g(d: Values) -> float:
+    """d_z, corrected for small n by 1 - 3 / (4 (n - 1) - 1)."""
+    return cohen_d(d) * (1 - 3 / (4 * (len(d) - 1) - 1))
+
+
+def rank_biserial(d: Values) -> float:
+    """Ranks of the gains minus ranks of the losses, over their sum."""
+    ranks = stats.rankdata(np.abs(d))
+    return float((ranks[d > 0].sum() - ranks[d < 0].sum()) / ranks.sum())
+
+
+def superiority(a: Values, b: Values) -> float:
+    """Share of all pairs (any seed of a, any seed of b) in which a is better; ties count half."""
+    return float(np.mean((a[:, None] > b) + 0.5 * (a[:, None] == b)))
+
+
+def expected_maximum(k: int) -> float:
+    """How far above its mean the best of k independent normal readings lies, in deviations."""
+    z = np.linspace(-10, 10, 40_001)
+    density = k * stats.norm.pdf(z) * stats.norm.cdf(z) ** (k - 1)
+    return float(np.trapezoid(z * density, z))

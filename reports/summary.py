@@ -1,0 +1,87 @@
+"""What the page says besides tables and figures: the study in sentences, provenance, failures."""
+
+import pandas as pd
+
+from reports import footers, further
+from reports.aggregate import Reading, ordered
+from reports.figures import Named, saved
+from reports.page import Page, Picture, render
+from reports.report import Report
+from reports.sheet import percent
+
+_SVG_LIMIT = 300_000  # bytes; a figure of many dots is smaller as a PNG
+
+
+def page(
+    study: str, report: Report, reading: Reading, trials: pd.DataFrame, drawn: list[Named]
+) -> str:
+    """The study as one HTML file; trials: all of them, also those that failed."""
+    return render(
+        Page(
+            study=study,
+            summary=sentences(report, reading),
+            sheets=list(report.sheets.values()),
+            pictures=[_picture(figure) for figure in drawn],
+            provenance=provenance(report.rows),
+            failures=failures(trials),
+        )
+    )
+
+
+def sentences(report: Report, reading: Reading) -> list[str]:
+    """What was compared, how it was read, and how much choosing would have added."""
+    rows = report.rows
+    variants, ratios = ordered(rows.variant), sorted(rows.ratio.unique())
+    gap = further.gaps(rows, reading)
+    lines = [
+        f"{_counted(len(variants), 'method')} on {_counted(rows.dataset.nunique(), 'dataset')} "
+        f"({', '.join(sorted(rows.dataset.unique()))}) at {', '.join(map(percent, ratios))} "
+        f"labelled images, {_counted(rows.seed.nunique(), 'seed')}: "
+        f"{_counted(len(rows), 'trial')}.",
+        _sentence(footers.selection(reading)),
+        f"Choosing epoch and threshold on the evaluation set would have added "
+        f"{100 * gap.mean:.1f} points of Dice on average; the tables of this page do not, unless "
+        "they say so.",
+    ]
+    return [*lines, *map(_sentence, footers.oddities(rows))]
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Where the figures come from: each value that occurs."""
+    names = {
+        "code_version": "code version", "preset": "preset", "evaluate_on": "evaluated on",
+        "size": "image size", "data_hash": "data hash", "split_hash": "split hash",
+        "device": "device", "host": "host",
+    }  # fmt: skip
+    lines = []
+    for column, name in names.items():
+        values = sorted({str(v) for v in rows[column].dropna()} - {""})
+        lines.append((name, ", ".join(values) or "–"))
+    seconds = float(rows.seconds_total.sum())
+    lines.append(("trial time, all together", f"{seconds / 3600:.1f} h"))
+    finished = sorted(str(v) for v in rows.finished_at)
+    return [*lines, ("finished", f"{finished[0]} to {finished[-1]}")]
+
+
+def failures(trials: pd.DataFrame) -> list[tuple[str, str]]:
+    """Label and reason of each trial that failed."""
+    failed = trials[trials.status != "done"].sort_values(["dataset", "ratio", "variant", "seed"])
+    return [
+        (f"{row.variant}/{row.dataset}/{percent(row.ratio)}/seed {row.seed}", str(row.error))
+        for row in failed.itertuples()
+    ]
+
+
+def _picture(figure: Named) -> Picture:
+    content, kind = saved(figure.figure, "svg"), "svg"
+    if len(content) > _SVG_LIMIT:
+        content, kind = saved(figure.figure, "png"), "png"
+    return Picture(figure.name, figure.title, figure.alt, content, kind)

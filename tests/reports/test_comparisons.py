@@ -1,0 +1,85 @@
+"""Families of paired comparisons; the worked pair A and B, statistics C2 to C5."""
+
+import pandas as pd
+import pytest
+
+from reports import comparisons
+from reports.aggregate import Reading
+from tests.reports.worked import A, B, trials
+
+READING = Reading()
+
+
+def test_a_against_b():
+    (found,) = comparisons.against_control(trials(ours=A, supervised=B), READING, "supervised")
+    assert found.key == ("glas", 0.2, "ours")
+    assert found.difference == pytest.approx((0.00632, 0.0019752306, 10), abs=1e-9)
+    assert (found.p, found.p_holm) == (0.00390625, 0.00390625)
+    assert found.effect == pytest.approx(1.6957836113, abs=1e-9)
+    assert (found.wins, found.superiority) == (9, pytest.approx(0.795))
+    # One comparison: .9960023 deviations of .0034074.
+    assert found.detectable == pytest.approx(0.9960022543 * 0.0034074428, abs=1e-7)
+    assert found.is_significant
+
+
+def test_holm_is_within_dataset_and_ratio():
+    """A constant gain has p = 2/1024; of two comparisons the smaller p is doubled."""
+    rows = trials(better=B + 0.01, ours=A, supervised=B)
+    other = trials(ours=A, supervised=B).assign(dataset="ph2")
+    found = {
+        c.key: c.p_holm
+        for c in comparisons.against_control(pd.concat([rows, other]), READING, "supervised")
+    }
+    assert found == {
+        ("glas", 0.2, "better"): pytest.approx(2 * 2 / 1024),
+        ("glas", 0.2, "ours"): pytest.approx(0.00390625),
+        ("ph2", 0.2, "ours"): pytest.approx(0.00390625),
+    }
+
+
+def test_pairs_are_those_of_equal_seeds_and_five_are_not_tested():
+    rows = trials(ours=A, supervised=B)
+    rows = rows[~((rows.variant == "supervised") & (rows.seed > 4))]
+    (found,) = comparisons.against_control(rows, READING, "supervised")
+    assert found.difference.n == 5 and not found.is_tested and not found.is_significant
+    # The mean of the first five differences: .0069, .0081, .0042, .0084, .0054.
+    assert found.difference.mean == pytest.approx(0.0066)
+    sheet = comparisons.sheet([found], "supervised", READING, "sign-flip")
+    assert [cell.text for cell in sheet.rows[0][4:]] == ["5", "–", "–", "–", "5/5", "78 %"]
+    assert "not tested: 5 pairs of seeds at most, 6 are needed" in " ".join(sheet.footer)
+
+
+def test_the_sheet_shows_difference_first():
+    found = comparisons.against_control(trials(ours=A, supervised=B), READING, "supervised")
+    sheet = comparisons.sheet(found, "supervised", READING, "sign-flip")
+    assert [cell.text for cell in sheet.rows[0]] == [
+        "20 %", "ours", "glas", "+0.63 ± 0.20", "10", "0.00391", "0.00391", "1.70", "9/10", "80 %",
+    ]  # fmt: skip
+    footer = " ".join(sheet.footer)
+    assert "Holm over 1 comparisons" in footer and "reached 0.002;" in footer
+    assert "0.34 points" in footer
+
+
+def test_other_tests_on_request():
+    rows = trials(ours=A, supervised=B)
+    (t,) = comparisons.against_control(rows, READING, "supervised", test="t")
+    (wilcoxon,) = comparisons.against_control(rows, READING, "supervised", test="wilcoxon")
+    assert t.p == pytest.approx(0.00023916565863298) and wilcoxon.p == pytest.approx(0.00390625)
+
+
+def test_a_control_without_partners_is_refused():
+    rows = trials(ours=A, cps=B[:7])
+    comparisons.require_pairs(rows, "ours")
+    with pytest.raises(comparisons.MissingPairs, match=r"partner in ours/glas/20 % \(3\)"):
+        comparisons.require_pairs(rows, "cps")
+    with pytest.raises(comparisons.MissingPairs, match="there are: cps, ours"):
+        comparisons.require_pairs(rows, "supervised")
+
+
+def test_the_best_is_compared_with_all_others():
+    found = comparisons.against_best(trials(ours=A, cps=B, close=A - 1e-4 * (B > 0.84)), READING)
+    family = {c.key[2]: c for c in found["glas", 0.2]}
+    assert {c.control for c in family.values()} == {"ours"}
+    assert family["cps"].is_significant and family["cps"].difference.mean == pytest.approx(-0.00632)
+    # Three of ten differ, by the same amount: 2 of 8 sign patterns are as extreme.
+    assert family["close"].p == pytest.approx(0.25) and not family["close"].is_significant

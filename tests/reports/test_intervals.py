@@ -1,0 +1,76 @@
+import math
+
+import numpy as np
+import pytest
+
+from reports.intervals import (
+    Summary,
+    crossed_interval,
+    deviation_of,
+    interquartile_mean,
+    t_interval,
+    welch,
+)
+from tests.reports.worked import A, B, D
+
+SEEDS_BY_CASES = np.array(
+    [[0.90, 0.80, 0.70, 0.88], [0.94, 0.83, 0.75, 0.92], [0.87, 0.78, 0.66, 0.84]]
+)
+
+
+def test_the_90_percent_interval_of_ten_seeds():
+    """s = .0062912638, t(.95, 9) = 1.8331129: h = 1.8331129 · .0062912638 / √10."""
+    assert t_interval(A) == pytest.approx((0.8460, 0.0036469274, 10), abs=1e-9)
+    assert t_interval(B) == pytest.approx((0.83968, 0.0027738417, 10), abs=1e-9)
+    assert t_interval(D) == pytest.approx((0.00632, 0.0019752306, 10), abs=1e-9)
+    assert t_interval(A, 0.95).half_width == pytest.approx(0.0045004990, abs=1e-9)
+
+
+def test_the_interval_of_the_authors_notebook_is_narrower():
+    assert t_interval(A, ddof=0).half_width == pytest.approx(0.0034597791, abs=1e-9)
+
+
+def test_equal_values_have_width_0_and_one_value_has_none():
+    assert t_interval(np.full(10, 0.9)).half_width == pytest.approx(0, abs=1e-12)
+    single = t_interval(np.array([0.9]))
+    assert (single.mean, single.n) == (0.9, 1)
+    assert math.isnan(single.half_width)
+
+
+def test_seeds_and_cases_are_two_sources():
+    """MS .005275 / .0244083 / .000075; degrees of freedom 4.1253761 for both."""
+    found = crossed_interval(SEEDS_BY_CASES)
+    assert found == pytest.approx((0.8225, 0.0612211264, 0.1061371547, 0.1049762958), abs=1e-9)
+    assert found.seeds == pytest.approx(t_interval(SEEDS_BY_CASES.mean(1)).half_width, abs=1e-12)
+
+
+def test_a_source_with_one_level_has_no_interval():
+    one_seed = crossed_interval(SEEDS_BY_CASES[:1])
+    # Four cases: s = .0909212, t(.95, 3) = 2.3533634, h = 2.3533634 · .0909212 / 2.
+    assert one_seed.cases == pytest.approx(0.1069852, abs=1e-6)
+    assert math.isnan(one_seed.seeds) and math.isnan(one_seed.both)
+    assert math.isnan(crossed_interval(SEEDS_BY_CASES[:, :1]).cases)
+    assert crossed_interval(np.full((3, 4), 0.9)).both == 0
+
+
+def test_welch_from_printed_summaries():
+    """91.36 ± .38 of ten runs against 90.74 ± .49 of five, whose deviation was divided by n."""
+    ours = Summary(91.36, deviation_of(0.38, 10), 10)
+    theirs = Summary(90.74, deviation_of(0.49, 5, ddof=0), 5)
+    assert welch(ours, theirs) == pytest.approx((1.8778418696, 0.0925064880), abs=1e-9)
+
+
+def test_the_interquartile_mean_is_that_of_the_six_middle_values():
+    assert interquartile_mean(A) == pytest.approx(0.8460833333333332, abs=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skewed", [False, True])
+def test_the_default_interval_covers_the_mean_in_nine_of_ten_cases(skewed):
+    """4,000 experiments of ten seeds, normal or from Beta(40, 6), whose mean is 40/46."""
+    rng, hits, mean = np.random.default_rng(0), 0, 40 / 46
+    for _ in range(4000):
+        values = rng.beta(40, 6, 10) if skewed else rng.normal(mean, 0.05, 10)
+        found = t_interval(values)
+        hits += abs(found.mean - mean) <= found.half_width
+    assert 0.88 <= hits / 4000 <= 0.92

@@ -1,0 +1,90 @@
+import pandas as pd
+import pytest
+
+from reports import published
+from reports.aggregate import Reading
+from tests.reports.worked import A, B, trials
+
+CSV = """table,dataset,labelled_percent,method,dc_mean,dc_ci90_half,ji_mean,ji_ci90_half
+T1,glas,20,ours,83.97,0.28,72.4,0.4
+T1,glas,20,cps,83.9,,72.3,
+T1,glas,5,ours,80.0,0.5,70,0.5
+"""
+YAML = """paper: Someone, 2026
+runs: 10
+ci_level: 0.9
+ddof: 1
+preset: paper
+selection: final
+aggregate: pooled
+size: {glas: 128x128}
+notes: [a note of theirs]
+"""
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    (tmp_path / "someone.csv").write_text(CSV)
+    (tmp_path / "someone.yaml").write_text(YAML)
+    return tmp_path
+
+
+def like_theirs(**variants) -> pd.DataFrame:
+    return trials(**variants).assign(preset="paper", size="128x128", data_partial="")
+
+
+def test_our_cell_stands_beside_the_printed_one(shelf):
+    """84.60 ± .3647 and 83.97 ± .28, ten runs each: s² / n = .1990² + .1527², t(16.9) = 2.512."""
+    sheet = published.sheet(like_theirs(ours=A), Reading(), published.read(shelf))
+    (line,) = sheet.rows
+    assert [cell.text for cell in line] == [
+        "20 %", "ours", "glas", "84.60 ± 0.36", "83.97 ± 0.28", "+0.63", "0.0225", "–",
+    ]  # fmt: skip
+    assert sheet.data.not_comparable.tolist() == [""]
+    assert "Someone, 2026; 10 runs" in sheet.footer[0] and sheet.footer[1] == "a note of theirs"
+
+
+def test_reasons_stand_beside_what_is_not_comparable(shelf):
+    rows = trials(ours=A, cps=B[:3])
+    sheet = published.sheet(rows, Reading(selection="oracle"), published.read(shelf))
+    cps, ours = sheet.rows
+    assert [cell.text for cell in cps[:2]] == ["20 %", "cps"]
+    assert cps[3].text.endswith("(n=3)") and cps[6].text == "–"  # no width is printed: no test
+    assert [ours[7].text, cps[7].text] == ["1, 3, 4, 5", "1, 2, 3, 4, 5"]
+    footer = " / ".join(sheet.footer)
+    for reason in ("preset cpu, not paper", "not as many runs as theirs (10)",
+                   "selection oracle, theirs final", "images of 64x64, not 128x128",
+                   "data incomplete: 60 of 80 test cases"):  # fmt: skip
+        assert reason in footer
+
+
+def test_a_changed_hyper_parameter_is_not_the_printed_method(shelf):
+    rows = like_theirs(**{"ours[rounds=3]": A})
+    assert published.sheet(rows, Reading(), published.read(shelf)) is None
+
+
+def test_files_that_are_not_as_described_are_named(shelf):
+    (shelf / "someone.yaml").write_text(YAML + "colour: red\n")
+    with pytest.raises(published.Unreadable, match=r"someone\.csv with someone\.yaml.*colour"):
+        published.read(shelf)
+    (shelf / "someone.yaml").unlink()
+    with pytest.raises(published.Unreadable, match=r"results/README\.md"):
+        published.read(shelf)
+    (shelf / "someone.csv").write_text("dataset,method\nglas,ours\n")
+    with pytest.raises(published.Unreadable, match="no column dc_ci90_half, dc_mean"):
+        published.read(shelf)
+
+
+def test_the_shelf_of_the_project_is_readable_and_covers_the_methods():
+    from pathlib import Path
+
+    (paper,) = published.read(Path(__file__).parents[2] / "results" / "published")
+    assert paper.runs == 10 and paper.size["glas"] == "128x128"
+    assert {"ours", "cps", "em", "cct", "uamt", "urpc", "dtc", "supervised"} == set(
+        paper.cells.method
+    )
+    (glas,) = paper.cells[
+        (paper.cells.dataset == "glas") & (paper.cells.labelled_percent == 20)
+        & (paper.cells.method == "cps")
+    ].dc_mean  # fmt: skip
+    assert glas == 83.90
