@@ -86,19 +86,17 @@ def report(
         return
     wanted = _wanted(made, "published" if published and table is None else table, bool(out))
     if out is not None:
-        _write(folder, made, wanted, forms, reading, out)
+        _write(wanted, forms, out)
+        if table is None:
+            _write_figures(folder, made, forms, out)
         return
     for each in forms:
         if each == "html":
-            _write_page(folder, made, reading, folder / "report.html")
+            _write_page(folder, made, folder / "report.html")
         else:
             typer.echo(_printed(wanted, each), nl=False)
-    if forms == ["text"] and len(made.sheets) > len(wanted):
-        others = [other for other in made.sheets if other not in {s.name for s in wanted}]
-        typer.echo(
-            f"\nalso:    --table {','.join(others)}; --format html is a page with all of it",
-            err=True,
-        )
+    if forms == ["text"] and table is None:
+        typer.echo(f"\nalso:    --table {','.join(made.TABLES[1:])}; --format html", err=True)
 
 
 def print_table(folder: Path, cells: set[str]) -> None:
@@ -109,7 +107,7 @@ def print_table(folder: Path, cells: set[str]) -> None:
     if made is None:
         typer.echo(f"no finished trial in {folder} yet")
     else:
-        typer.echo(_printed([made.sheets["table"]], "text"), nl=False)
+        typer.echo(_printed(_wanted(made, "table", False), "text"), nl=False)
 
 
 def _forms(form: str | None, otherwise: tuple[str, ...]) -> list[str]:
@@ -156,7 +154,7 @@ def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "
     from benchmark import frames, resources
     from reports import published
     from reports.comparisons import MissingPairs
-    from reports.report import build
+    from reports.report import Report
 
     trials = frames.trials(folder)
     if cells is not None:
@@ -171,7 +169,7 @@ def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "
         shelves = {resources.folder("results/published"), folder.parent / "published"}
         unique = sorted({shelf.resolve() for shelf in shelves})
         papers = [paper for shelf in unique for paper in published.read(shelf)]
-        return build(trials, options, cases=cases, papers=papers)
+        return Report(trials, options, cases=cases, papers=papers)
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
     except published.Unreadable as error:
@@ -179,20 +177,25 @@ def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "
 
 
 def _wanted(made: "Report", table: str | None, is_all: bool) -> "list[Sheet]":
-    from reports.report import TABLES
-
     names = [name.strip() for name in table.split(",")] if table else ["table"]
     if (table is None and is_all) or names == ["all"]:
-        return list(made.sheets.values())
+        return made.tables()
     for name in names:
-        require_choice("--table", name, (*TABLES, "all"))
-        if name not in made.sheets:
-            raise UserError(
-                f"there is not enough for the table {name} in this study; there are: "
-                f"{', '.join(made.sheets)}",
-                ExitCode.STATISTICS,
-            )
-    return [made.sheets[name] for name in names]
+        require_choice("--table", name, (*made.TABLES, "all"))
+    sheets = [made.table(name) for name in names]
+    if None in sheets:
+        name = names[sheets.index(None)]
+        raise UserError(f"no table {name}: {_NEEDS[name]}", ExitCode.STATISTICS)
+    return sheets
+
+
+_NEEDS = {
+    "differences": "it needs supervised, or another variant that --control names, and a second one",
+    "label-efficiency": "it needs a method at two or more labelled shares below 100 %",
+    "ranks": "it needs three or more methods on two or more datasets at one labelled share",
+    "published": "no cell of this study is printed in results/published (by dataset, labelled "
+    "share and plain method)",
+}
 
 
 def _printed(sheets: "list[Sheet]", form: str) -> str:
@@ -205,41 +208,41 @@ def _printed(sheets: "list[Sheet]", form: str) -> str:
     return "\n".join(title(sheet, form) + render(sheet) for sheet in sheets)
 
 
-def _write(
-    folder: Path,
-    made: "Report",
-    sheets: "list[Sheet]",
-    forms: list[str],
-    reading: "Reading",
-    out: Path,
-) -> None:
-    """Tables in these formats and all figures."""
-    from benchmark.folders import replacing, write_atomically
-    from reports import figures
+def _write(sheets: "list[Sheet]", forms: list[str], out: Path) -> None:
+    """Each table in each format."""
+    from benchmark.folders import write_atomically
     from reports.render import FORMS
 
-    (out / "figures").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for sheet in sheets:
         for form in forms:
             if form != "html":
                 ending, render = FORMS[form]
                 write_atomically(out / f"{sheet.name}.{ending}", render(sheet))
                 typer.echo(f"wrote {out / f'{sheet.name}.{ending}'}")
-    drawn = _drawn(folder, made, reading)
+
+
+def _write_figures(folder: Path, made: "Report", forms: list[str], out: Path) -> None:
+    """All figures, and the page if it is asked for."""
+    from benchmark.folders import replacing
+    from reports import figures
+
+    (out / "figures").mkdir(exist_ok=True)
+    drawn = _drawn(folder, made)
     for figure in drawn:
         for form in ("pdf", "svg", "png"):
             with replacing(out / "figures" / f"{figure.name}.{form}") as file:
                 file.write(figures.saved(figure.figure, form))
         typer.echo(f"wrote {out / 'figures' / figure.name}.pdf, .svg, .png")
     if "html" in forms:
-        _write_page(folder, made, reading, out / "report.html", drawn)
+        _write_page(folder, made, out / "report.html", drawn)
 
 
-def _drawn(folder: Path, made: "Report", reading: "Reading"):
+def _drawn(folder: Path, made: "Report"):
     from benchmark import frames
     from reports import figures, further
 
-    rows = made.rows
+    rows, reading = made.rows, made.reading
     return figures.draw(
         figures.Inputs(
             rows=rows,
@@ -258,14 +261,12 @@ def _drawn(folder: Path, made: "Report", reading: "Reading"):
     )
 
 
-def _write_page(
-    folder: Path, made: "Report", reading: "Reading", file: Path, drawn: list | None = None
-) -> None:
+def _write_page(folder: Path, made: "Report", file: Path, drawn: list | None = None) -> None:
     from benchmark import frames
     from benchmark.folders import write_atomically
     from reports import summary
 
-    drawn = _drawn(folder, made, reading) if drawn is None else drawn
-    text = summary.page(folder.name, made, reading, frames.trials(folder), drawn)
+    drawn = _drawn(folder, made) if drawn is None else drawn
+    text = summary.page(folder.name, made, frames.trials(folder), drawn)
     write_atomically(file, text)
     typer.echo(f"wrote {file}")

@@ -62,44 +62,45 @@ def family(
 
     Variants without a common seed are left out; with fewer than 6 pairs they are not tested.
     """
-    found = []
-    for variant in ordered(set(values.columns) - {control}):
-        pairs = values[[variant, control]].dropna().to_numpy()
-        if len(pairs):
-            found.append(_comparison((*where, variant), pairs, control, level=level, test=test))
-    tested = [i for i, comparison in enumerate(found) if comparison.is_tested]
+    columns = {name: values[name].to_numpy(float) for name in values.columns}
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for variant in ordered(set(columns) - {control}):
+        a, b = columns[variant], columns[control]
+        both = np.isfinite(a) & np.isfinite(b)
+        if both.any():
+            pairs[variant] = a[both], b[both]
+    found = [_comparison((*where, v), a, b, control, level=level) for v, (a, b) in pairs.items()]
+    tested = [i for i, comparison in enumerate(found) if comparison.difference.n >= MIN_PAIRS]
     if tested:
-        adjusted = significance.holm(np.array([found[i].p for i in tested]))
-        for i, p in zip(tested, adjusted, strict=True):
-            pairs = values[[found[i].key[2], control]].dropna().to_numpy()
+        gains = [significance.differences(*pairs[found[i].key[2]]) for i in tested]
+        p = np.array([significance.TESTS[test](d) for d in gains])
+        for i, d, raw, adjusted in zip(tested, gains, p, significance.holm(p), strict=True):
+            effect = significance.detectable_effect(len(d), ALPHA / len(tested))
             found[i] = found[i]._replace(
-                p_holm=float(p), detectable=_detectable(pairs, ALPHA / len(tested))
+                p=float(raw),
+                p_holm=float(adjusted),
+                effect=significance.hedges_g(d),
+                detectable=effect * float(d.std(ddof=1)),
             )
     return found
 
 
 def _comparison(
-    key: Key, pairs: np.ndarray, control: str, *, level: float, test: str
+    key: Key, a: np.ndarray, b: np.ndarray, control: str, *, level: float
 ) -> Comparison:
-    a, b = pairs.T
+    """What is known without a test."""
     d = significance.differences(a, b)
-    is_tested = len(d) >= MIN_PAIRS
     return Comparison(
         key=key,
         control=control,
         difference=t_interval(d, level),
-        p=significance.TESTS[test](d) if is_tested else math.nan,
+        p=math.nan,
         p_holm=math.nan,
-        effect=significance.hedges_g(d) if is_tested else math.nan,
+        effect=math.nan,
         wins=int((d > 0).sum()),
         superiority=significance.superiority(a, b),
         detectable=math.nan,
     )
-
-
-def _detectable(pairs: np.ndarray, alpha: float) -> float:
-    d = significance.differences(*pairs.T)
-    return significance.detectable_effect(len(d), alpha) * float(d.std(ddof=1))
 
 
 def against_control(
@@ -143,11 +144,20 @@ def against_best(rows: pd.DataFrame, reading: Reading) -> dict[tuple[str, float]
     return found
 
 
+def is_decidable(family: list[Comparison]) -> bool:
+    """Can the family's test find anything at all? Not if its smallest Holm p is above the level."""
+    return _reachable(family) < ALPHA
+
+
+def _reachable(family: list[Comparison]) -> float:
+    pairs = [c.difference.n for c in family if c.is_tested]
+    return min(1.0, significance.smallest_p(min(pairs), len(pairs))) if pairs else 1.0
+
+
 def describe(families: Iterable[list[Comparison]], what: str) -> list[str]:
     """Footer lines: correction, smallest reachable p, minimum detectable difference."""
     families = [family for family in families if family]
-    tested = [[c for c in family if c.is_tested] for family in families]
-    tested = [family for family in tested if family]
+    tested = [family for family in families if any(c.is_tested for c in family)]
     if not families:
         return []
     if not tested:
@@ -156,21 +166,23 @@ def describe(families: Iterable[list[Comparison]], what: str) -> list[str]:
             f"differences {what} are not tested: {most} pair{'s' * (most != 1)} of seeds at most, "
             f"{MIN_PAIRS} are needed"
         ]
-    sizes = sorted({len(family) for family in tested})
-    reachable = max(
-        significance.smallest_p(min(c.difference.n for c in family), len(family))
-        for family in tested
-    )
-    widths = [c.detectable for family in tested for c in family]
+    sizes = sorted({sum(c.is_tested for c in family) for family in tested})
+    widths = [c.detectable for family in tested for c in family if c.is_tested]
     lines = [
-        f"differences {what}: paired by seed, Holm over {_range(sizes, '{}')} comparisons on each "
-        f"dataset and ratio, level {ALPHA:g}; smallest p that could be reached "
-        f"{min(1.0, reachable):.2g}; minimum detectable difference (80 % power) "
-        f"{_range([min(widths), max(widths)], '{:.2f}', 100)} points of Dice"
+        f"differences {what}: paired by seed, Holm over {_range(sizes, '{}')} comparison"
+        f"{'s' * (sizes != [1])} on each dataset and ratio, level {ALPHA:g}; smallest p that could "
+        f"be reached {max(map(_reachable, tested)):.2g}; minimum detectable difference (80 % "
+        f"power) {_range([min(widths), max(widths)], '{:.2f}', 100)} points of Dice"
     ]
-    left = sum(len(family) for family in families) - sum(len(family) for family in tested)
+    left = sum(not c.is_tested for family in families for c in family)
     if left:
         lines.append(f"{left} comparisons have fewer than {MIN_PAIRS} pairs and are not tested")
+    hopeless = sum(not is_decidable(family) for family in tested)
+    if hopeless:
+        lines.append(
+            f"on {hopeless} of {len(tested)} no difference could be found, however large: too many "
+            "comparisons for so few seeds"
+        )
     return lines
 
 

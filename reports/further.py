@@ -23,17 +23,17 @@ def optimism(rows: pd.DataFrame, reading: Reading) -> Sheet:
     heads = [Head("labelled"), Head("method")]
     heads += [Head(label, dataset) for dataset in datasets for label in labels]
     lines, data = [], []
-    for ratio in sorted(rows.ratio.unique()):
-        for variant in ordered(rows[rows.ratio == ratio].variant):
-            line = [Cell(percent(ratio), float(ratio)), Cell(variant)]
+    cells = dict(list(rows.groupby(["dataset", "ratio", "variant"])))
+    for ratio, trials in rows.groupby("ratio"):
+        for variant in ordered(trials.variant):
+            line = [Cell(percent(ratio), ratio), Cell(variant)]
             for dataset in datasets:
-                here = (rows.dataset == dataset) & (rows.ratio == ratio) & (rows.variant == variant)
-                trials = rows[here]
-                if trials.empty:
+                if (dataset, ratio, variant) not in cells:
                     line += [NOTHING] * len(labels)
                     continue
-                final = trials[f"dc_{aggregate}"].to_numpy(float)
-                oracle = trials[f"oracle_dc_{aggregate}"].to_numpy(float)
+                found = cells[dataset, ratio, variant]
+                final = found[f"dc_{aggregate}"].to_numpy(float)
+                oracle = found[f"oracle_dc_{aggregate}"].to_numpy(float)
                 gap = t_interval(oracle - final, reading.ci_level)
                 line += [
                     Cell(rounded(final.mean(), 2), float(final.mean())),

@@ -1,6 +1,8 @@
 """All tables of a report, from frames: which there are, and what they compare with what."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 
@@ -9,8 +11,6 @@ from reports.aggregate import Reading, comparable
 from reports.sheet import Sheet
 
 BASELINE = "supervised"
-TABLES = ("table", "differences", "optimism", "label-efficiency", "ranks", "published")
-"""Names of the tables that there may be, in the order of a report."""
 
 
 @dataclass(frozen=True)
@@ -24,48 +24,67 @@ class Options:
     with_costs: bool = False
 
 
-@dataclass(frozen=True)
 class Report:
-    """What a study says."""
+    """What a study says: the trials that are shown, and tables of them, made when asked for.
 
-    rows: pd.DataFrame
-    """The trials that the tables show."""
-    sheets: dict[str, Sheet]
-    """By name, in order; those for which there is enough."""
-
-
-def build(
-    trials: pd.DataFrame,
-    options: Options,
-    *,
-    cases: pd.DataFrame | None = None,
-    papers: list[published.Paper] | None = None,
-) -> Report:
-    """Every table that the trials are enough for.
-
-    cases: of all trials, needed by intervals over cases; papers: printed figures.
-    Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
+    cases: lines of all cases of all trials, needed by intervals over cases; papers: printed
+    figures. Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
     """
-    rows, left_out = comparable(trials)
-    reading = options.reading
-    if options.control is not None:
-        comparisons.require_pairs(rows, options.control)
-    control = options.control or (BASELINE if BASELINE in set(rows.variant) else None)
-    if control is None:
-        left_out.append(f'no differences from a control: no "{BASELINE}" here, and no --control')
-    if cases is not None:
-        cases = _of(cases, rows)
-    found: list[Sheet | None] = [
-        tables.main(rows, reading, with_costs=options.with_costs, cases=cases, left_out=left_out)
-    ]
-    if control is not None and rows.variant.nunique() > 1:
-        compared = comparisons.against_control(rows, reading, control, test=options.test)
-        found.append(comparisons.sheet(compared, control, reading, options.test))
-    found.append(further.optimism(rows, reading))
-    found.append(further.label_efficiency(rows, reading))
-    found.append(further.ranks(rows, reading))
-    found.append(published.sheet(rows, reading, papers or []))
-    return Report(rows, {sheet.name: sheet for sheet in found if sheet is not None})
+
+    TABLES = ("table", "differences", "optimism", "label-efficiency", "ranks", "published")
+
+    def __init__(
+        self,
+        trials: pd.DataFrame,
+        options: Options,
+        *,
+        cases: pd.DataFrame | None = None,
+        papers: list[published.Paper] | None = None,
+    ):
+        self.rows, self._left_out = comparable(trials)
+        self.reading = options.reading
+        self._options, self._papers = options, papers or []
+        self._cases = None if cases is None else _of(cases, self.rows)
+        if options.control is not None:
+            comparisons.require_pairs(self.rows, options.control)
+        has_baseline = BASELINE in set(self.rows.variant)
+        self._control = options.control or (BASELINE if has_baseline else None)
+
+    def table(self, name: str) -> Sheet | None:
+        """One of `TABLES`; None if the trials are not enough for it."""
+        rows, reading = self.rows, self.reading
+        makers: dict[str, Callable[[], Sheet | None]] = {
+            "table": self._main,
+            "differences": self._differences,
+            "optimism": partial(further.optimism, rows, reading),
+            "label-efficiency": partial(further.label_efficiency, rows, reading),
+            "ranks": partial(further.ranks, rows, reading),
+            "published": partial(published.sheet, rows, reading, self._papers),
+        }
+        return makers[name]()
+
+    def tables(self) -> list[Sheet]:
+        """All for which the trials are enough."""
+        return [sheet for name in self.TABLES if (sheet := self.table(name)) is not None]
+
+    def _main(self) -> Sheet:
+        left_out = list(self._left_out)
+        if self._control is None:
+            left_out.append(f'no differences from a control: no "{BASELINE}" here, no --control')
+        return tables.main(
+            self.rows,
+            self.reading,
+            with_costs=self._options.with_costs,
+            cases=self._cases,
+            left_out=left_out,
+        )
+
+    def _differences(self) -> Sheet | None:
+        if self._control is None or self.rows.variant.nunique() < 2:
+            return None
+        test = self._options.test
+        found = comparisons.against_control(self.rows, self.reading, self._control, test=test)
+        return comparisons.sheet(found, self._control, self.reading, test)
 
 
 def _of(cases: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 Pairs are trials of equal seed: same data order, same labelled subset, same first weights.
 """
 
+import functools
 import itertools
 import math
 
@@ -33,12 +34,16 @@ def sign_flip(d: Values, rng: np.random.Generator | None = None) -> float:
     """
     n, observed = len(d), abs(d.mean()) - 1e-12
     if n <= _EXACT:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
-        return float(np.mean(np.abs((signs * d).mean(1)) >= observed))
+        return float(np.mean(np.abs(_all_signs(n) @ d / n) >= observed))
     rng = rng or np.random.default_rng(0)
     signs = rng.choice((-1.0, 1.0), size=(_FLIPS, n))
     hits = np.count_nonzero(np.abs((signs * d).mean(1)) >= observed)
     return float((hits + 1) / (_FLIPS + 1))
+
+
+@functools.cache
+def _all_signs(n: int) -> Float[ndarray, "flips n"]:
+    return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
 
 
 def paired_t(d: Values) -> float:
@@ -89,6 +94,7 @@ def smallest_p(pairs: int, comparisons: int) -> float:
     return comparisons * 2 / 2**pairs
 
 
+@functools.cache
 def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
     """The mean difference, in deviations of the differences, that a paired t test would find."""
     limit = stats.t.ppf(1 - alpha / 2, pairs - 1)

@@ -12,15 +12,13 @@ from reports.sheet import percent
 _SVG_LIMIT = 300_000  # bytes; a figure of many dots is smaller as a PNG
 
 
-def page(
-    study: str, report: Report, reading: Reading, trials: pd.DataFrame, drawn: list[Named]
-) -> str:
+def page(study: str, report: Report, trials: pd.DataFrame, drawn: list[Named]) -> str:
     """The study as one HTML file; trials: all of them, also those that failed."""
     return render(
         Page(
             study=study,
-            summary=sentences(report, reading),
-            sheets=list(report.sheets.values()),
+            summary=sentences(report.rows, report.reading),
+            sheets=report.tables(),
             pictures=[_picture(figure) for figure in drawn],
             provenance=provenance(report.rows),
             failures=failures(trials),
@@ -28,9 +26,8 @@ def page(
     )
 
 
-def sentences(report: Report, reading: Reading) -> list[str]:
+def sentences(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """What was compared, how it was read, and how much choosing would have added."""
-    rows = report.rows
     variants, ratios = ordered(rows.variant), sorted(rows.ratio.unique())
     gap = further.gaps(rows, reading)
     lines = [

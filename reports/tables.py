@@ -81,6 +81,7 @@ class _Marks:
         self._tied = {
             c.key
             for family in families.values()
+            if comparisons.is_decidable(family)
             for c in family
             if c.is_tested and not c.is_significant
         }

@@ -100,7 +100,9 @@ def test_single_cells_add_up_to_the_table(bench, tmp_path):
     assert out.startswith("% DC and JI in %")
     assert r"\toprule" in out and r"5\,\% & supervised" in out
     assert "study: demo (the newest" in err
-    code, out, _ = bench("report", "--format", "csv,markdown", "--out", tmp_path / "tables")
+    code, out, _ = bench(
+        "report", "--table", "table", "--format", "csv,markdown", "--out", tmp_path / "tables"
+    )
     assert sorted(f.name for f in (tmp_path / "tables").iterdir()) == ["table.csv", "table.md"]
 
 

@@ -56,7 +56,7 @@ def test_the_sheet_shows_difference_first():
         "20 %", "ours", "glas", "+0.63 ± 0.20", "10", "0.00391", "0.00391", "1.70", "9/10", "80 %",
     ]  # fmt: skip
     footer = " ".join(sheet.footer)
-    assert "Holm over 1 comparisons" in footer and "reached 0.002;" in footer
+    assert "Holm over 1 comparison on" in footer and "reached 0.002;" in footer
     assert "0.34 points" in footer
 
 
