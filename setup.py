@@ -11,7 +11,6 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-
 RESOURCES = (
     ("datasets", "*.yaml"), ("results/published", "*.csv"), ("results/published", "*.yaml"),
 )  # fmt: skip

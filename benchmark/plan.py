@@ -8,8 +8,9 @@ from pathlib import Path
 from benchmark import encoders, plugins, results
 from benchmark.data import cards, phantoms, pool, splits
 from benchmark.errors import ExitCode, UserError, unknown
+from benchmark.networks import NetworkBuilder
 from benchmark.selectors import WHOLE, Shard, split_outside_brackets
-from benchmark.study import REFERENCE_METHOD, Study, percent
+from benchmark.study import REFERENCE_METHOD, Network, Study, percent
 from benchmark.trials import DataFacts, MethodFacts, Trial, trials
 
 
@@ -60,6 +61,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     _check_network(study, manifests)
     facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, methods, facts)
+    _check_values(grid, study.network)
     folder = results_root / study.name
     return Plan(study, grid, results.done_keys(folder), manifests, folder, notes)
 
@@ -79,6 +81,24 @@ def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
             f'the network "{network.name}" has no published weights, got "{network.weights}"; only '
             "encoders have, such as --network resnet34 (bench list networks -v)"
         )
+
+
+def _check_values(grid: list[Trial], network: Network) -> None:
+    """Build each variant once: a method refuses values that it cannot have before hours are spent.
+
+    Around a small UNet where the run's network is an encoder. Other errors are a trial's, whose
+    record keeps them with the traceback.
+    """
+    for trial in {trial.variant: trial for trial in grid}.values():
+        build = NetworkBuilder(
+            in_channels=1, classes=2, network=Network() if network.is_encoder else network
+        )
+        try:
+            plugins.find(trial.method)(build, **trial.hyperparameters)
+        except ValueError as error:
+            raise UserError(f"{trial.variant}: {error}") from error
+        except Exception:
+            continue
 
 
 def _typed(methods: Sequence[str]) -> list[str]:

@@ -160,6 +160,8 @@ def test_an_encoder_trains_from_the_command_line_and_its_weights_come_first(benc
         (("run", "--weights", "imagenet"), 2, "only encoders have"),
         (("run", "--cell", "0123"), 2, "0 trials of this study"),
         (("run", "--seed", "3"), 2, "No such option"),
+        ((*TINY, "--methods", "cps[consistency_on=some]"), 2, "cps[consistency_on=some]: cons"),
+        ((*TINY, "--methods", "urpc"), 2, "urpc: a pyramid needs a network of at"),
         (("report",), 3, "no study under"),
         (("report", "--ci-level", "90"), 3, "no study under"),
         (("list", "method"), 2, "bench list is one of methods, datasets"),
