@@ -60,10 +60,9 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_network(study, manifests)
     facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
-    grid = trials(study, methods, facts)
-    _check_values(grid, study.network)
+    grid, refused = _accepted(trials(study, methods, facts), study)
     folder = results_root / study.name
-    return Plan(study, grid, results.done_keys(folder), manifests, folder, notes)
+    return Plan(study, grid, results.done_keys(folder), manifests, folder, notes + refused)
 
 
 def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
@@ -83,22 +82,27 @@ def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
         )
 
 
-def _check_values(grid: list[Trial], network: Network) -> None:
-    """Build each variant once: a method refuses values that it cannot have before hours are spent.
+def _accepted(grid: list[Trial], study: Study) -> tuple[list[Trial], list[str]]:
+    """The trials whose values their methods accept: refused before hours are spent.
 
-    Around a small UNet where the run's network is an encoder. Other errors are a trial's, whose
-    record keeps them with the traceback.
+    Each variant is built once (around a small UNet where the run's network is an encoder). What is
+    refused was typed, and raises `UserError`, or is among "all": then it is left out, with a note.
+    Other errors are a trial's, whose record keeps them.
     """
-    for trial in {trial.variant: trial for trial in grid}.values():
+    network, refused = study.network, {}
+    for variant, trial in {trial.variant: trial for trial in grid}.items():
         build = NetworkBuilder(
             in_channels=1, classes=2, network=Network() if network.is_encoder else network
         )
         try:
             plugins.find(trial.method)(build, **trial.hyperparameters)
         except ValueError as error:
-            raise UserError(f"{trial.variant}: {error}") from error
+            if "all" not in study.methods or variant in study.methods:
+                raise UserError(f"{variant}: {error}") from error
+            refused[variant] = f"left out of all methods: {variant}: {error}"
         except Exception:
             continue
+    return [trial for trial in grid if trial.variant not in refused], list(refused.values())
 
 
 def _typed(methods: Sequence[str]) -> list[str]:
