@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from benchmark import grid, sharing
 from benchmark.errors import ExitCode, UserError
+from benchmark.folders import trial_folder
 from benchmark.study import label, percent
 
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
@@ -41,6 +42,8 @@ class Status(NamedTuple):
     seeds: dict[str, str]
     states: dict[str, str]
     """done, failed, running, or waiting, of each key."""
+    pretrainings: list[str]
+    """Keys of the pretrainings that run."""
 
 
 def read(study_folder: Path) -> Status:
@@ -56,12 +59,14 @@ def read(study_folder: Path) -> Status:
         if key not in rows:  # a study older than grid.csv, or trials copied in by hand
             rows[key] = _row_of(file)
         states[key] = found[1].decode() if found else _row_of(file)["status"]
-    states |= dict.fromkeys(sharing.running_keys(study_folder) & rows.keys(), "running")
+    running = sharing.running_keys(study_folder)
+    states |= dict.fromkeys(running & rows.keys(), "running")
     cells = {
         key: Cell(row["dataset"], row["evaluate_on"], float(row["ratio"]), row["variant"])
         for key, row in rows.items()
     }
-    return Status(cells, {key: str(row["seed"]) for key, row in rows.items()}, states)
+    seeds = {key: str(row["seed"]) for key, row in rows.items()}
+    return Status(cells, seeds, states, sorted(running - rows.keys()))
 
 
 def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -100,6 +105,10 @@ def describe(study_folder: Path) -> str:
     ]
     total = sum(counts.values(), Counter())
     lines = _aligned([head, *body, ["all", "", "", *_numbers(total)]])
+    if status.pretrainings:
+        lines += ["", "pretraining:"]
+    for key in status.pretrainings:
+        lines.append(f"  {key}  {_last_line(study_folder / 'pretrained' / key)}".rstrip())
     for state in ("running", "failed"):
         lines += _named(study_folder, status, state)
     return "\n".join(lines)
@@ -127,16 +136,16 @@ def _named(study_folder: Path, status: Status, state: str) -> list[str]:
     for key in keys[:_SHOWN]:
         cell = status.cells[key]
         name = label(cell.variant, cell.dataset_label, cell.ratio, status.seeds[key])
-        lines.append(f"  {key}  {name}  {_last_line(study_folder, key)}".rstrip())
+        lines.append(f"  {key}  {name}  {_last_line(trial_folder(study_folder, key))}".rstrip())
     if len(keys) > _SHOWN:
         lines.append(f"  … and {len(keys) - _SHOWN} more")
     return lines
 
 
-def _last_line(study_folder: Path, key: str) -> str:
-    """The end of the trial's log: for a running one, its last epoch."""
+def _last_line(folder: Path) -> str:
+    """The end of the log there: of what runs, its last epoch."""
     try:
-        log = (study_folder / "trials" / key / "log.txt").read_text(encoding="utf-8")
+        log = (folder / "log.txt").read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
     return log.strip().rpartition("\n")[2]

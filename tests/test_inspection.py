@@ -70,6 +70,19 @@ def test_running_is_what_a_run_that_holds_its_lock_says(bench, study):  # noqa: 
     assert "running:" in out and "failed:" not in out
 
 
+def test_a_pretraining_that_runs_is_named_with_its_last_epoch(bench, study):  # noqa: F811
+    folder, _ = study
+    (folder / ".running").write_text("0123456789abcdef\n")
+    log = folder / "pretrained" / "0123456789abcdef" / "log.txt"
+    log.parent.mkdir(parents=True)
+    log.write_text("begun\n08:00:00 epoch 3/8 loss_cycle 1.5\n")
+    assert "pretraining:" not in bench("status")[1]
+    with FileLock(folder / ".lock"):
+        lines = bench("status")[1].splitlines()
+    at = lines.index("pretraining:")
+    assert lines[at + 1] == "  0123456789abcdef  08:00:00 epoch 3/8 loss_cycle 1.5"
+
+
 def test_a_study_without_a_plan_is_counted_from_its_records(bench, study):  # noqa: F811
     folder, _ = study
     (folder / "grid.csv").unlink()
