@@ -30,7 +30,7 @@ def as_text(sheet: Sheet) -> str:
         return "  ".join([*left, *(text.rjust(w) for text, w in right)]).rstrip()
 
     rule = "  ".join("-" * width for width in widths)
-    parts = [row(lines[0]), rule, *map(row, lines[1:]), "", *_footer(sheet, _TEXT_LEGEND)]
+    parts = [row(lines[0]), rule, *map(row, lines[1:]), "", *footer_lines(sheet, _TEXT_LEGEND)]
     return "\n".join(parts) + "\n"
 
 
@@ -38,7 +38,7 @@ _TEXT_LEGEND = "* best, + second best mean of each dataset and ratio"
 _MARKED = "best and second best mean of each dataset and ratio are marked"
 
 
-def _footer(sheet: Sheet, legend: str) -> list[str]:
+def footer_lines(sheet: Sheet, legend: str) -> list[str]:
     """With the legend in the words of the format."""
     return [line.replace(_MARKED, legend) for line in sheet.footer]
 
@@ -62,7 +62,7 @@ def as_markdown(sheet: Sheet) -> str:
     grid = [[_markdown_cell(cell) for cell in line] for line in _without_repeats(sheet)]
     lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *grid)]
     legend = "**bold** best, <u>underlined</u> second best mean of each dataset and ratio"
-    return "\n".join([*lines, "", *(f"{line}  " for line in _footer(sheet, legend))]) + "\n"
+    return "\n".join([*lines, "", *(f"{line}  " for line in footer_lines(sheet, legend))]) + "\n"
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -76,7 +76,7 @@ def as_latex(sheet: Sheet) -> str:
     columns = "l" * sheet.words + "r" * (len(sheet.heads) - sheet.words)
     legend = "bold: best, underlined: second best mean of each dataset and ratio"
     lines = [
-        *(f"% {line}" for line in _footer(sheet, legend)),
+        *(f"% {line}" for line in footer_lines(sheet, legend)),
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *_latex_groups(sheet),
