@@ -34,7 +34,7 @@ def test_the_files_are_found():
         ("hydra", {"benchmark/config.py"}),
         ("omegaconf", {"benchmark/config.py"}),
         ("ray", {"benchmark/runner.py", "benchmark/nodes.py"}),
-        ("matplotlib", {"reports/figures.py"}),
+        ("matplotlib", {"reports/canvas.py"}),
         (
             "scipy",
             {

@@ -1,0 +1,88 @@
+"""Where figures are drawn and saved: the one module that knows Matplotlib."""
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from reports.aggregate import ordered
+
+FORMS = ("pdf", "svg", "png")
+_STYLE = Path(__file__).with_name("figures.mplstyle")
+# Okabe and Ito's colours, told apart by colour-blind readers; yellow is too pale for lines.
+_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+_MARKERS = "osD^vPX*<>hp8d"
+_LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)))
+FLOOR = {"color": "#8a8a8a", "linestyle": (0, (1, 2)), "linewidth": 1.0}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one variant is drawn; marker and line differ too, for print in black and white."""
+
+    color: str
+    marker: str
+    linestyle: str | tuple
+
+    def line(self) -> dict:
+        """For `Axes.plot` and `Axes.errorbar`."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+
+    def dots(self) -> dict:
+        """The same without a line."""
+        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
+
+
+def looks(variants: Iterable[str]) -> dict[str, Look]:
+    """One for each, by its place in the order of the tables: the same in all figures."""
+    return {
+        name: Look(
+            _COLOURS[i % len(_COLOURS)],
+            _MARKERS[i % len(_MARKERS)],
+            _LINES[(i + i // len(_COLOURS)) % len(_LINES)],
+        )
+        for i, name in enumerate(ordered(variants))
+    }
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Everything inside is drawn, or saved, in the style of the reports."""
+    with matplotlib.style.context(_STYLE):
+        yield
+
+
+def grid(rows: int, columns: int, width: float, height: float, **options) -> tuple[Figure, ndarray]:
+    """A figure of rows × columns axes, each so many inches wide and high."""
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def floor(axes: Any, value: float) -> None:
+    """A dotted line across."""
+    axes.axhline(value, zorder=1, label="floor", **FLOOR)
+
+
+def legend(figure: Figure) -> None:
+    """One for all axes, below them: never over the data."""
+    handles: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    columns = min(5, len(handles))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+
+
+def saved(figure: Figure, form: str) -> bytes:
+    """As "pdf", "svg" or "png" (200 dots per inch); equal figures give equal bytes."""
+    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+    stream = io.BytesIO()
+    with style():
+        figure.savefig(stream, format=form, metadata=undated[form])
+    return stream.getvalue()

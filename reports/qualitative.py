@@ -1,0 +1,85 @@
+"""The qualitative panel: what was to be found, and what each method found."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy import ndarray
+
+from reports import canvas
+from reports.inputs import Inputs, Named
+from reports.sheet import percent
+
+_CASES = 3
+_SIDE = 0.95  # inches of a picture
+
+
+def panels(inputs: Inputs) -> Iterator[Named]:
+    """Figure 3 of arXiv:2504.01547v2 for each dataset, at its largest share below all labels."""
+    for dataset in inputs.datasets:
+        ratios = {r for d, r, _ in inputs.panels if d == dataset and r < 1}
+        if ratios:
+            yield _panel(inputs, dataset, max(ratios))
+
+
+def _panel(inputs: Inputs, dataset: str, ratio: float) -> Named:
+    found = {
+        variant: inputs.panels[dataset, ratio, variant]
+        for variant in inputs.looks
+        if (dataset, ratio, variant) in inputs.panels
+    }
+    first = next(iter(found.values()))
+    cases = list(first["case"][:_CASES])
+    columns = _columns(found)
+    figure, axes = canvas.grid(len(cases), len(columns), _SIDE, _SIDE + 0.12)
+    told = []
+    for i, case in enumerate(cases):
+        for one, (head, variant, kind) in zip(axes[i], columns, strict=True):
+            picture = found[variant][f"{kind}_{i}"]
+            one.imshow(_shown(picture, kind), cmap="gray", vmin=0, vmax=255)
+            one.set(xticks=[], yticks=[])
+            one.grid(visible=False)
+            one.spines[:].set_visible(False)
+            if i == 0:
+                one.set_title(head, fontsize=6)
+            if kind in ("prediction", "pseudo_label"):
+                value = 100 * dice(picture, found[variant][f"target_{i}"])
+                one.set_xlabel(f"{value:.1f}", fontsize=6, labelpad=1)
+                told.append(f"{variant} {kind.replace('_', ' ')} on {case}: {value:.1f}")
+        axes[i, 0].set_ylabel(str(case), fontsize=6)
+    return Named(
+        f"qualitative-{dataset.replace('_', '-')}-{100 * ratio:g}".replace(".", "-"),
+        f"{dataset}, {percent(ratio)} labelled: the first cases of the evaluation set, not chosen; "
+        "below each mask its Dice",
+        f"Images, targets and masks. Dice: {'; '.join(told)}.",
+        figure,
+    )
+
+
+def _columns(found: Mapping[str, Mapping[str, ndarray]]) -> list[tuple[str, str, str]]:
+    """Head, variant and kind of picture, from left to right."""
+    first = next(iter(found))
+    columns = [("image", first, "image"), ("target", first, "target")]
+    for variant, content in found.items():
+        name = variant.replace("[", "\n[", 1)
+        for kind, head in (
+            ("reconstruction", f"{name}\nremade"),
+            ("pseudo_label", f"{name}\nteacher"),
+            ("prediction", name),
+        ):
+            if f"{kind}_0" in content:
+                columns.append((head, variant, kind))
+    return columns
+
+
+def _shown(picture: ndarray, kind: str) -> ndarray:
+    """Images as they are; class masks from black to white."""
+    if kind in ("image", "reconstruction"):
+        return picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
+    return (255 * picture.astype(float) / max(1, int(picture.max()))).astype(np.uint8)
+
+
+def dice(predicted: ndarray, target: ndarray) -> float:
+    """Of the foreground; 1 if there is none in both."""
+    a, b = predicted > 0, target > 0
+    total = int(a.sum() + b.sum())
+    return 1.0 if total == 0 else float(2 * (a & b).sum() / total)
