@@ -1,5 +1,6 @@
 """Rows of trials → one cell per (dataset, ratio, variant): mean and interval over seeds."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -157,5 +158,11 @@ def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
 
 
 def ordered(variants: Iterable[str]) -> list[str]:
-    """The baseline first, then by name."""
-    return sorted(set(variants), key=lambda name: (name != "supervised", name))
+    """The baseline first, then by name, numbers by their size: rounds=3 before rounds=10."""
+    return sorted(set(variants), key=lambda name: (name != "supervised", _pieces(name)))
+
+
+def _pieces(name: str) -> list[str | int]:
+    """Text and whole numbers by turns."""
+    pieces = re.split(r"(\d+)", name)
+    return [int(piece) if i % 2 else piece for i, piece in enumerate(pieces)]

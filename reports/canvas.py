@@ -1,6 +1,7 @@
 """Where figures are drawn and saved: the one module that knows Matplotlib."""
 
 import io
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import matplotlib.style
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy import ndarray
 
 from reports.aggregate import ordered
@@ -16,9 +18,20 @@ from reports.aggregate import ordered
 FORMS = ("pdf", "svg", "png")
 _STYLE = Path(__file__).with_name("figures.mplstyle")
 # Okabe and Ito's colours, told apart by colour-blind readers; yellow is too pale for lines.
-_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+_COLOURS = (
+    "#000000",
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#7f7f7f",
+    "#8c510a",
+)
 _MARKERS = "osD^vPX*<>hp8d"
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)))
+_HANDLE, _LETTER = 0.55, 0.06  # inches that an entry of a legend takes
 FLOOR = {"color": "#8a8a8a", "linestyle": (0, (1, 2)), "linewidth": 1.0}
 
 
@@ -40,15 +53,17 @@ class Look:
 
 
 def looks(variants: Iterable[str]) -> dict[str, Look]:
-    """One for each, by its place in the order of the tables: the same in all figures."""
-    return {
+    """One for each, the same in all figures; plain methods get theirs first, so most differ."""
+    names = sorted(ordered(variants), key=lambda name: "[" in name)
+    looks = {
         name: Look(
             _COLOURS[i % len(_COLOURS)],
             _MARKERS[i % len(_MARKERS)],
             _LINES[(i + i // len(_COLOURS)) % len(_LINES)],
         )
-        for i, name in enumerate(ordered(variants))
+        for i, name in enumerate(names)
     }
+    return {name: looks[name] for name in ordered(variants)}
 
 
 @contextmanager
@@ -64,9 +79,27 @@ def grid(rows: int, columns: int, width: float, height: float, **options) -> tup
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def tiles(n: int) -> tuple[Figure, list]:
+    """A figure of n axes of one size, two beside each other; and the axes."""
+    columns = min(2, n)
+    figure, axes = grid(math.ceil(n / columns), columns, 3.4, 2.5)
+    for one in axes.flat[n:]:
+        one.remove()
+    return figure, list(axes.flat[:n])
+
+
 def floor(axes: Any, value: float) -> None:
     """A dotted line across."""
     axes.axhline(value, zorder=1, label="floor", **FLOOR)
+
+
+def log_axis(axes: Any) -> None:
+    """The x axis in logarithms, with round numbers at 1, 2 and 5 of each power of ten."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.1)
 
 
 def legend(figure: Figure) -> None:
@@ -75,8 +108,16 @@ def legend(figure: Figure) -> None:
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    columns = min(5, len(handles))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+    if "floor" in handles:
+        handles["floor"] = handles.pop("floor")  # last
+    longest = max((len(label) for label in handles), default=0)
+    columns = int(figure.get_size_inches()[0] / (_HANDLE + _LETTER * longest))
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=max(1, min(columns, len(handles))),
+    )
 
 
 def saved(figure: Figure, form: str) -> bytes:

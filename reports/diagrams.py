@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
-from reports import canvas
-from reports.inputs import Inputs, Named, width
+from reports import aggregate, canvas
+from reports.inputs import Inputs, Named, plain, width
 from reports.sheet import percent
 
 
@@ -13,15 +14,15 @@ def ranks(inputs: Inputs) -> Iterator[Named]:
     for ratio, (places, difference, datasets) in inputs.ranks.items():
         names = sorted(places, key=lambda name: (places[name], name))
         groups = alike([places[name] for name in names], difference)
-        figure, axes = canvas.grid(1, 1, 5.2, 0.8 + 0.17 * len(names) + 0.1 * len(groups))
+        levels = 0.4 * len(groups) + 0.75 * ((len(names) + 1) // 2)
+        figure, axes = canvas.grid(1, 1, 5.2, 0.75 + 0.26 * levels)
         one = axes[0, 0]
-        best, worst = 1.0, float(len(names))
-        bars = 0.45 + 0.35 * len(groups)
+        worst = float(len(names))
+        _draw_scale(one, worst, difference)
         for i, name in enumerate(names):
             is_left = i < (len(names) + 1) // 2
-            level = bars + 0.8 * (i if is_left else len(names) - 1 - i)
-            end = best - 0.1 if is_left else worst + 0.1
-            place = places[name]
+            level = 0.4 * len(groups) + 0.75 * (1 + (i if is_left else len(names) - 1 - i)) - 0.2
+            end, place = 0.9 if is_left else worst + 0.1, places[name]
             one.plot([place, place, end], [0, level, level], color="black", linewidth=0.8)
             one.annotate(
                 f"{name} {place:.2f}", (end, level), xytext=(-4 if is_left else 4, 0),
@@ -29,24 +30,27 @@ def ranks(inputs: Inputs) -> Iterator[Named]:
             )  # fmt: skip
         for i, (first, last) in enumerate(groups):
             at = [places[names[first]] - 0.04, places[names[last]] + 0.04]
-            one.plot(at, [0.35 * (i + 1)] * 2, color="#d55e00", linewidth=3, solid_capstyle="butt")
-        one.plot([best, best + difference], [-1.1, -1.1], color="black", linewidth=1.5, marker="|")
-        one.annotate(f"critical difference {difference:.2f}", (best, -1.35))
-        one.set_xlim(best - 0.1, max(worst, best + difference) + 0.1)
-        one.set_ylim(bars + 0.8 * (len(names) + 1) // 2 + 0.2, -1.9)
-        one.set_xticks(range(1, len(names) + 1))
-        one.spines[["left", "bottom"]].set_visible(False)
-        one.xaxis.tick_top()
-        one.axhline(0, color="black", linewidth=0.8)
-        one.set_yticks([])
-        one.grid(visible=False)
+            one.plot(at, [0.4 * (i + 1)] * 2, color="#d55e00", linewidth=3, solid_capstyle="butt")
+        one.set_xlim(0.9, max(worst, 1 + difference) + 0.1)
+        one.set_ylim(levels + 0.1, -2.2)
+        one.set_axis_off()
         yield Named(
-            f"ranks-{100 * ratio:g}".replace(".", "-"),
+            f"ranks-{plain(f'{100 * ratio:g}')}",
             f"Average ranks on {datasets} datasets at {percent(ratio)} labelled; bars join what is "
             "not told apart",
             "Rank 1 is best. " + "; ".join(f"{n}: {places[n]:.2f}" for n in names) + ".",
             figure,
         )  # fmt: skip
+
+
+def _draw_scale(axes: Any, worst: float, difference: float) -> None:
+    """The line of the ranks at height 0, and the critical difference above it."""
+    axes.plot([1, worst], [0, 0], color="black", linewidth=0.8)
+    for place in range(1, int(worst) + 1):
+        axes.plot([place, place], [-0.15, 0], color="black", linewidth=0.8)
+        axes.annotate(f"{place}", (place, -0.2), ha="center", va="bottom", fontsize=7)
+    axes.plot([1, 1 + difference], [-1.2, -1.2], color="black", linewidth=1.5, marker="|")
+    axes.annotate(f"critical difference {difference:.2f}", (1, -1.4), va="bottom")
 
 
 def alike(places: list[float], difference: float) -> list[tuple[int, int]]:
@@ -60,7 +64,7 @@ def alike(places: list[float], difference: float) -> list[tuple[int, int]]:
 
 
 def curves(inputs: Inputs) -> Iterator[Named]:
-    """Dice on the evaluation set while training: thin each seed, thick their mean."""
+    """Dice on the evaluation set while training: the mean over seeds, and their range."""
     column = f"dc_{inputs.reading.aggregate}"
     if column not in inputs.histories:
         return
@@ -68,72 +72,69 @@ def curves(inputs: Inputs) -> Iterator[Named]:
     counts = known.groupby(["dataset", "ratio", "variant", "seed"]).size()
     if counts.empty or counts.max() < 2:
         return
-    figure, axes = canvas.grid(len(inputs.datasets), len(inputs.ratios), 3.0, 2.3)
-    for i, dataset in enumerate(inputs.datasets):
-        for j, ratio in enumerate(inputs.ratios):
-            here = known[(known.dataset == dataset) & (known.ratio == ratio)]
-            one = axes[i, j]
-            for variant, look in inputs.looks.items():
-                runs = here[here.variant == variant].pivot(
-                    index="step", columns="seed", values=column
+    grouped = known.groupby(["dataset", "ratio", "variant", "step"])[column]
+    spread = 100 * grouped.agg(["mean", "min", "max"])
+    for dataset in [d for d in inputs.datasets if d in spread.index]:
+        ratios = [r for r in inputs.ratios if (dataset, r) in spread.index]
+        figure, axes = canvas.tiles(len(ratios))
+        for one, ratio in zip(axes, ratios, strict=True):
+            for variant, look in inputs.curves.items():
+                if (dataset, ratio, variant) not in spread.index:
+                    continue
+                line = spread.loc[dataset, ratio, variant]
+                one.fill_between(
+                    line.index, line["min"], line["max"], color=look.color, alpha=0.1, linewidth=0
                 )
-                for seed in runs if runs.shape[1] > 1 else ():
-                    one.plot(runs.index, 100 * runs[seed], color=look.color, lw=0.4, alpha=0.4)
-                if len(runs):
-                    one.plot(
-                        runs.index, 100 * runs.mean(axis=1), label=variant, markevery=0.25,
-                        **look.line(),
-                    )  # fmt: skip
+                one.plot(line.index, line["mean"], label=variant, markevery=0.25, **look.line())
             canvas.floor(one, inputs.floors[dataset])
-            one.set(title=f"{dataset}, {percent(ratio)} labelled", xlabel="step", ylabel="Dice (%)")
-    canvas.legend(figure)
-    yield Named(
-        "training-curves",
-        "Dice on the evaluation set while training; the last step is reported, nothing is chosen",
-        f"At the last step: {inputs.told(list(inputs.means))}.", figure,
-    )  # fmt: skip
+            one.set(title=f"{percent(ratio)} labelled", xlabel="step", ylabel="Dice (%)")
+        canvas.legend(figure)
+        keys = [key for key in inputs.means if key[0] == dataset]
+        yield Named(
+            f"training-curves-{plain(dataset)}",
+            f"{dataset}: Dice on the evaluation set while training, mean and range over seeds; the "
+            f"last step is reported, nothing is chosen{inputs.left_out}",
+            f"At the last step: {inputs.told(keys)}.", figure,
+        )  # fmt: skip
 
 
 def costs(inputs: Inputs) -> Iterator[Named]:
     """Dice over the time of a step, at the largest share below full supervision."""
-    rows = inputs.rows
     ratio = max((r for r in inputs.ratios if r < 1), default=None)
-    if ratio is None or not {"seconds_train", "flops_per_step"} <= set(rows.columns):
+    if ratio is None or not {"seconds_train", "flops_per_step"} <= set(inputs.rows.columns):
         return
-    here = rows[rows.ratio == ratio].assign(
-        seconds=lambda f: f.seconds_train.astype(float) / f.steps, flops=rows.flops_per_step
-    )
-    medians = here.groupby(["dataset", "variant"])[["seconds", "flops"]].median().dropna()
-    datasets = [d for d in inputs.datasets if d in medians.index.get_level_values(0)]
+    found = {
+        key: cost
+        for key, cost in aggregate.costs(inputs.rows).items()
+        if key[1] == ratio and key[2] in inputs.curves and not math.isnan(cost.seconds)
+    }
+    datasets = sorted({key[0] for key in found})
     if not datasets:
         return
-    columns = min(2, len(datasets))
-    figure, axes = canvas.grid(math.ceil(len(datasets) / columns), columns, 3.4, 2.6)
-    for one in axes.flat[len(datasets) :]:
-        one.remove()
+    figure, axes = canvas.tiles(len(datasets))
     told = []
-    for one, dataset in zip(axes.flat, datasets, strict=False):
-        for variant, (seconds, flops) in medians.loc[dataset].sort_values("seconds").iterrows():
-            interval, look = inputs.means[dataset, ratio, variant], inputs.looks[variant]
+    for one, dataset in zip(axes, datasets, strict=True):
+        for variant, look in inputs.curves.items():
+            key = (dataset, ratio, variant)
+            if key not in found:
+                continue
+            interval, (_, flops, seconds, _) = inputs.means[key], found[key]
+            # In three dimensions a step is another: then the legend cannot tell.
+            work = f" ({flops / 1e9:.3g} GFLOP)" if len(datasets) == 1 else ""
             one.errorbar(
-                seconds, interval.mean, width(interval), elinewidth=0.8,
-                label=variant, **look.dots(),
-            )  # fmt: skip
-            one.annotate(
-                f"{flops / 1e9:.3g}", (seconds, interval.mean), xytext=(4, 3), fontsize=6,
-                textcoords="offset points",
+                seconds, interval.mean, width(interval), elinewidth=0.8, label=variant + work,
+                **look.dots(),
             )  # fmt: skip
             told.append(
                 f"{variant} on {dataset}: {seconds:.3g} s, {flops / 1e9:.3g} GFLOP, "
                 f"Dice {interval.mean:.2f}"
             )
         canvas.floor(one, inputs.floors[dataset])
-        one.set_xscale("log", base=2)
-        one.xaxis.set_major_formatter(lambda x, _: f"{x:.3g}")
+        canvas.log_axis(one)
         one.set(title=f"{dataset}, {percent(ratio)} labelled", ylabel=inputs.dice)
-        one.set_xlabel("seconds of a training step; numbers: GFLOP")
+        one.set_xlabel("seconds of a training step")
     canvas.legend(figure)
     yield Named(
-        "cost", "What a training step costs, and Dice at the end",
+        "cost", f"What a training step costs, and Dice at the end{inputs.left_out}",
         "; ".join(told) + ".", figure,
     )  # fmt: skip

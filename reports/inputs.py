@@ -1,6 +1,6 @@
 """What figures are drawn of, and what a drawn one is."""
 
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +13,9 @@ from reports import canvas
 from reports.aggregate import Key, Reading, cells, floors
 from reports.intervals import Interval
 from reports.sheet import mean_and_width, percent
+
+_TOLD = 20  # figures in words
+_MANY = 9  # curves in one plot: more cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,18 @@ class Inputs:
         return canvas.looks(self.rows.variant)
 
     @cached_property
+    def curves(self) -> dict[str, canvas.Look]:
+        """Looks of the variants that plots with many curves show: of too many the plain methods."""
+        plain = {name: look for name, look in self.looks.items() if "[" not in name}
+        return self.looks if len(self.looks) <= _MANY or not plain else plain
+
+    @property
+    def left_out(self) -> str:
+        """For the title of a plot with many curves."""
+        n = len(self.looks) - len(self.curves)
+        return f" ({n} variants with changed settings: see the table)" if n else ""
+
+    @cached_property
     def means(self) -> dict[Key, Interval]:
         """Dice in per cent, interval over seeds."""
         found = cells(self.rows, replace(self.reading, ci="seeds"), "dc")
@@ -71,16 +86,23 @@ class Inputs:
         return "Dice (%)" + (", oracle" if self.reading.selection == "oracle" else "")
 
     def told(self, keys: list[Key]) -> str:
-        """The figures of these cells in words."""
-        return "; ".join(
+        """The figures of these cells in words; of many, the first."""
+        found = [key for key in keys if key in self.means]
+        told = [
             f"{variant} on {dataset} at {percent(ratio)}: "
             + mean_and_width(self.means[key].mean / 100, self.means[key].half_width / 100)
-            for key in keys
-            if key in self.means
+            for key in found[:_TOLD]
             for dataset, ratio, variant in [key]
-        )
+        ]
+        more = f"; and {len(found) - _TOLD} more, see the table" if len(found) > _TOLD else ""
+        return "; ".join(told) + more
 
 
 def width(interval: Interval) -> float:
-    """Of an error bar: none for a single run."""
-    return 0.0 if math.isnan(interval.half_width) else interval.half_width
+    """Of an error bar; NaN, which draws none, for a single run."""
+    return interval.half_width
+
+
+def plain(text: str) -> str:
+    """Letters, digits and hyphens, as names of files and of parts of a page have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

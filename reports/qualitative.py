@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from reports import canvas
-from reports.inputs import Inputs, Named
+from reports.inputs import Inputs, Named, plain
 from reports.sheet import percent
 
 _CASES = 3
@@ -24,7 +24,7 @@ def panels(inputs: Inputs) -> Iterator[Named]:
 def _panel(inputs: Inputs, dataset: str, ratio: float) -> Named:
     found = {
         variant: inputs.panels[dataset, ratio, variant]
-        for variant in inputs.looks
+        for variant in inputs.curves
         if (dataset, ratio, variant) in inputs.panels
     }
     first = next(iter(found.values()))
@@ -47,9 +47,9 @@ def _panel(inputs: Inputs, dataset: str, ratio: float) -> Named:
                 told.append(f"{variant} {kind.replace('_', ' ')} on {case}: {value:.1f}")
         axes[i, 0].set_ylabel(str(case), fontsize=6)
     return Named(
-        f"qualitative-{dataset.replace('_', '-')}-{100 * ratio:g}".replace(".", "-"),
+        f"qualitative-{plain(f'{dataset}-{100 * ratio:g}')}",
         f"{dataset}, {percent(ratio)} labelled: the first cases of the evaluation set, not chosen; "
-        "below each mask its Dice",
+        f"below each mask its Dice{inputs.left_out}",
         f"Images, targets and masks. Dice: {'; '.join(told)}.",
         figure,
     )

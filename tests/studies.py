@@ -1,0 +1,101 @@
+"""Invented studies: records, histories and panels of a whole grid, without training anything."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from benchmark import results
+from benchmark.folders import trial_folder
+from benchmark.results import Record
+
+DATASETS = ("glas", "hmeps", "la", "ph2")
+METHODS = ("supervised", "cct", "cps", "dtc", "em", "mean_teacher", "ours", "uamt", "urpc")
+ABLATION = ("ours[pretrain=false]", "ours[rounds=1]", "ours[rounds=3]", "ours[rounds=10]")
+RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+def write(
+    folder: Path,
+    *,
+    datasets: Iterable[str] = DATASETS,
+    ratios: Iterable[float] = RATIOS,
+    variants: Iterable[str] = METHODS,
+    seeds: Iterable[int] = range(10),
+    files: bool = True,
+) -> int:
+    """A study of these trials in `folder`; returns their number.
+
+    Dice rises with the share of labels and is a little different for each variant. files: with
+    histories, and with panels of the first seed.
+    """
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("name: invented\n")
+    n = 0
+    for d, dataset in enumerate(datasets):
+        for ratio in ratios:
+            for v, variant in enumerate(variants):
+                mean = 0.70 + 0.03 * d + 0.06 * np.log2(100 * ratio) / 4 + 0.006 * ((v * 5) % 9)
+                for seed in seeds:
+                    dice = float(np.clip(mean + rng.normal(0, 0.015), 0, 1))
+                    key = f"{n:016x}"
+                    results.write_record(folder, _record(key, dataset, ratio, variant, seed, dice))
+                    if files:
+                        _write_files(trial_folder(folder, key), dice, seed, rng)
+                    n += 1
+    return n
+
+
+def _record(key: str, dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
+    jaccard = dice / (2 - dice)
+    values = {"dc_pooled": dice, "ji_pooled": jaccard, "dc_case": dice - 0.02}
+    values["ji_case"] = jaccard - 0.02
+    oracle = {f"oracle_{name}": min(1.0, value + 0.01) for name, value in values.items()}
+    floor = {
+        f"all_{name}_{metric}_{aggregate}": value
+        for name, dc in (("background", 0.0), ("foreground", 0.6))
+        for metric, value in (("dc", dc), ("ji", dc / (2 - dc)))
+        for aggregate in ("pooled", "case")
+    }
+    surfaces = {
+        "hd95_directed": 6.0, "hd95_joint": 5.0, "asd_directed": 1.5, "asd_joint": 1.6,
+        "n_one_empty": 0, "n_empty_pred": 0, "n_empty_true": 0,
+    }  # fmt: skip
+    work = 1 + sum(map(ord, variant)) % 7
+    return Record(
+        key=key, cell=f"{dataset}-{ratio}-{variant}", study="invented", status="done",
+        dataset=dataset, ratio=ratio, method=variant.partition("[")[0], variant=variant,
+        seed=seed, evaluate_on="test", preset="matched", n_labelled=10, n_unlabelled=70,
+        n_test=80, metrics=values | oracle | floor | surfaces, parameters=1_813_762 * work,
+        parameters_tested=1_813_762, flops_per_step=10**10 * work, steps=8000,
+        seconds_train=400.0 * work, seconds_total=450.0 * work, peak_memory_mib=900.0,
+        settings={"size": [128, 128]}, data_hash=dataset, code_version="0.1.0", host="somewhere",
+        device="cpu", finished_at="2026-01-01T00:00:00+00:00",
+    )  # fmt: skip
+
+
+def _write_files(folder: Path, dice: float, seed: int, rng: np.random.Generator) -> None:
+    results.write_table(
+        folder / "history.csv",
+        [
+            {
+                "epoch": epoch, "step": 800 * epoch, "learning_rate": 0.003,
+                "loss_supervised": 1 / epoch,
+                "dc_pooled": dice * (1 - 0.5 / epoch) + rng.normal(0, 0.01),
+            }
+            for epoch in range(1, 11)
+        ],
+    )  # fmt: skip
+    if seed == 0:
+        y, x = np.mgrid[:64, :64]
+        target = ((x - 30) ** 2 + (y - 34) ** 2 < 300).astype(np.uint8)
+        panel = {"case": np.array(["case_1", "case_2"])}
+        for i in range(2):
+            panel |= {
+                f"image_{i}": (120 + 80 * target[..., None] + rng.integers(0, 40, (64, 64, 3)))
+                .clip(0, 255).astype(np.uint8),
+                f"target_{i}": target,
+                f"prediction_{i}": np.roll(target, i + 2, 1),
+            }  # fmt: skip
+        np.savez_compressed(folder / "panel.npz", **panel)
