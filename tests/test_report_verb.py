@@ -141,7 +141,10 @@ def test_everything_is_written_to_a_folder(bench, tmp_path):
     }
     for table in ("table", "optimism", "published"):
         assert {f"{table}.{form}" for form in ("txt", "md", "tex", "csv")} <= names
-    assert {"report.html", "figures/seeds.pdf", "figures/seeds.svg", "figures/seeds.png"} <= names
+    assert {
+        "report.html",
+        *(f"figures/seeds-glas.{form}" for form in ("pdf", "svg", "png")),
+    } <= names
     assert (tmp_path / "out" / "table.tex").read_text().endswith(LATEX)
     assert all(str(tmp_path / "out") in line for line in out.splitlines())
 
@@ -152,7 +155,7 @@ def test_the_page_lies_in_the_study_and_names_failures(bench, tmp_path):
         folder, record("em", 0, 0.5, status="failed", error="loss <NaN>", metrics={})
     )
     code, out, _ = bench("--format", "html")
-    page = (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert code == 0 and out == f"wrote {folder / 'report.html'}\n"
     assert "84.60 ± 0.36" in page and "em/glas/20 %/seed 0" in page and "loss &lt;NaN&gt;" in page
     assert "2 methods on 1 dataset (glas) at 20 % labelled images, 10 seeds: 20 trials." in page
