@@ -1,29 +1,52 @@
 """What the page says besides tables and figures: the study in sentences, provenance, failures."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from reports import footers, further
 from reports.aggregate import Reading, ordered
 from reports.figures import Named, saved
-from reports.page import Page, Picture, render
+from reports.page import LIMIT, Page, Picture, render
 from reports.report import Report
 from reports.sheet import percent
 
+_MARGIN = 20_000  # bytes, for that sentence
 _SVG_LIMIT = 300_000  # bytes; a figure of many dots is smaller as a PNG
 
 
 def page(study: str, report: Report, trials: pd.DataFrame, drawn: list[Named]) -> str:
-    """The study as one HTML file; trials: all of them, also those that failed."""
-    return render(
-        Page(
-            study=study,
-            summary=sentences(report.rows, report.reading),
-            sheets=report.tables(),
-            pictures=[_picture(figure) for figure in drawn],
-            provenance=provenance(report.rows),
-            failures=failures(trials),
-        )
+    """The study as one HTML file; trials: all of them, also those that failed.
+
+    Pictures for which there is no room below the page's limit are named instead.
+    """
+    bare = Page(
+        study=study,
+        summary=sentences(report.rows, report.reading),
+        sheets=report.tables(),
+        pictures=[],
+        provenance=provenance(report.rows),
+        failures=failures(trials),
     )
+    room = LIMIT - len(render(bare).encode()) - _MARGIN
+    pictures, left_out = fitting([_picture(figure) for figure in drawn], room)
+    return render(replace(bare, pictures=pictures, summary=bare.summary + left_out))
+
+
+def fitting(pictures: list[Picture], room: int) -> tuple[list[Picture], list[str]]:
+    """Those that fit in so many bytes, the largest left out first, and a sentence if any were."""
+    size = {picture.name: picture.size for picture in pictures}
+    out: list[str] = []
+    while sum(size.values()) > room:
+        out.append(max(size, key=size.__getitem__))
+        del size[out[-1]]
+    if not out:
+        return pictures, []
+    sentence = (
+        f"This page has no room for {', '.join(sorted(out))}: bench report --out DIR writes all "
+        "figures as files."
+    )
+    return [picture for picture in pictures if picture.name in size], [sentence]
 
 
 def sentences(rows: pd.DataFrame, reading: Reading) -> list[str]:

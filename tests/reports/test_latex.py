@@ -1,0 +1,68 @@
+"""The LaTeX tables go through a real TeX."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from benchmark import frames
+from reports.render import as_latex
+from reports.report import Options, Report
+from reports.tables import main
+from tests import studies
+from tests.reports.worked import A, B, trials
+
+
+@pytest.fixture(scope="module")
+def typeset(tmp_path_factory):
+    """A function: the text of the PDF that pdflatex makes of some tables."""
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex here (Debian: texlive-latex-base, texlive-latex-recommended)")
+
+    def run(*tables: str) -> str:
+        folder = tmp_path_factory.mktemp("tex")
+        body = "\n\\newpage\n".join(tables)
+        (folder / "page.tex").write_text(
+            "\\documentclass{article}\n\\usepackage[paperwidth=200cm,paperheight=300cm]{geometry}\n"
+            f"\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n",
+            encoding="utf-8",
+        )
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+            cwd=folder, capture_output=True, text=True, errors="replace", timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Missing character" not in done.stdout
+        if shutil.which("pdftotext") is None:
+            return ""
+        text = subprocess.run(
+            ["pdftotext", "-layout", "page.pdf", "-"], cwd=folder, capture_output=True, text=True
+        )
+        return text.stdout
+
+    return run
+
+
+def test_the_golden_table_is_typeset(typeset):
+    text = typeset(as_latex(main(trials(cps=B, ours=A), Options().reading)))
+    assert not text or ("84.60 ± 0.36" in text and "83.97 ± 0.28" in text and "20 %" in text)
+
+
+def test_a_name_of_every_awkward_sign_is_typeset(typeset):
+    rows = trials(**{"ours[a_b=1.0,c=~^\\{#$&%]": A, "cps": B})
+    text = typeset(as_latex(main(rows, Options().reading)))
+    assert not text or "ours[a_b=1.0,c=~^\\{#$&%]" in text
+
+
+@pytest.mark.slow
+def test_every_table_of_a_full_study_is_typeset(typeset, tmp_path):
+    studies.write(
+        tmp_path / "full", ratios=[0.05, 0.2], variants=[*studies.METHODS, *studies.ABLATION],
+        files=False,
+    )  # fmt: skip
+    report = Report(frames.trials(tmp_path / "full"), Options(with_costs=True))
+    sheets = report.tables()
+    assert [s.name for s in sheets] == [
+        "table", "differences", "optimism", "label-efficiency", "ranks",
+    ]  # fmt: skip
+    typeset(*map(as_latex, sheets))
