@@ -54,6 +54,9 @@ def report(
     ci: Annotated[
         str, typer.Option(help="What is drawn anew: seeds, cases (--aggregate case), or both.")
     ] = "seeds",
+    interval: Annotated[
+        str, typer.Option(help="Over seeds: t, logit-t, or bootstrap (BCa; 20 seeds or more).")
+    ] = "t",
     ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
     control: Annotated[
         str | None, typer.Option(help="Variant that differences are from [supervised].")
@@ -78,7 +81,7 @@ def report(
         typer.echo(f"study: {name} (the newest; --study names another)", err=True)
     folder = results_root / name
     forms = _forms(form, FORMATS if out else ("text",))
-    reading = _reading(selection, aggregate, as_published, ci, ci_level)
+    reading = _reading(selection, aggregate, as_published, ci, interval, ci_level)
     options = _options(reading, control, test, costs)
     made = _build(folder, options)
     if made is None:
@@ -118,9 +121,15 @@ def _forms(form: str | None, otherwise: tuple[str, ...]) -> list[str]:
 
 
 def _reading(
-    selection: str | None, aggregate: str | None, as_published: bool, ci: str, ci_level: float
+    selection: str | None,
+    aggregate: str | None,
+    as_published: bool,
+    ci: str,
+    interval: str,
+    ci_level: float,
 ) -> "Reading":
     from reports.aggregate import Reading
+    from reports.intervals import INTERVALS
 
     if as_published and (selection or aggregate):
         raise UserError(
@@ -131,6 +140,9 @@ def _reading(
     require_choice("--selection", selection, ("final", "oracle"))
     require_choice("--aggregate", aggregate, ("pooled", "case"))
     require_choice("--ci", ci, ("seeds", "cases", "both"))
+    require_choice("--interval", interval, INTERVALS)
+    if interval != "t" and (as_published or ci != "seeds"):
+        raise UserError(f"--interval {interval} is over seeds, and not what is published")
     if not 0 < ci_level < 1:
         raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
     if ci != "seeds" and (aggregate, selection) != ("case", "final"):
@@ -138,7 +150,7 @@ def _reading(
             f"--ci {ci} needs the figures of each case at the final step: give --aggregate case, "
             "and no --selection oracle"
         )
-    return Reading(selection, aggregate, ci_level, ci, ddof=0 if as_published else 1)
+    return Reading(selection, aggregate, ci_level, ci, interval, ddof=0 if as_published else 1)
 
 
 def _options(reading: "Reading", control: str | None, test: str, costs: bool) -> "Options":
@@ -162,6 +174,8 @@ def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "
     done = trials[trials.status == "done"]
     if done.empty:
         return None
+    if options.reading.interval == "bootstrap":
+        _require_many_seeds(done)
     cases = None
     if options.reading.ci != "seeds":
         cases = frames.stacked(folder, done, "cases.csv")
@@ -174,6 +188,18 @@ def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "
         raise UserError(str(error), ExitCode.STATISTICS) from error
     except published.Unreadable as error:
         raise UserError(str(error), ExitCode.DATA) from error
+
+
+def _require_many_seeds(done) -> None:
+    from reports.intervals import MIN_RESAMPLED
+
+    most = int(done.groupby("cell").seed.nunique().max())
+    if most < MIN_RESAMPLED:
+        raise UserError(
+            f"--interval bootstrap needs {MIN_RESAMPLED} seeds, there are {most} at most: with few "
+            "it is too narrow. --interval t holds for few",
+            ExitCode.STATISTICS,
+        )
 
 
 def _wanted(made: "Report", table: str | None, is_all: bool) -> "list[Sheet]":

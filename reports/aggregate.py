@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
 
-from reports.intervals import Interval, crossed_interval, t_interval
+from reports.intervals import INTERVALS, Interval, crossed_interval, t_interval
 
 Key = tuple[str, float, str]
 """Dataset, labelled ratio, variant."""
@@ -21,7 +22,8 @@ class Reading:
     aggregate: str = "pooled"  # pooled | case
     ci_level: float = 0.90
     ci: str = "seeds"  # what is drawn anew: seeds | cases | both
-    ddof: int = 1
+    interval: str = "t"  # over seeds: t | logit-t | bootstrap
+    ddof: int = 1  # of t
 
     def column(self, metric: str) -> str:
         """Name of the column in `results.csv`."""
@@ -113,10 +115,11 @@ def cells(
     if reading.ci != "seeds":
         return _crossed_cells(cases, reading, metric)
     grouped = rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]
-    return {
-        key: t_interval(values.to_numpy(float), reading.ci_level, reading.ddof)
-        for key, values in grouped
-    }
+    if reading.interval == "t":
+        make = partial(t_interval, level=reading.ci_level, ddof=reading.ddof)
+    else:
+        make = partial(INTERVALS[reading.interval], level=reading.ci_level)
+    return {key: make(values.to_numpy(float)) for key, values in grouped}
 
 
 def _crossed_cells(cases: pd.DataFrame, reading: Reading, metric: str) -> dict[Key, Interval]:

@@ -223,7 +223,7 @@ _TEST_NAMES = {
 
 def _row(c: Comparison) -> list[Cell]:
     dataset, ratio, variant = c.key
-    mean, half_width, n = c.difference
+    mean, half_width, n, _ = c.difference
     cells = [
         Cell(percent(ratio), ratio), Cell(variant), Cell(dataset),
         Cell(signed(mean, half_width), mean), Cell(str(n), n),

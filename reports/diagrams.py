@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import aggregate, canvas
-from reports.inputs import Inputs, Named, plain, width
+from reports.inputs import Inputs, Named, bars, plain
 from reports.sheet import percent
 
 
@@ -122,7 +122,7 @@ def costs(inputs: Inputs) -> Iterator[Named]:
             # In three dimensions a step is another: then the legend cannot tell.
             work = f" ({flops / 1e9:.3g} GFLOP)" if len(datasets) == 1 else ""
             one.errorbar(
-                seconds, interval.mean, width(interval), elinewidth=0.8, label=variant + work,
+                seconds, interval.mean, bars([interval]), elinewidth=0.8, label=variant + work,
                 **look.dots(),
             )  # fmt: skip
             told.append(

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from reports.aggregate import Floor, Reading
+from reports.intervals import MIN_RESAMPLED, coverage
 from reports.sheet import percent
 
 _SHOWN = 6
@@ -26,8 +27,17 @@ def estimator(reading: Reading, full_n: int) -> str:
         "cases": f"t half-width over cases, of the mean of {full_n} seeds",
         "both": f"half-width over seeds and cases ({full_n} seeds unless given in brackets)",
     }[reading.ci]
+    if reading.interval != "t":
+        over = over.replace("t half-width", {
+            "logit-t": "interval, t of the log-odds,",
+            "bootstrap": f"interval, BCa bootstrap ({MIN_RESAMPLED} seeds or more),",
+        }[reading.interval])  # fmt: skip
+        return f"DC and JI in %, mean and {100 * reading.ci_level:g} % {over}"
     if reading.ddof == 0:
         over += "; deviation divided by n (ddof 0), as published: too narrow"
+        if full_n > 1:
+            real = 100 * coverage(full_n, reading.ci_level)
+            over += f", at n = {full_n} it covers {real:.1f} %"
     return f"DC and JI in %, mean ± {100 * reading.ci_level:g} % {over}"
 
 

@@ -1,18 +1,20 @@
 """What figures are drawn of, and what a drawn one is."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from numpy import ndarray
 
 from reports import canvas
 from reports.aggregate import Key, Reading, cells, floors
 from reports.intervals import Interval
-from reports.sheet import mean_and_width, percent
+from reports.sheet import percent, with_interval
 
 _TOLD = 20  # figures in words
 _MANY = 9  # curves in one plot: more cannot be told apart
@@ -64,7 +66,7 @@ class Inputs:
     def means(self) -> dict[Key, Interval]:
         """Dice in per cent, interval over seeds."""
         found = cells(self.rows, replace(self.reading, ci="seeds"), "dc")
-        return {k: Interval(100 * i.mean, 100 * i.half_width, i.n) for k, i in found.items()}
+        return {key: interval.times(100.0) for key, interval in found.items()}
 
     @cached_property
     def floors(self) -> dict[str, float]:
@@ -90,7 +92,7 @@ class Inputs:
         found = [key for key in keys if key in self.means]
         told = [
             f"{variant} on {dataset} at {percent(ratio)}: "
-            + mean_and_width(self.means[key].mean / 100, self.means[key].half_width / 100)
+            + with_interval(self.means[key].times(0.01))
             for key in found[:_TOLD]
             for dataset, ratio, variant in [key]
         ]
@@ -98,9 +100,10 @@ class Inputs:
         return "; ".join(told) + more
 
 
-def width(interval: Interval) -> float:
-    """Of an error bar; NaN, which draws none, for a single run."""
-    return interval.half_width
+def bars(intervals: Iterable[Interval]) -> Float[ndarray, "2 n"]:
+    """Lengths of error bars, below and above; NaN, which draws none, for a single run."""
+    lengths = [(i.mean - i.low, i.high - i.mean) for i in intervals]
+    return np.array(lengths).reshape(-1, 2).T
 
 
 def plain(text: str) -> str:

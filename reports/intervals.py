@@ -1,12 +1,13 @@
 """Means and their intervals: arrays in, numbers out."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy import stats
+from scipy import special, stats
 
 
 class Interval(NamedTuple):
@@ -15,6 +16,21 @@ class Interval(NamedTuple):
     mean: float
     half_width: float
     n: int
+    bounds: tuple[float, float] | None = None
+    """Where the interval does not lie evenly around the mean."""
+
+    @property
+    def low(self) -> float:
+        return self.bounds[0] if self.bounds else self.mean - self.half_width
+
+    @property
+    def high(self) -> float:
+        return self.bounds[1] if self.bounds else self.mean + self.half_width
+
+    def times(self, factor: float) -> "Interval":
+        """The same in another unit."""
+        bounds = self.bounds and (factor * self.bounds[0], factor * self.bounds[1])
+        return Interval(factor * self.mean, factor * self.half_width, self.n, bounds)
 
 
 def t_interval(values: Float[ndarray, " n"], level: float = 0.90, ddof: int = 1) -> Interval:
@@ -30,6 +46,57 @@ def t_interval(values: Float[ndarray, " n"], level: float = 0.90, ddof: int = 1)
         return Interval(mean, math.nan, n)
     error = float(values.std(ddof=ddof)) / math.sqrt(n)
     return Interval(mean, _quantile(level, n - 1) * error, n)
+
+
+def logit_t_interval(values: Float[ndarray, " n"], level: float = 0.90) -> Interval:
+    """The t interval of the log-odds, brought back: it stays between 0 and 1.
+
+    For shares near an end of their range. The mean is that of the values. No interval (NaN) for one
+    value, nor where a value is 0 or 1.
+    """
+    values = np.asarray(values, dtype=float)
+    mean, n = float(values.mean()), len(values)
+    if n < 2 or values.min() <= 0 or values.max() >= 1:
+        return Interval(mean, math.nan, n)
+    found = t_interval(special.logit(values), level)
+    return _between(mean, n, special.expit([found.low, found.high]).tolist())
+
+
+MIN_RESAMPLED = 20
+"""With ten values the bootstrap's 90 % are 85 % (BCa; 4,000 simulated experiments)."""
+_RESAMPLES = 9_999
+
+
+def bootstrap_interval(values: Float[ndarray, " n"], level: float = 0.90) -> Interval:
+    """Efron's BCa bootstrap of the mean, 9,999 resamples, seeded; NaN for fewer than 20 values."""
+    values = np.asarray(values, dtype=float)
+    mean, n = float(values.mean()), len(values)
+    if n < MIN_RESAMPLED:
+        return Interval(mean, math.nan, n)
+    if np.ptp(values) == 0:
+        return Interval(mean, 0.0, n)
+    found = stats.bootstrap(
+        (values,), np.mean, n_resamples=_RESAMPLES, confidence_level=level, method="BCa",
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return _between(mean, n, found.confidence_interval)
+
+
+def _between(mean: float, n: int, bounds: Sequence[float]) -> Interval:
+    low, high = map(float, bounds)
+    return Interval(mean, (high - low) / 2, n, (low, high))
+
+
+INTERVALS: dict[str, Callable[..., Interval]] = {
+    "t": t_interval,
+    "logit-t": logit_t_interval,
+    "bootstrap": bootstrap_interval,
+}
+
+
+def coverage(n: int, level: float = 0.90) -> float:
+    """What a t interval covers whose deviation was divided by n (ddof 0): 88.4 % at n = 10."""
+    return float(1 - 2 * stats.t.sf(_quantile(level, n - 1) * math.sqrt((n - 1) / n), n - 1))
 
 
 def _quantile(level: float, degrees: int | float) -> float:
@@ -54,20 +121,25 @@ def crossed_interval(values: Float[ndarray, "seeds cases"], level: float = 0.90)
     variance than the larger source's alone.
     """
     a, b = values.shape
-    mean = float(values.mean())
-    rows, columns = values.mean(1), values.mean(0)
+    squares = mean_squares(values)
     seeds = cases = both = math.nan
     if a > 1:
-        ms_seeds = b * float(((rows - mean) ** 2).sum()) / (a - 1)
-        seeds = _quantile(level, a - 1) * math.sqrt(ms_seeds / (a * b))
+        seeds = _quantile(level, a - 1) * math.sqrt(squares[0] / (a * b))
     if b > 1:
-        ms_cases = a * float(((columns - mean) ** 2).sum()) / (b - 1)
-        cases = _quantile(level, b - 1) * math.sqrt(ms_cases / (a * b))
+        cases = _quantile(level, b - 1) * math.sqrt(squares[1] / (a * b))
     if a > 1 and b > 1:
-        rest = values - rows[:, None] - columns[None] + mean
-        ms_rest = float((rest**2).sum()) / ((a - 1) * (b - 1))
-        both = _both(level, (ms_seeds, ms_cases, ms_rest), (a, b))
-    return Crossed(mean, seeds, cases, both)
+        both = _both(level, squares, (a, b))
+    return Crossed(float(values.mean()), seeds, cases, both)
+
+
+def mean_squares(values: Float[ndarray, "seeds cases"]) -> tuple[float, float, float]:
+    """Of seeds, of cases, of the rest; NaN where there is a single seed or case."""
+    a, b = values.shape
+    mean, rows, columns = values.mean(), values.mean(1), values.mean(0)
+    rest = values - rows[:, None] - columns[None] + mean
+    sums = b * ((rows - mean) ** 2).sum(), a * ((columns - mean) ** 2).sum(), (rest**2).sum()
+    degrees = a - 1, b - 1, (a - 1) * (b - 1)
+    return tuple(float(s / d) if d else math.nan for s, d in zip(sums, degrees, strict=True))
 
 
 def _both(level: float, mean_squares: tuple[float, float, float], size: tuple[int, int]) -> float:

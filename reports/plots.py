@@ -9,7 +9,7 @@ import numpy as np
 
 from reports import canvas
 from reports.aggregate import ordered
-from reports.inputs import Inputs, Named, plain, width
+from reports.inputs import Inputs, Named, bars, plain
 from reports.sheet import percent
 
 DEFAULT_ROUNDS = 5  # of `ours`: its plain variant has no rounds=… in its name
@@ -32,7 +32,7 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
                 one.errorbar(
                     [math.log2(r) + shift for r, _ in found],
                     [interval.mean for _, interval in found],
-                    [width(interval) for _, interval in found],
+                    bars(interval for _, interval in found),
                     label=variant, elinewidth=0.8, **look.line(),
                 )  # fmt: skip
         canvas.floor(one, inputs.floors[dataset])
@@ -87,7 +87,7 @@ def seeds(inputs: Inputs) -> Iterator[Named]:
                 one.plot(values, y + spread, alpha=0.55, markeredgewidth=0, **look.dots())
                 interval = inputs.means[dataset, ratio, variant]
                 one.errorbar(
-                    interval.mean, y, xerr=width(interval), fmt="|", color="black", markersize=10,
+                    interval.mean, y, xerr=bars([interval]), fmt="|", color="black", markersize=10,
                     elinewidth=1.3, zorder=4,
                 )  # fmt: skip
         keys = [key for key in inputs.means if key[0] == dataset]
@@ -154,7 +154,7 @@ def pretraining(inputs: Inputs) -> Iterator[Named]:
                 drawn = [(x, i) for x, i in enumerate(found) if i is not None]
                 one.errorbar(
                     [x + shift for x, _ in drawn], [i.mean for _, i in drawn],
-                    [width(i) for _, i in drawn], label=variant, linestyle="none", **look,
+                    bars(i for _, i in drawn), label=variant, linestyle="none", **look,
                 )  # fmt: skip
             canvas.floor(one, inputs.floors[dataset])
             one.set_xticks(range(len(inputs.ratios)), map(percent, inputs.ratios))
@@ -190,7 +190,7 @@ def rounds(inputs: Inputs) -> Iterator[Named]:
                 ]
                 one.errorbar(
                     [r for r, _ in found], [i.mean for _, i in found],
-                    [width(i) for _, i in found], label=f"{percent(ratio)} labelled",
+                    bars(i for _, i in found), label=f"{percent(ratio)} labelled",
                     **look.line(),
                 )  # fmt: skip
             canvas.floor(one, inputs.floors[dataset])

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 import pandas as pd
 
+from reports.intervals import Interval
+
 
 class Place(IntEnum):
     """Where a figure stands among those of its column and group."""
@@ -30,6 +32,7 @@ class Cell:
 
 
 NOTHING = Cell("–")
+DAGGER = "†"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,21 @@ def mean_and_width(mean: float, half_width: float = math.nan) -> str:
     """As a percentage: (0.8460, 0.00365) → "84.60 ± 0.36"; the mean alone without a width."""
     text, width = number(mean, half_width)
     return f"{text} ± {width}" if width else text
+
+
+def with_interval(interval: Interval) -> str:
+    """As `mean_and_width`, of a share; "84.60 [84.21, 84.97]" where the interval is uneven.
+
+    A dagger where it reaches beyond 0 or 1, where no share can lie.
+    """
+    mean, half_width, _, bounds = interval
+    if bounds is None:
+        beyond = not math.isnan(half_width) and (interval.low < 0 or interval.high > 1)
+        return mean_and_width(mean, half_width) + DAGGER * beyond
+    text, _ = number(mean, half_width)
+    decimals = len(text.partition(".")[2])
+    low, high = (rounded(bound, decimals) for bound in bounds)
+    return f"{text} [{low}, {high}]"
 
 
 def signed(difference: float, half_width: float = math.nan) -> str:

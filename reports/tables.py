@@ -8,7 +8,17 @@ from reports import comparisons
 from reports.aggregate import Cost, Floor, Key, Reading, cells, costs, floors, ordered
 from reports.footers import cost_notes, notes
 from reports.intervals import Interval, interquartile_mean
-from reports.sheet import NOTHING, Cell, Head, Place, Sheet, mean_and_width, percent
+from reports.sheet import (
+    DAGGER,
+    NOTHING,
+    Cell,
+    Head,
+    Place,
+    Sheet,
+    mean_and_width,
+    percent,
+    with_interval,
+)
 
 METRICS = (("DC", "dc"), ("JI", "ji"))
 _COSTS = ("M param.", "GFLOP/step", "s/step", "MiB")
@@ -69,7 +79,7 @@ class _Marks:
         values: dict[str, dict[Key, Interval]],
         families: dict[tuple[str, float], list[comparisons.Comparison]],
     ):
-        self._values = values
+        self._values, self._is_beyond = values, False
         self._places: dict[tuple[str, Key], Place] = {}
         for metric, found in values.items():
             for group in {key[:2] for key in found}:
@@ -90,13 +100,19 @@ class _Marks:
         interval = self._values[metric].get(key)
         if interval is None:
             return NOTHING
-        text = mean_and_width(interval.mean, interval.half_width)
+        text = with_interval(interval)
+        self._is_beyond |= DAGGER in text
         if interval.n < full_n or interval.n == 1:
             text += f" (n={interval.n})"
         place = self._places.get((metric, key), Place.NONE)
         return Cell(text, interval.mean, place, metric == "dc" and key in self._tied)
 
     def legend(self) -> list[str]:
+        """Once all cells are made."""
+        beyond = "† the interval reaches beyond 0 or 100, where no figure can lie"
+        return self._of_places() + [beyond] * self._is_beyond
+
+    def _of_places(self) -> list[str]:
         if not self._places:
             return []
         tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
@@ -149,12 +165,13 @@ def _data(
             lines.append(line | {"mean": value, "n": 0})
     for metric, found in values.items():
         groups = dict(list(rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]))
-        for (dataset, ratio, variant), (mean, half_width, n) in found.items():
-            runs = groups[dataset, ratio, variant].to_numpy(float)
+        for (dataset, ratio, variant), interval in found.items():
+            runs, n = groups[dataset, ratio, variant].to_numpy(float), interval.n
             lines.append(
                 {
                     "dataset": dataset, "ratio": ratio, "method": variant, "metric": metric,
-                    "mean": mean, "ci_half_width": half_width, "n": n,
+                    "mean": interval.mean, "ci_half_width": interval.half_width,
+                    "ci_low": max(0.0, interval.low), "ci_high": min(1.0, interval.high), "n": n,
                     "deviation": float(runs.std(ddof=1)) if n > 1 else math.nan,
                     "interquartile_mean": interquartile_mean(runs),
                     "min": float(runs.min()), "max": float(runs.max()),

@@ -13,6 +13,10 @@ def test_p_of_the_paired_tests():
     assert significance.paired_t(D) == pytest.approx(0.00023916565863298, abs=1e-12)
 
 
+def test_the_paired_t_is_the_effect_times_the_root_of_n():
+    assert significance.cohen_d(D) * 10**0.5 == pytest.approx(5.86527662712712, abs=1e-12)
+
+
 def test_ten_equal_gains_reach_the_smallest_p():
     assert significance.sign_flip(np.full(10, 0.1)) == 2 / 1024
     assert significance.sign_flip(np.zeros(10)) == 1

@@ -1,8 +1,6 @@
 """The table of worked numbers: C1 of the statistics, 84.60 ± 0.36."""
 
 import io
-import shutil
-import subprocess
 
 import pandas as pd
 import pytest
@@ -79,9 +77,12 @@ def test_marks_need_a_second_method_and_tests_need_six_pairs():
 
 def test_the_csv_table_has_full_precision():
     lines = render.as_csv(table()).splitlines()
-    heads = "dataset,method,metric,mean,n,ratio,ci_half_width,deviation,interquartile_mean,min,max"
+    heads = (
+        "dataset,method,metric,mean,n,ratio,ci_half_width,ci_low,ci_high,deviation,"
+        "interquartile_mean,min,max"
+    )
     assert lines[0] == heads
-    assert lines[1] == "glas,floor: all foreground,dc,0.661,0,,,,,,"
+    assert lines[1] == "glas,floor: all foreground,dc,0.661,0,,,,,,,,"
     frame = pd.read_csv(io.StringIO(render.as_csv(table())))
     ((mean, half, deviation, middle, low, high),) = frame[
         (frame.method == "ours") & (frame.metric == "dc")
@@ -131,20 +132,22 @@ def test_what_this_literature_computes_on_request():
     assert "ddof 0" in sheet.footer[0] and "ORACLE" in sheet.footer[1]
 
 
-@pytest.mark.slow
-def test_a_real_tex_prints_the_table(tmp_path):
-    if not (tex := shutil.which("pdflatex")):
-        pytest.skip("there is no pdflatex here (Debian: texlive-latex-recommended)")
-    rows = trials().assign(dataset="my_data & more", variant=lambda f: f.variant + "[a_b=0.5]")
-    body = render.as_latex(tables.main(rows, Reading()))
-    page = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + body
-    (tmp_path / "page.tex").write_text(page + r"\end{document}")
-    done = subprocess.run(
-        [tex, "-halt-on-error", "-interaction=nonstopmode", "page.tex"],
-        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    assert (tmp_path / "page.pdf").stat().st_size > 1000
+def test_an_interval_beyond_the_range_has_a_dagger():
+    """.90, .99: mean .945, s .0636396, h = 6.3137515 · s / √2 = .2841188: up to 122.9."""
+    sheet = tables.main(worked.trials(ours=[0.90, 0.99]), Reading())
+    assert "| 94.5 ± 28.4† |" in render.as_markdown(sheet)
+    assert r"94.5 $\pm$ 28.4$^{\dagger}$" in render.as_latex(sheet)
+    assert any(line.startswith("† the interval reaches beyond") for line in sheet.footer)
+    (line,) = [r for r in sheet.data.to_dict("records") if r["metric"] == "dc" and r["n"] == 2]
+    assert (line["ci_low"], line["ci_high"]) == (pytest.approx(0.6608812), 1.0)
+    assert not any("†" in line for line in table().footer)
+
+
+def test_an_uneven_interval_is_printed_with_its_ends():
+    """Log-odds of .5 and .9: .29 to 99.97 (see `test_intervals`)."""
+    sheet = tables.main(worked.trials(ours=[0.5, 0.9]), Reading(interval="logit-t"))
+    assert "| 70.0 [0.3, 100.0] |" in render.as_markdown(sheet)
+    assert "interval, t of the log-odds, over seeds" in sheet.footer[0]
 
 
 def test_the_footer_names_estimator_selection_aggregation_and_what_is_partial():
