@@ -6,10 +6,20 @@ import numpy as np
 import pandas as pd
 
 from reports import efficiency
-from reports.aggregate import Reading, by_seed, ordered
+from reports.aggregate import Reading, by_seed, floors, ordered
 from reports.intervals import Interval, t_interval
-from reports.ranks import LOW_POWER, Ranking, rank
-from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, rounded, signed
+from reports.ranks import LOW_POWER, Ranking, rank, score
+from reports.sheet import (
+    NOTHING,
+    Cell,
+    Head,
+    Sheet,
+    mean_and_width,
+    percent,
+    rounded,
+    signed,
+    with_interval,
+)
 
 _TARGET = 0.95  # of full supervision
 _ALPHA = 0.10  # of ranks
@@ -172,17 +182,47 @@ def ranks(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         return None
     lines, data, footer = [], [], []
     for ratio, (names, ranking, n) in found.items():
+        scores = _scores(rows[rows.ratio == ratio], reading)
         for place, name in sorted(zip(ranking.ranks, names, strict=True)):
-            lines.append([Cell(percent(ratio), ratio), Cell(name), Cell(f"{place:.2f}", place)])
-            data.append({"ratio": ratio, "variant": name, "rank": place, "datasets": n})
+            found = scores[name]
+            lines.append(
+                [
+                    Cell(percent(ratio), ratio), Cell(name), Cell(f"{place:.2f}", place),
+                    Cell(with_interval(found), found.mean),
+                ]
+            )  # fmt: skip
+            data.append(
+                {
+                    "ratio": ratio, "variant": name, "rank": place, "datasets": n,
+                    "score": found.mean, "score_low": found.low, "score_high": found.high,
+                }
+            )  # fmt: skip
         low = f"; {n} datasets, low power" if n < LOW_POWER else ""
         footer.append(
             f"{percent(ratio)}: Friedman with Iman and Davenport's correction F = {ranking.f:.3g}, "
             f"p = {ranking.p:.3g}; ranks closer than {ranking.critical_difference:.2f} are not "
             f"told apart (Nemenyi, {_ALPHA:g}){low}"
         )
-    heads = [Head("labelled"), Head("method"), Head("average rank")]
+    footer.append(
+        "score: Dice on a scale from the floor (0) to a perfect mask (100), mean over datasets, "
+        f"{100 * reading.ci_level:g} % bootstrap interval over seeds within each dataset, the "
+        "datasets being fixed"
+    )
+    heads = [Head("labelled"), Head("method"), Head("average rank"), Head("score")]
     return Sheet("ranks", "Ranks over datasets", heads, lines, pd.DataFrame(data), footer)
+
+
+def _scores(rows: pd.DataFrame, reading: Reading) -> dict[str, Interval]:
+    """Variant → its score over the datasets of one ratio."""
+    floor = floors(rows, reading.aggregate)
+    lowest = rows.dataset.map(lambda name: floor[name].values["dc"])
+    scaled = (rows[reading.column("dc")].astype(float) - lowest) / (1 - lowest)
+    return {
+        variant: score(
+            [values.to_numpy(float) for _, values in group.groupby(rows.dataset)], reading.ci_level
+        )
+        for variant, group in scaled.groupby(rows.variant)
+    }
 
 
 def gaps(rows: pd.DataFrame, reading: Reading) -> Interval:

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy import stats
 
+from reports.intervals import Interval
+
 LOW_POWER = 8
 """With fewer datasets the test can hardly find anything."""
 
@@ -48,6 +50,28 @@ def rank(scores: Float[ndarray, "datasets methods"], alpha: float = 0.10) -> Ran
     p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     mean_ranks = [float(r) for r in ranks.mean(0)]
     return Ranking(mean_ranks, chi_square, p_chi_square, f, p, critical_difference(k, n, alpha))
+
+
+_RESAMPLES = 2_000
+
+
+def score(
+    runs: list[Float[ndarray, " _"]], level: float = 0.90, rng: np.random.Generator | None = None
+) -> Interval:
+    """Mean over datasets of the mean over runs, with a bootstrap interval.
+
+    runs: of each dataset, already on one scale. Seeds are drawn anew within each dataset (the
+    stratified scheme of Agarwal et al., NeurIPS 2021, arXiv:2108.13264); the datasets stay, so it
+    says nothing about others. rng: by default seeded with 0. n is that of the dataset with fewest.
+    """
+    rng = rng or np.random.default_rng(0)
+    mean = float(np.mean([values.mean() for values in runs]))
+    n = min(map(len, runs))
+    if n < 2:
+        return Interval(mean, math.nan, n)
+    drawn = [rng.choice(values, (_RESAMPLES, len(values))).mean(1) for values in runs]
+    low, high = np.quantile(np.mean(drawn, 0), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(high - low) / 2, n, (float(low), float(high)))
 
 
 def critical_difference(methods: int, datasets: int, alpha: float = 0.05) -> float:

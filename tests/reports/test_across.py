@@ -8,7 +8,7 @@ import pytest
 
 from reports import efficiency, further
 from reports.aggregate import Reading
-from reports.ranks import critical_difference, rank
+from reports.ranks import critical_difference, rank, score
 from tests.reports.worked import A, B, trial, trials
 
 SCORES = np.array(
@@ -58,6 +58,28 @@ def test_the_sheet_of_ranks_names_the_low_power():
     ]  # fmt: skip
     assert "closer than 1.87" in sheet.footer[0] and "5 datasets, low power" in sheet.footer[0]
     assert further.ranks(trials(cps=A, ours=B), Reading()) is None
+
+
+def test_the_score_over_datasets_draws_seeds_within_each():
+    """.5 and .7, and .9 twice: drawn anew, .70, .75, .80 with probability 1/4, 1/2, 1/4."""
+    found = score([np.array([0.5, 0.7]), np.array([0.9, 0.9])])
+    assert (found.mean, found.n) == (pytest.approx(0.75), 2)
+    assert found.bounds == pytest.approx((0.70, 0.80))
+    assert score([np.array([0.5, 0.7]), np.array([0.9, 0.9])]) == found
+    assert math.isnan(score([np.array([0.5]), np.array([0.9, 0.9])]).half_width)
+
+
+def test_the_score_is_0_at_the_floor_and_100_at_a_perfect_mask():
+    """The floor is .661: .8305 lies half way."""
+    values = {"a": 0.661, "b": 0.8305, "c": 1.0}
+    rows = [
+        trial(name, seed, value, dataset=dataset)
+        for name, value in values.items() for seed in (0, 1) for dataset in ("d0", "d1")
+    ]  # fmt: skip
+    sheet = further.ranks(pd.DataFrame(rows), Reading())
+    scores = {line[1].text: line[3].value for line in sheet.rows}
+    assert scores == pytest.approx({"a": 0.0, "b": 0.5, "c": 1.0})
+    assert "datasets being fixed" in sheet.footer[-1]
 
 
 def test_area_and_labels_needed():
