@@ -31,8 +31,8 @@ def report(
     table: Annotated[
         str | None,
         typer.Option(
-            help="table, differences, optimism, label-efficiency, ranks, published, or all "
-            "[table; all with --out]."
+            help="table, differences, optimism, label-efficiency, ranks, distances, published, "
+            "or all [table; all with --out]."
         ),
     ] = None,
     published: Annotated[
@@ -219,6 +219,7 @@ _NEEDS = {
     "differences": "it needs supervised, or another variant that --control names, and a second one",
     "label-efficiency": "it needs a method at two or more labelled shares below 100 %",
     "ranks": "it needs three or more methods on two or more datasets at one labelled share",
+    "distances": "the trials have no surface distances",
     "published": "no cell of this study is printed in results/published (by dataset, labelled "
     "share and plain method)",
 }

@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from reports import comparisons, further, published, tables
+from reports import comparisons, distances, further, published, tables
 from reports.aggregate import Reading, comparable
 from reports.sheet import Sheet
 
@@ -31,7 +31,15 @@ class Report:
     figures. Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
     """
 
-    TABLES = ("table", "differences", "optimism", "label-efficiency", "ranks", "published")
+    TABLES = (
+        "table",
+        "differences",
+        "optimism",
+        "label-efficiency",
+        "ranks",
+        "distances",
+        "published",
+    )
 
     def __init__(
         self,
@@ -59,6 +67,7 @@ class Report:
             "optimism": partial(further.optimism, rows, reading),
             "label-efficiency": partial(further.label_efficiency, rows, reading),
             "ranks": partial(further.ranks, rows, reading),
+            "distances": partial(distances.sheet, rows, reading),
             "published": partial(published.sheet, rows, reading, self._papers),
         }
         return makers[name]()

@@ -64,6 +64,6 @@ def test_every_table_of_a_full_study_is_typeset(typeset, tmp_path):
     report = Report(frames.trials(tmp_path / "full"), Options(with_costs=True))
     sheets = report.tables()
     assert [s.name for s in sheets] == [
-        "table", "differences", "optimism", "label-efficiency", "ranks",
+        "table", "differences", "optimism", "label-efficiency", "ranks", "distances",
     ]  # fmt: skip
     typeset(*map(as_latex, sheets))
