@@ -29,8 +29,12 @@ class Comparison(NamedTuple):
     p: float
     """NaN if there are too few pairs to test."""
     p_holm: float
+    p_bh: float
+    """After Benjamini and Hochberg, for exploring: in the CSV alone."""
     effect: float
     """Hedges' g of the differences."""
+    rank_biserial: float
+    """Ranks of the gains minus ranks of the losses, over their sum."""
     wins: int
     superiority: float
     """P(a run of the variant is better than a run of the control), over all pairs of runs."""
@@ -74,12 +78,15 @@ def family(
     if tested:
         gains = [significance.differences(*pairs[found[i].key[2]]) for i in tested]
         p = np.array([significance.TESTS[test](d) for d in gains])
-        for i, d, raw, adjusted in zip(tested, gains, p, significance.holm(p), strict=True):
+        corrected = significance.holm(p), significance.false_discovery_rate(p)
+        for i, d, raw, holm, bh in zip(tested, gains, p, *corrected, strict=True):
             effect = significance.detectable_effect(len(d), ALPHA / len(tested))
             found[i] = found[i]._replace(
                 p=float(raw),
-                p_holm=float(adjusted),
+                p_holm=float(holm),
+                p_bh=float(bh),
                 effect=significance.hedges_g(d),
+                rank_biserial=significance.rank_biserial(d),
                 detectable=effect * float(d.std(ddof=1)),
             )
     return found
@@ -96,7 +103,9 @@ def _comparison(
         difference=t_interval(d, level),
         p=math.nan,
         p_holm=math.nan,
+        p_bh=math.nan,
         effect=math.nan,
+        rank_biserial=math.nan,
         wins=int((d > 0).sum()),
         superiority=significance.superiority(a, b),
         detectable=math.nan,
@@ -242,7 +251,7 @@ def _line(c: Comparison) -> dict[str, object]:
     return {
         "dataset": dataset, "ratio": ratio, "variant": variant, "control": c.control,
         "pairs": c.difference.n, "mean_difference": c.difference.mean,
-        "ci_half_width": c.difference.half_width, "p": c.p, "p_holm": c.p_holm,
-        "hedges_g": c.effect, "wins": c.wins, "superiority": c.superiority,
+        "ci_half_width": c.difference.half_width, "p": c.p, "p_holm": c.p_holm, "p_bh": c.p_bh,
+        "hedges_g": c.effect, "rank_biserial": c.rank_biserial, "wins": c.wins, "superiority": c.superiority,
         "minimum_detectable_difference": c.detectable,
     }  # fmt: skip

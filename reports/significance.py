@@ -117,7 +117,9 @@ def hedges_g(d: Values) -> float:
 
 
 def rank_biserial(d: Values) -> float:
-    """Ranks of the gains minus ranks of the losses, over their sum."""
+    """Ranks of the gains minus ranks of the losses, over their sum; 0 without any difference."""
+    if not d.any():
+        return 0.0
     ranks = stats.rankdata(np.abs(d))
     return float((ranks[d > 0].sum() - ranks[d < 0].sum()) / ranks.sum())
 

@@ -14,7 +14,8 @@ def test_a_against_b():
     (found,) = comparisons.against_control(trials(ours=A, supervised=B), READING, "supervised")
     assert found.key == ("glas", 0.2, "ours")
     assert found.difference[:3] == pytest.approx((0.00632, 0.0019752306, 10), abs=1e-9)
-    assert (found.p, found.p_holm) == (0.00390625, 0.00390625)
+    assert (found.p, found.p_holm, found.p_bh) == (0.00390625, 0.00390625, 0.00390625)
+    assert found.rank_biserial == pytest.approx(0.9636363636, abs=1e-9)
     assert found.effect == pytest.approx(1.6957836113, abs=1e-9)
     assert (found.wins, found.superiority) == (9, pytest.approx(0.795))
     # One comparison: .9960023 deviations of .0034074.

@@ -74,6 +74,7 @@ def test_effect_sizes():
     assert significance.hedges_g(D) == pytest.approx(1.6957836113071392, abs=1e-9)
     assert significance.rank_biserial(D) == pytest.approx(0.9636363636363636, abs=1e-12)
     assert significance.superiority(A, B) == pytest.approx(0.795, abs=1e-12)
+    assert significance.rank_biserial(np.zeros(3)) == 0
     assert significance.cohen_d(np.full(3, 0.5)) == np.inf
 
 
