@@ -252,6 +252,7 @@ def _line(c: Comparison) -> dict[str, object]:
         "dataset": dataset, "ratio": ratio, "variant": variant, "control": c.control,
         "pairs": c.difference.n, "mean_difference": c.difference.mean,
         "ci_half_width": c.difference.half_width, "p": c.p, "p_holm": c.p_holm, "p_bh": c.p_bh,
-        "hedges_g": c.effect, "rank_biserial": c.rank_biserial, "wins": c.wins, "superiority": c.superiority,
+        "hedges_g": c.effect, "rank_biserial": c.rank_biserial, "wins": c.wins,
+        "superiority": c.superiority,
         "minimum_detectable_difference": c.detectable,
     }  # fmt: skip
