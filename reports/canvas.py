@@ -31,7 +31,7 @@ _COLOURS = (
 )
 _MARKERS = "osD^vPX*<>hp8d"
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)))
-_HANDLE, _LETTER = 0.55, 0.06  # inches that an entry of a legend takes
+_HANDLE, _LETTER, _LINE = 0.55, 0.06, 0.16  # inches that an entry of a legend takes
 FLOOR = {"color": "#8a8a8a", "linestyle": (0, (1, 2)), "linewidth": 1.0}
 
 
@@ -103,7 +103,7 @@ def log_axis(axes: Any) -> None:
 
 
 def legend(figure: Figure) -> None:
-    """One for all axes, below them: never over the data."""
+    """One for all axes, below them: never over the data, nor at the cost of their height."""
     handles: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -111,13 +111,10 @@ def legend(figure: Figure) -> None:
     if "floor" in handles:
         handles["floor"] = handles.pop("floor")  # last
     longest = max((len(label) for label in handles), default=0)
-    columns = int(figure.get_size_inches()[0] / (_HANDLE + _LETTER * longest))
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=max(1, min(columns, len(handles))),
-    )
+    width, height = figure.get_size_inches()
+    columns = max(1, min(int(width / (_HANDLE + _LETTER * longest)), len(handles)))
+    figure.set_figheight(height + _LINE * math.ceil(len(handles) / columns))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
 
 
 def saved(figure: Figure, form: str) -> bytes:
