@@ -40,17 +40,21 @@ class Cost(NamedTuple):
     """Of a step, forward and backward."""
     seconds: float
     """Of a step."""
+    total: float
+    """Seconds of all steps, with the whole pretraining that the trial started from, if any."""
     memory: float
     """Peak, in MiB."""
 
 
 def costs(rows: pd.DataFrame) -> dict[Key, Cost]:
     """(dataset, ratio, variant) → what it takes."""
+    before = rows.seconds_pretrain if "seconds_pretrain" in rows else pd.Series(0.0, rows.index)
     measured = pd.DataFrame(
         {
             "parameters": rows.parameters,
             "flops": rows.flops_per_step,
             "seconds": rows.seconds_train / rows.steps,
+            "total": rows.seconds_train.astype(float) + before.astype(float).fillna(0),
             "memory": rows.peak_memory_mib,
         }
     ).astype(float)

@@ -118,15 +118,15 @@ def costs(inputs: Inputs) -> Iterator[Named]:
             key = (dataset, ratio, variant)
             if key not in found:
                 continue
-            interval, (_, flops, seconds, _) = inputs.means[key], found[key]
+            interval, cost = inputs.means[key], found[key]
             # In three dimensions a step is another: then the legend cannot tell.
-            work = f" ({flops / 1e9:.3g} GFLOP)" if len(datasets) == 1 else ""
+            work = f" ({cost.flops / 1e9:.3g} GFLOP)" if len(datasets) == 1 else ""
             one.errorbar(
-                seconds, interval.mean, bars([interval]), elinewidth=0.8, label=variant + work,
+                cost.seconds, interval.mean, bars([interval]), elinewidth=0.8, label=variant + work,
                 **look.dots(),
             )  # fmt: skip
             told.append(
-                f"{variant} on {dataset}: {seconds:.3g} s, {flops / 1e9:.3g} GFLOP, "
+                f"{variant} on {dataset}: {cost.seconds:.3g} s, {cost.flops / 1e9:.3g} GFLOP, "
                 f"Dice {interval.mean:.2f}"
             )
         canvas.floor(one, inputs.floors[dataset])

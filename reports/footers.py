@@ -95,7 +95,8 @@ def cost_notes() -> list[str]:
     """Of the cost columns."""
     return [
         "costs: parameters of all networks in training; operations and seconds of a step, "
-        "forward and backward; peak memory; medians over seeds"
+        "forward and backward; seconds in all: training and, whole, the pretraining that the trial "
+        "started from; peak memory; medians over seeds"
     ]
 
 

@@ -21,7 +21,7 @@ from reports.sheet import (
 )
 
 METRICS = (("DC", "dc"), ("JI", "ji"))
-_COSTS = ("M param.", "GFLOP/step", "s/step", "MiB")
+_COSTS = ("M param.", "GFLOP/step", "s/step", "s in all", "MiB")
 
 
 def main(
@@ -133,8 +133,10 @@ def _floor_row(floor: dict[str, Floor], datasets: list[str], with_costs: bool) -
 def _cost_cells(cost: Cost | None) -> list[Cell]:
     if cost is None:
         return [NOTHING] * len(_COSTS)
-    figures = (cost.parameters / 1e6, cost.flops / 1e9, cost.seconds, cost.memory)
-    formats = ("{:.2f}", "{:.3g}", "{:.3g}", "{:.0f}")
+    figures = (
+        cost.parameters / 1e6, cost.flops / 1e9, cost.seconds, cost.total, cost.memory,
+    )  # fmt: skip
+    formats = ("{:.2f}", "{:.3g}", "{:.3g}", "{:.0f}", "{:.0f}")
     return [
         NOTHING if math.isnan(figure) else Cell(form.format(figure), float(figure))
         for figure, form in zip(figures, formats, strict=True)

@@ -196,13 +196,15 @@ def test_costs_are_medians_and_stand_beside_the_figures():
     n = len(rows)
     rows["parameters"], rows["flops_per_step"] = 1_813_762, 4.414e9
     rows["seconds_train"] = [25.0 * (i + 1) for i in range(n)]  # 250 steps: .1, .2, … a step
-    rows["peak_memory_mib"] = None
+    rows["peak_memory_mib"], rows["seconds_pretrain"] = None, None
+    rows.loc[rows.variant == "ours", "seconds_pretrain"] = 60.0
     made = tables.main(rows, Reading(), with_costs=True)
     lines = render.as_markdown(made).splitlines()
-    assert lines[0].endswith("| M param. | GFLOP/step | s/step | MiB |")
-    assert lines[2].endswith("| – | – | – | – |")  # the floor costs nothing
-    assert lines[5].endswith("| **74.60 ± 0.36** | 1.81 | 4.41 | 0.55 | – |")  # ours: .1 … 1.0
-    assert r"DC & JI & M param. & GFLOP/step & s/step & MiB \\" in render.as_latex(made)
+    assert lines[0].endswith("| M param. | GFLOP/step | s/step | s in all | MiB |")
+    assert lines[2].endswith("| – | – | – | – | – |")  # the floor costs nothing
+    assert lines[5].endswith("| **74.60 ± 0.36** | 1.81 | 4.41 | 0.55 | 198 | – |")
+    # ours: .1 … 1.0 a step; 25, … 250 seconds, and 60 before.
+    assert r"DC & JI & M param. & GFLOP/step & s/step & s in all & MiB \\" in render.as_latex(made)
     frame = made.data[(made.data.method == "ours") & (made.data.metric == "seconds")]
     assert frame["mean"].tolist() == [pytest.approx(0.55)]
     assert "medians over seeds" in made.footer[-1]
@@ -213,7 +215,7 @@ def test_costs_of_several_datasets_have_heads_of_their_own():
     for column in ("parameters", "flops_per_step", "seconds_train", "peak_memory_mib"):
         rows[column] = 1.0
     made = tables.main(rows, Reading(), with_costs=True)
-    assert r"\multicolumn{4}{c}{costs of glas} & \multicolumn{4}{c}{costs of ph2}" in (
+    assert r"\multicolumn{5}{c}{costs of glas} & \multicolumn{5}{c}{costs of ph2}" in (
         render.as_latex(made)
     )
 
