@@ -113,7 +113,8 @@ _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
         "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        "±": r"$\pm$", "–": "--", "−": "$-$", "≈": r"$\approx$", "≥": r"$\geq$", "λ": r"$\lambda$",
+        "±": r"$\pm$", "–": "--", "−": "$-$", "≈": r"$\approx$", "≥": r"$\geq$",
+        "≤": r"$\leq$", "<": "$<$", ">": "$>$", "λ": r"$\lambda$",
         "²": r"\textsuperscript{2}", "₂": r"\textsubscript{2}", "†": r"$^{\dagger}$",
     }
 )  # fmt: skip

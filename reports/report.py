@@ -93,6 +93,8 @@ class Report:
             return None
         test = self._options.test
         found = comparisons.against_control(self.rows, self.reading, self._control, test=test)
+        if not found:  # no seed in common with the control
+            return None
         return comparisons.sheet(found, self._control, self.reading, test)
 
 

@@ -108,7 +108,7 @@ def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
 def cohen_d(d: Values) -> float:
     """Mean over deviation of the differences, d_z; infinite if all differences are alike."""
     deviation = d.std(ddof=1)
-    return float(d.mean() / deviation) if deviation else math.copysign(math.inf, d.mean())
+    return float(d.mean() / deviation) if deviation > 1e-12 else math.copysign(math.inf, d.mean())
 
 
 def hedges_g(d: Values) -> float:

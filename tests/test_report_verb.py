@@ -160,3 +160,11 @@ def test_the_page_lies_in_the_study_and_names_failures(bench, tmp_path):
     assert "84.60 ± 0.36" in page and "em/glas/20 %/seed 0" in page and "loss &lt;NaN&gt;" in page
     assert "2 methods on 1 dataset (glas) at 20 % labelled images, 10 seeds: 20 trials." in page
     assert "would have added 2.0 points of Dice" in page
+
+
+def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    results.write_record(folder, record("supervised", 99, 0.8))
+    code, _, err = bench("--table", "differences")
+    assert code == ExitCode.STATISTICS and "no table differences" in err
+    assert bench("--out", tmp_path / "out", "--format", "text")[0] == 0

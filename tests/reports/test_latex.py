@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from benchmark import frames
-from reports.render import as_latex
+from reports.render import as_latex, latex_escape
 from reports.report import Options, Report
 from reports.tables import main
 from tests import studies
@@ -53,6 +53,11 @@ def test_a_name_of_every_awkward_sign_is_typeset(typeset):
     text = typeset(as_latex(main(rows, Options().reading)))
     # In TeX's own font the underscore is a rule, tilde and circumflex are accents.
     assert not text or "ours[a b=1.0,c=\u02dc\u02c6\\{#$&%]" in text
+
+
+def test_signs_of_comparison_are_typeset(typeset):
+    text = typeset(latex_escape("a ≤ 5 %, b > 10 %, c < 2"))
+    assert not text or ("b > 10" in text and "c < 2" in text and "≤ 5" in text)
 
 
 @pytest.mark.slow

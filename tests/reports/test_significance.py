@@ -76,6 +76,7 @@ def test_effect_sizes():
     assert significance.superiority(A, B) == pytest.approx(0.795, abs=1e-12)
     assert significance.rank_biserial(np.zeros(3)) == 0
     assert significance.cohen_d(np.full(3, 0.5)) == np.inf
+    assert significance.cohen_d(np.array([0.1, 0.1 + 1e-16, 0.1])) == np.inf
 
 
 def test_the_corrected_test_for_resampled_splits():
