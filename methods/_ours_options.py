@@ -26,6 +26,7 @@ CHOICES = {
 INFERENCE = re.compile(r"single_T|single_t0|random_t|(mean|ddim)_[1-9]\d*")
 
 _PAPER = {
+    "weight": 5.0,  # Sec. 3.3, App. A; presets may have another
     "criterion": "ce",  # Eq. 9, 10, 13
     "reconstruction_cap": math.inf,  # Eq. 7, 14: the image's error, whatever the time
     "shared_noise": True,  # Eq. 8: the same symbols for teacher and student
@@ -43,6 +44,8 @@ _AUTHORS = {
     "mask_start": "background_onehot",  # A* train_semi_superdiff_2d.py:274
     "mask_to_image": "raw",  # :280
     "mask_output": "x0",  # A* unet_ddpm.py:114
+    "shared_noise": False,  # each network draws its own
+    "image_input": "noisy_image",  # A* pretrain_superdiff_unsup_2d.py
     "inference": "random_t",  # A* test_2d.py:134; seeded here
 }
 BUNDLES = {"paper": _PAPER, "authors": _AUTHORS}
