@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
 
-from reports.intervals import INTERVALS, Interval, crossed_interval, t_interval
+from reports.intervals import INTERVALS, Interval, crossed_interval
 
 Key = tuple[str, float, str]
 """Dataset, labelled ratio, variant."""
@@ -119,11 +118,11 @@ def cells(
     if reading.ci != "seeds":
         return _crossed_cells(cases, reading, metric)
     grouped = rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]
+    make = INTERVALS[reading.interval]
+    options = {"level": reading.ci_level}
     if reading.interval == "t":
-        make = partial(t_interval, level=reading.ci_level, ddof=reading.ddof)
-    else:
-        make = partial(INTERVALS[reading.interval], level=reading.ci_level)
-    return {key: make(values.to_numpy(float)) for key, values in grouped}
+        options["ddof"] = reading.ddof
+    return {key: make(values.to_numpy(float), **options) for key, values in grouped}
 
 
 def _crossed_cells(cases: pd.DataFrame, reading: Reading, metric: str) -> dict[Key, Interval]:

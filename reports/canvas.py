@@ -55,7 +55,7 @@ class Look:
 def looks(variants: Iterable[str]) -> dict[str, Look]:
     """One for each, the same in all figures; plain methods get theirs first, so most differ."""
     names = sorted(ordered(variants), key=lambda name: "[" in name)
-    looks = {
+    found = {
         name: Look(
             _COLOURS[i % len(_COLOURS)],
             _MARKERS[i % len(_MARKERS)],
@@ -63,7 +63,7 @@ def looks(variants: Iterable[str]) -> dict[str, Look]:
         )
         for i, name in enumerate(names)
     }
-    return {name: looks[name] for name in ordered(variants)}
+    return {name: found[name] for name in ordered(variants)}
 
 
 @contextmanager

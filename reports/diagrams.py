@@ -106,7 +106,7 @@ def costs(inputs: Inputs) -> Iterator[Named]:
     found = {
         key: cost
         for key, cost in aggregate.costs(inputs.rows).items()
-        if key[1] == ratio and key[2] in inputs.curves and not math.isnan(cost.seconds)
+        if key[1] == ratio and key[2] in inputs.curves and not math.isnan(cost.seconds + cost.flops)
     }
     datasets = sorted({key[0] for key in found})
     if not datasets:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reports.aggregate import Reading, ordered
 from reports.intervals import Interval, t_interval
-from reports.sheet import NOTHING, Cell, Head, Place, Sheet, mean_and_width, percent
+from reports.sheet import NOTHING, Cell, Head, Place, Sheet, mean_and_width, of_fewer, percent
 
 METRICS = (
     ("HD95 joint", "hd95_joint"),
@@ -13,14 +13,13 @@ METRICS = (
     ("ASD directed", "asd_directed"),
 )
 _FAILURES = "n_one_empty"
+_Where = tuple[str, float, str, str]  # dataset, ratio, variant, metric
 
 
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     """A line a ratio and variant; None for trials without distances."""
     names = [name for _, name in METRICS]
-    if not {*names, _FAILURES} <= set(rows.columns):
-        return None
-    rows = rows.dropna(subset=names)
+    rows = _measured(rows, names)
     if rows.empty:
         return None
     datasets = sorted(rows.dataset.unique())
@@ -30,6 +29,8 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         for key, trials in groups.items()
         for name in names
     }
+    columns = _columns(means)
+    full_n = max(interval.n for interval in means.values())
     lines = []
     for ratio in sorted(rows.ratio.unique()):
         for variant in ordered(rows[rows.ratio == ratio].variant):
@@ -39,9 +40,8 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
                     line += [NOTHING] * (len(METRICS) + 1)
                     continue
                 for name in names:
-                    others = [v for (d, r, _, n), v in means.items()
-                              if (d, r, n) == (dataset, ratio, name)]  # fmt: skip
-                    line.append(_cell(means[dataset, ratio, variant, name], others))
+                    interval = means[dataset, ratio, variant, name]
+                    line.append(_cell(interval, columns[dataset, ratio, name], full_n))
                 failures = int(groups[dataset, ratio, variant][_FAILURES].sum())
                 line.append(Cell(str(failures), failures))
             lines.append(line)
@@ -52,15 +52,30 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     return Sheet("distances", title, heads, lines, _data(means), _footer(reading))
 
 
-def _cell(interval: Interval, others: list[Interval]) -> Cell:
-    """The smallest of its column and group is the best; others: all of them."""
+def _measured(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Those of the trials that have all these figures."""
+    has_columns = {*names, _FAILURES} <= set(rows.columns)
+    return rows.dropna(subset=names) if has_columns else rows.iloc[:0]
+
+
+def _columns(means: dict[_Where, Interval]) -> dict[tuple[str, float, str], list[float]]:
+    """Dataset, ratio and metric → the means of all variants."""
+    columns: dict[tuple[str, float, str], list[float]] = {}
+    for (dataset, ratio, _, name), interval in means.items():
+        columns.setdefault((dataset, ratio, name), []).append(interval.mean)
+    return columns
+
+
+def _cell(interval: Interval, column: list[float], full_n: int) -> Cell:
+    """column: the means of its dataset, ratio and metric, of which the smallest is the best."""
     text = mean_and_width(interval.mean / 100, interval.half_width / 100)
-    better = sum(other.mean < interval.mean for other in others)
-    places = [Place.BEST, Place.SECOND][: len(others) - 1]
+    text += of_fewer(interval.n, full_n)
+    better = sum(mean < interval.mean for mean in column)
+    places = [Place.BEST, Place.SECOND][: len(column) - 1]
     return Cell(text, interval.mean, places[better] if better < len(places) else Place.NONE)
 
 
-def _data(means: dict[tuple[str, float, str, str], Interval]) -> pd.DataFrame:
+def _data(means: dict[_Where, Interval]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {

@@ -22,23 +22,25 @@ def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Fl
 
 def estimator(reading: Reading, full_n: int) -> str:
     """What "84.60 ± 0.36" means."""
+    level = f"{100 * reading.ci_level:g} %"
+    over_seeds = f"over seeds, n = {full_n} unless given in brackets"
+    if reading.interval != "t":
+        kind = {
+            "logit-t": "t of the log-odds",
+            "bootstrap": f"BCa bootstrap ({MIN_RESAMPLED} seeds or more)",
+        }[reading.interval]
+        return f"DC and JI in %, mean and {level} interval, {kind}, {over_seeds}"
     over = {
-        "seeds": f"t half-width over seeds, n = {full_n} unless given in brackets",
+        "seeds": f"t half-width {over_seeds}",
         "cases": f"t half-width over cases, of the mean of {full_n} seeds",
         "both": f"half-width over seeds and cases ({full_n} seeds unless given in brackets)",
     }[reading.ci]
-    if reading.interval != "t":
-        over = over.replace("t half-width", {
-            "logit-t": "interval, t of the log-odds,",
-            "bootstrap": f"interval, BCa bootstrap ({MIN_RESAMPLED} seeds or more),",
-        }[reading.interval])  # fmt: skip
-        return f"DC and JI in %, mean and {100 * reading.ci_level:g} % {over}"
     if reading.ddof == 0:
         over += "; deviation divided by n (ddof 0), as published: too narrow"
         if full_n > 1:
             real = 100 * coverage(full_n, reading.ci_level)
             over += f", at n = {full_n} it covers {real:.1f} %"
-    return f"DC and JI in %, mean ± {100 * reading.ci_level:g} % {over}"
+    return f"DC and JI in %, mean ± {level} {over}"
 
 
 def selection(reading: Reading) -> str:

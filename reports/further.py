@@ -184,17 +184,17 @@ def ranks(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     for ratio, (names, ranking, n) in found.items():
         scores = _scores(rows[rows.ratio == ratio], reading)
         for place, name in sorted(zip(ranking.ranks, names, strict=True)):
-            found = scores[name]
+            interval = scores[name]
             lines.append(
                 [
                     Cell(percent(ratio), ratio), Cell(name), Cell(f"{place:.2f}", place),
-                    Cell(with_interval(found), found.mean),
+                    Cell(with_interval(interval), interval.mean),
                 ]
             )  # fmt: skip
             data.append(
                 {
                     "ratio": ratio, "variant": name, "rank": place, "datasets": n,
-                    "score": found.mean, "score_low": found.low, "score_high": found.high,
+                    "score": interval.mean, "score_low": interval.low, "score_high": interval.high,
                 }
             )  # fmt: skip
         low = f"; {n} datasets, low power" if n < LOW_POWER else ""

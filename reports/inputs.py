@@ -53,8 +53,8 @@ class Inputs:
     @cached_property
     def curves(self) -> dict[str, canvas.Look]:
         """Looks of the variants that plots with many curves show: of too many the plain methods."""
-        plain = {name: look for name, look in self.looks.items() if "[" not in name}
-        return self.looks if len(self.looks) <= _MANY or not plain else plain
+        methods = {name: look for name, look in self.looks.items() if "[" not in name}
+        return methods if methods and len(self.looks) > _MANY else self.looks
 
     @property
     def left_out(self) -> str:
@@ -63,10 +63,13 @@ class Inputs:
         return f" ({n} variants with changed settings: see the table)" if n else ""
 
     @cached_property
+    def _shares(self) -> dict[Key, Interval]:
+        return cells(self.rows, replace(self.reading, ci="seeds"), "dc")
+
+    @cached_property
     def means(self) -> dict[Key, Interval]:
         """Dice in per cent, interval over seeds."""
-        found = cells(self.rows, replace(self.reading, ci="seeds"), "dc")
-        return {key: interval.times(100.0) for key, interval in found.items()}
+        return {key: interval.times(100.0) for key, interval in self._shares.items()}
 
     @cached_property
     def floors(self) -> dict[str, float]:
@@ -91,8 +94,7 @@ class Inputs:
         """The figures of these cells in words; of many, the first."""
         found = [key for key in keys if key in self.means]
         told = [
-            f"{variant} on {dataset} at {percent(ratio)}: "
-            + with_interval(self.means[key].times(0.01))
+            f"{variant} on {dataset} at {percent(ratio)}: " + with_interval(self._shares[key])
             for key in found[:_TOLD]
             for dataset, ratio, variant in [key]
         ]

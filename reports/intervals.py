@@ -27,6 +27,11 @@ class Interval(NamedTuple):
     def high(self) -> float:
         return self.bounds[1] if self.bounds else self.mean + self.half_width
 
+    @property
+    def leaves_unit(self) -> bool:
+        """Of a share: does it reach beyond 0 or 1, where no share can lie?"""
+        return self.low < 0 or self.high > 1
+
     def times(self, factor: float) -> "Interval":
         """The same in another unit."""
         bounds = self.bounds and (factor * self.bounds[0], factor * self.bounds[1])

@@ -40,7 +40,7 @@ class Picture:
     @property
     def size(self) -> int:
         """Bytes that it takes in the file, with what stands around it."""
-        return len(_data_uri(self)) + len((self.title + self.alt).encode()) + 1000
+        return 4 * math.ceil(len(self.content) / 3) + len((self.title + self.alt).encode()) + 1000
 
 
 @dataclass(frozen=True)

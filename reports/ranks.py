@@ -16,6 +16,7 @@ from reports.intervals import Interval
 
 LOW_POWER = 8
 """With fewer datasets the test can hardly find anything."""
+_RESAMPLES = 2_000
 
 
 class Ranking(NamedTuple):
@@ -50,9 +51,6 @@ def rank(scores: Float[ndarray, "datasets methods"], alpha: float = 0.10) -> Ran
     p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     mean_ranks = [float(r) for r in ranks.mean(0)]
     return Ranking(mean_ranks, chi_square, p_chi_square, f, p, critical_difference(k, n, alpha))
-
-
-_RESAMPLES = 2_000
 
 
 def score(

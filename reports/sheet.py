@@ -32,7 +32,6 @@ class Cell:
 
 
 NOTHING = Cell("–")
-DAGGER = "†"
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,16 @@ def with_interval(interval: Interval) -> str:
     """
     mean, half_width, _, bounds = interval
     if bounds is None:
-        beyond = not math.isnan(half_width) and (interval.low < 0 or interval.high > 1)
-        return mean_and_width(mean, half_width) + DAGGER * beyond
+        return mean_and_width(mean, half_width) + "†" * interval.leaves_unit
     text, _ = number(mean, half_width)
     decimals = len(text.partition(".")[2])
     low, high = (rounded(bound, decimals) for bound in bounds)
     return f"{text} [{low}, {high}]"
+
+
+def of_fewer(n: int, full_n: int) -> str:
+    """What stands behind a figure of a single run, or of fewer than the others: " (n=3)"."""
+    return f" (n={n})" if n < full_n or n == 1 else ""
 
 
 def signed(difference: float, half_width: float = math.nan) -> str:

@@ -46,9 +46,14 @@ def _all_signs(n: int) -> Float[ndarray, "flips n"]:
     return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
 
 
+def _are_alike(d: Values) -> bool:
+    """Up to the rounding of `differences`; the deviation of equal floats need not be exactly 0."""
+    return bool(np.ptp(d) < 10**-_DIGITS)
+
+
 def paired_t(d: Values) -> float:
     """Two-sided p of Student's paired test; 1 if all differences are zero, 0 if all are alike."""
-    if d.std() == 0:
+    if _are_alike(d):
         return 0.0 if d.any() else 1.0
     return float(stats.ttest_1samp(d, 0.0).pvalue)
 
@@ -107,8 +112,7 @@ def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
 
 def cohen_d(d: Values) -> float:
     """Mean over deviation of the differences, d_z; infinite if all differences are alike."""
-    deviation = d.std(ddof=1)
-    return float(d.mean() / deviation) if deviation > 1e-12 else math.copysign(math.inf, d.mean())
+    return math.copysign(math.inf, d.mean()) if _are_alike(d) else float(d.mean() / d.std(ddof=1))
 
 
 def hedges_g(d: Values) -> float:

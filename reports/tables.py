@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from reports import comparisons
@@ -9,13 +10,13 @@ from reports.aggregate import Cost, Floor, Key, Reading, cells, costs, floors, o
 from reports.footers import cost_notes, notes
 from reports.intervals import Interval, interquartile_mean
 from reports.sheet import (
-    DAGGER,
     NOTHING,
     Cell,
     Head,
     Place,
     Sheet,
     mean_and_width,
+    of_fewer,
     percent,
     with_interval,
 )
@@ -79,7 +80,7 @@ class _Marks:
         values: dict[str, dict[Key, Interval]],
         families: dict[tuple[str, float], list[comparisons.Comparison]],
     ):
-        self._values, self._is_beyond = values, False
+        self._values = values
         self._places: dict[tuple[str, Key], Place] = {}
         for metric, found in values.items():
             for group in {key[:2] for key in found}:
@@ -100,23 +101,18 @@ class _Marks:
         interval = self._values[metric].get(key)
         if interval is None:
             return NOTHING
-        text = with_interval(interval)
-        self._is_beyond |= DAGGER in text
-        if interval.n < full_n or interval.n == 1:
-            text += f" (n={interval.n})"
+        text = with_interval(interval) + of_fewer(interval.n, full_n)
         place = self._places.get((metric, key), Place.NONE)
         return Cell(text, interval.mean, place, metric == "dc" and key in self._tied)
 
     def legend(self) -> list[str]:
-        """Once all cells are made."""
-        beyond = "† the interval reaches beyond 0 or 100, where no figure can lie"
-        return self._of_places() + [beyond] * self._is_beyond
-
-    def _of_places(self) -> list[str]:
-        if not self._places:
-            return []
-        tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
-        return [f"best and second best mean of each dataset and ratio are marked{tied}"]
+        lines = []
+        if self._places:
+            tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
+            lines.append(f"best and second best mean of each dataset and ratio are marked{tied}")
+        if any(i.leaves_unit for found in self._values.values() for i in found.values()):
+            lines.append("† the interval reaches beyond 0 or 100, where no figure can lie")
+        return lines
 
 
 def _floor_row(floor: dict[str, Floor], datasets: list[str], with_costs: bool) -> list[Cell]:
@@ -169,11 +165,12 @@ def _data(
         groups = dict(list(rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]))
         for (dataset, ratio, variant), interval in found.items():
             runs, n = groups[dataset, ratio, variant].to_numpy(float), interval.n
+            low, high = np.clip([interval.low, interval.high], 0, 1)  # NaN stays: no interval
             lines.append(
                 {
                     "dataset": dataset, "ratio": ratio, "method": variant, "metric": metric,
                     "mean": interval.mean, "ci_half_width": interval.half_width,
-                    "ci_low": max(0.0, interval.low), "ci_high": min(1.0, interval.high), "n": n,
+                    "ci_low": low, "ci_high": high, "n": n,
                     "deviation": float(runs.std(ddof=1)) if n > 1 else math.nan,
                     "interquartile_mean": interquartile_mean(runs),
                     "min": float(runs.min()), "max": float(runs.max()),

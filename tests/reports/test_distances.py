@@ -31,5 +31,10 @@ def test_means_intervals_and_failures():
     assert "the diagonal of the image" in sheet.footer[-1]
 
 
+def test_fewer_seeds_are_said():
+    sheet = distances.sheet(rows().iloc[:3], Reading())
+    assert [line[2].text for line in sheet.rows] == ["5.0 ± 6.3", "3.00 (n=1)"]
+
+
 def test_trials_without_distances_have_no_such_table():
     assert distances.sheet(trials(cps=[0.7]), Reading()) is None

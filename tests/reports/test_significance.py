@@ -21,6 +21,7 @@ def test_ten_equal_gains_reach_the_smallest_p():
     assert significance.sign_flip(np.full(10, 0.1)) == 2 / 1024
     assert significance.sign_flip(np.zeros(10)) == 1
     assert significance.paired_t(np.full(10, 0.1)) == pytest.approx(0, abs=1e-12)
+    assert significance.paired_t(np.full(7, 0.1)) == 0
     assert significance.paired_t(np.zeros(10)) == significance.wilcoxon(np.zeros(10)) == 1
 
 

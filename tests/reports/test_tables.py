@@ -1,6 +1,7 @@
 """The table of worked numbers: C1 of the statistics, 84.60 ± 0.36."""
 
 import io
+import math
 
 import pandas as pd
 import pytest
@@ -141,6 +142,8 @@ def test_an_interval_beyond_the_range_has_a_dagger():
     (line,) = [r for r in sheet.data.to_dict("records") if r["metric"] == "dc" and r["n"] == 2]
     assert (line["ci_low"], line["ci_high"]) == (pytest.approx(0.6608812), 1.0)
     assert not any("†" in line for line in table().footer)
+    (alone,) = [r for r in table().data.to_dict("records") if r["metric"] == "dc" and r["n"] == 1]
+    assert math.isnan(alone["ci_low"]) and math.isnan(alone["ci_high"])
 
 
 def test_an_uneven_interval_is_printed_with_its_ends():
