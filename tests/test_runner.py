@@ -45,15 +45,27 @@ def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(data_root, tmp_p
     pd.testing.assert_frame_equal(again.table(), undisturbed, check_exact=True)
 
 
+PRETRAINED = (
+    "--methods", "ours[rounds=1]", "--seeds", "1", "pretraining.epochs=8",
+    "pretraining.steps_per_epoch=30",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pretrained(data_root, tmp_path_factory) -> pd.DataFrame:
+    """The table of a trial with a pretraining that ran from start to end."""
+    grid = Grid(data_root, tmp_path_factory.mktemp("pretrained"), *PRETRAINED)
+    assert grid.ended() == 0, grid.output
+    assert "[1/2] pretraining of ours/phantom_glas/seed 0: 240 steps" in grid.output
+    return grid.table()
+
+
 @pytest.mark.parametrize("killed", ["worker", "driver"])
-def test_a_pretraining_that_is_killed_goes_on_to_the_same_numbers(killed, data_root, tmp_path):
+def test_a_pretraining_that_is_killed_goes_on_to_the_same_numbers(
+    killed, data_root, tmp_path, pretrained
+):
     """With the worker dies the stage's job, and the trial that needs it says so; then both run."""
-    words = ("--methods", "ours", "--seeds", "1", "pretraining.epochs=8",
-             "pretraining.steps_per_epoch=30")  # fmt: skip
-    whole = Grid(data_root, tmp_path / "whole", *words)
-    assert whole.ended() == 0, whole.output
-    assert "[1/2] pretraining of ours/phantom_glas/seed 0: 240 steps" in whole.output
-    broken = Grid(data_root, tmp_path / "broken", *words)
+    broken = Grid(data_root, tmp_path, *PRETRAINED)
     broken.wait_for("epoch 2/8", files="pretrained/*/log.txt")
     victims = trial_workers(broken.process) if killed == "worker" else [broken.process]
     for victim in victims:
@@ -62,11 +74,11 @@ def test_a_pretraining_that_is_killed_goes_on_to_the_same_numbers(killed, data_r
     if killed == "worker":
         assert "failed: pretraining of ours/phantom_glas/seed 0: the worker" in broken.output
         assert "its pretraining of ours/phantom_glas/seed 0 failed" in broken.output
-    again = Grid(data_root, tmp_path / "broken", *words)
+    again = Grid(data_root, tmp_path, *PRETRAINED)
     assert again.ended() == 0, again.output
     (log,) = again.folder.glob("pretrained/*/log.txt")
     assert "resumed after epoch" in log.read_text()
-    pd.testing.assert_frame_equal(again.table(), whole.table(), check_exact=True)
+    pd.testing.assert_frame_equal(again.table(), pretrained, check_exact=True)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
