@@ -149,6 +149,26 @@ def test_diagnostics_are_detached(name, make, batch):
         assert not value.requires_grad, f"{name}: detach {figure}"
 
 
+ALONE = {"urpc": {"supervise_auxiliary": False}, "dtc": {"distance_weight": 0.0},
+         "cct": {"supervise_auxiliary": False}}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["em", "mean_teacher", "uamt", "cct", "urpc", "cps", "dtc"])
+def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, build, batch):
+    """Progress 0: each parameter of the tested network gets the gradient that `supervised` has."""
+
+    def learnt(method) -> dict[str, torch.Tensor]:
+        found = gradients(method, batch(), progress=0.0)
+        own = ("network.", "student.", "f1.")
+        return {n.partition(".")[2]: g for n, g in found.items() if n.startswith(own)}
+
+    baseline = learnt(plugins.find("supervised")(build()))
+    found = learnt(plugins.find(name)(build(), **ALONE.get(name, {})))
+    assert len(baseline) > 20 and baseline.keys() == found.keys()
+    for parameter, gradient in baseline.items():
+        assert torch.allclose(gradient, found[parameter], atol=1e-7), parameter
+
+
 @every_method
 def test_the_header_has_its_five_parts(name):
     sentence, *rest = plugins.header(name).splitlines()

@@ -386,8 +386,9 @@ def saved_bytes(method, data) -> int:
     return most
 
 
-def test_memory_does_not_grow_with_the_rounds(make, batch):
-    one, ten = (saved_bytes(make(rounds=rounds), batch()) for rounds in (1, 10))
+@pytest.mark.parametrize("dims", [2, 3])
+def test_memory_does_not_grow_with_the_rounds(dims, make, batch):
+    one, ten = (saved_bytes(make(dims, rounds=rounds), batch(dims)) for rounds in (1, 10))
     assert one > 100_000
     assert ten <= 1.15 * one
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -24,6 +26,17 @@ def test_equal_scales_cost_nothing(kl):
 def test_one_scale_differs(kl, expected):
     """(.9, .1) three times and (.5, .5): squares .01 and .09, divergences .0366900, .2231436."""
     assert loss(logits(0.1, 0.1, 0.1, 0.5), kl) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("kl", "divergences"),
+    [("ps_pc", [0.0366900] * 3 + [0.2231436]), ("pc_ps", [0.0444030] * 3 + [0.1927448])],
+)
+def test_the_divergence_of_each_scale(kl, divergences):
+    _, differ, certainty = pyramid_terms(logits(0.1, 0.1, 0.1, 0.5), kl)
+    assert differ.item() == pytest.approx(sum(divergences) / 4, abs=1e-7)
+    weights = [math.exp(-d) for d in divergences]
+    assert certainty.item() == pytest.approx(sum(weights) / 4, abs=1e-7)
 
 
 @pytest.mark.parametrize(("kl", "expected"), [("ps_pc", 0.2827448), ("pc_ps", 0.3131436)])
