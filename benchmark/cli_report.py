@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark import reporting
 from benchmark.cli_studies import RESULTS, ResultsRoot, Verbose
-from benchmark.errors import ExitCode, UserError, require_choice
+from benchmark.errors import UserError, require_choice
 
 if TYPE_CHECKING:
     from reports.aggregate import Reading
-    from reports.report import Options, Report
-    from reports.sheet import Sheet
+    from reports.report import Options
 
 app = typer.Typer()
 FORMATS = ("text", "markdown", "latex", "csv", "html")
@@ -38,6 +38,9 @@ def report(
     published: Annotated[
         bool, typer.Option("--published", help="Beside published figures: --table published.")
     ] = False,
+    evaluate_on: Annotated[
+        str | None, typer.Option(help="Trials evaluated on test, or on dev [test if there are].")
+    ] = None,
     selection: Annotated[
         str | None,
         typer.Option(help="final (nothing chosen), or oracle (chosen on the test set) [final]."),
@@ -80,25 +83,25 @@ def report(
     if study is None:
         typer.echo(f"study: {name} (the newest; --study names another)", err=True)
     folder = results_root / name
-    forms = _forms(form, FORMATS if out else ("text",))
+    names = _names(table, published)
+    forms = _forms(form, names, out)
     reading = _reading(selection, aggregate, as_published, ci, interval, ci_level)
-    options = _options(reading, control, test, costs)
-    made = _build(folder, options)
+    options = _options(reading, control, test, costs, evaluate_on)
+    made = reporting.build(folder, options)
     if made is None:
-        typer.echo(f"no finished trial in {folder} yet")
         return
-    wanted = _wanted(made, "published" if published and table is None else table, bool(out))
+    wanted = reporting.wanted(made, names or (["all"] if out else ["table"]))
     if out is not None:
-        _write(wanted, forms, out)
-        if table is None:
-            _write_figures(folder, made, forms, out)
+        reporting.write_tables(wanted, forms, out)
+        if not names:
+            reporting.write_figures(folder, made, forms, out)
         return
     for each in forms:
         if each == "html":
-            _write_page(folder, made, folder / "report.html")
+            reporting.write_page(folder, made, folder / "report.html")
         else:
-            typer.echo(_printed(wanted, each), nl=False)
-    if forms == ["text"] and table is None:
+            typer.echo(reporting.printed(wanted, each), nl=False)
+    if forms == ["text"] and not names:
         typer.echo(f"\nalso:    --table {','.join(made.TABLES[1:])}; --format html", err=True)
 
 
@@ -106,17 +109,30 @@ def print_table(folder: Path, cells: set[str]) -> None:
     """The main table of a study, limited to trials of these cells (keys without seed)."""
     from reports.report import Options
 
-    made = _build(folder, Options(), cells)
-    if made is None:
-        typer.echo(f"no finished trial in {folder} yet")
-    else:
-        typer.echo(_printed(_wanted(made, "table", False), "text"), nl=False)
+    made = reporting.build(folder, Options(), cells)
+    if made is not None:
+        typer.echo(reporting.printed(reporting.wanted(made, ["table"]), "text"), nl=False)
 
 
-def _forms(form: str | None, otherwise: tuple[str, ...]) -> list[str]:
-    forms = [name.strip() for name in form.split(",")] if form else list(otherwise)
+def _names(table: str | None, published: bool) -> list[str]:
+    """The tables that were asked for; none: the usual ones."""
+    names = [name.strip() for name in table.split(",")] if table else []
+    return names + ["published"] * (published and not {"published", "all"} & set(names))
+
+
+def _forms(form: str | None, names: list[str], out: Path | None) -> list[str]:
+    if out is not None and out.exists() and not out.is_dir():
+        raise UserError(f"--out takes a folder, {out} is a file")
+    forms = [name.strip() for name in form.split(",")] if form else ["text"]
+    if out is not None and form is None:
+        forms = [name for name in FORMATS if name != "html" or not names]
     for name in forms:
         require_choice("--format", name, FORMATS)
+    if "html" in forms and names:
+        raise UserError(
+            "the page (--format html) has all tables: leave --table and --published out, or take "
+            "text, markdown, latex, csv"
+        )
     return forms
 
 
@@ -153,147 +169,13 @@ def _reading(
     return Reading(selection, aggregate, ci_level, ci, interval, ddof=0 if as_published else 1)
 
 
-def _options(reading: "Reading", control: str | None, test: str, costs: bool) -> "Options":
+def _options(
+    reading: "Reading", control: str | None, test: str, costs: bool, evaluate_on: str | None
+) -> "Options":
     from reports.report import Options
     from reports.significance import TESTS
 
     require_choice("--test", test, TESTS)
-    return Options(reading, control, test, costs)
-
-
-def _build(folder: Path, options: "Options", cells: set[str] | None = None) -> "Report | None":
-    """The tables; None if there is no finished trial."""
-    from benchmark import frames, resources
-    from reports import published
-    from reports.comparisons import MissingPairs
-    from reports.report import Report
-
-    trials = frames.trials(folder)
-    if cells is not None:
-        trials = trials[trials.cell.isin(cells)]
-    done = trials[trials.status == "done"]
-    if done.empty:
-        return None
-    if options.reading.interval == "bootstrap":
-        _require_many_seeds(done)
-    cases = None
-    if options.reading.ci != "seeds":
-        cases = frames.stacked(folder, done, "cases.csv")
-    try:
-        shelves = {resources.folder("results/published"), folder.parent / "published"}
-        unique = sorted({shelf.resolve() for shelf in shelves})
-        papers = [paper for shelf in unique for paper in published.read(shelf)]
-        return Report(trials, options, cases=cases, papers=papers)
-    except MissingPairs as error:
-        raise UserError(str(error), ExitCode.STATISTICS) from error
-    except published.Unreadable as error:
-        raise UserError(str(error), ExitCode.DATA) from error
-
-
-def _require_many_seeds(done) -> None:
-    from reports.intervals import MIN_RESAMPLED
-
-    most = int(done.groupby("cell").seed.nunique().max())
-    if most < MIN_RESAMPLED:
-        raise UserError(
-            f"--interval bootstrap needs {MIN_RESAMPLED} seeds, there are {most} at most: with few "
-            "it is too narrow. --interval t holds for few",
-            ExitCode.STATISTICS,
-        )
-
-
-def _wanted(made: "Report", table: str | None, is_all: bool) -> "list[Sheet]":
-    names = [name.strip() for name in table.split(",")] if table else ["table"]
-    if (table is None and is_all) or names == ["all"]:
-        return made.tables()
-    for name in names:
-        require_choice("--table", name, (*made.TABLES, "all"))
-    sheets = [made.table(name) for name in names]
-    if None in sheets:
-        name = names[sheets.index(None)]
-        raise UserError(f"no table {name}: {_NEEDS[name]}", ExitCode.STATISTICS)
-    return sheets
-
-
-_NEEDS = {
-    "differences": "it needs supervised, or another variant that --control names, and a second one",
-    "label-efficiency": "it needs a method at two or more labelled shares below 100 %",
-    "ranks": "it needs three or more methods on two or more datasets at one labelled share",
-    "distances": "the trials have no surface distances",
-    "published": "no cell of this study is printed in results/published (by dataset, labelled "
-    "share and plain method)",
-}
-
-
-def _printed(sheets: "list[Sheet]", form: str) -> str:
-    """One table alone, or several with their titles."""
-    from reports.render import FORMS, title
-
-    _, render = FORMS[form]
-    if len(sheets) == 1:
-        return render(sheets[0])
-    return "\n".join(title(sheet, form) + render(sheet) for sheet in sheets)
-
-
-def _write(sheets: "list[Sheet]", forms: list[str], out: Path) -> None:
-    """Each table in each format."""
-    from benchmark.folders import write_atomically
-    from reports.render import FORMS
-
-    out.mkdir(parents=True, exist_ok=True)
-    for sheet in sheets:
-        for form in forms:
-            if form != "html":
-                ending, render = FORMS[form]
-                write_atomically(out / f"{sheet.name}.{ending}", render(sheet))
-                typer.echo(f"wrote {out / f'{sheet.name}.{ending}'}")
-
-
-def _write_figures(folder: Path, made: "Report", forms: list[str], out: Path) -> None:
-    """All figures, and the page if it is asked for."""
-    from benchmark.folders import replacing
-    from reports import figures
-
-    (out / "figures").mkdir(exist_ok=True)
-    drawn = _drawn(folder, made)
-    for figure in drawn:
-        for form in ("pdf", "svg", "png"):
-            with replacing(out / "figures" / f"{figure.name}.{form}") as file:
-                file.write(figures.saved(figure.figure, form))
-        typer.echo(f"wrote {out / 'figures' / figure.name}.pdf, .svg, .png")
-    if "html" in forms:
-        _write_page(folder, made, out / "report.html", drawn)
-
-
-def _drawn(folder: Path, made: "Report"):
-    from benchmark import frames
-    from reports import figures, further
-
-    rows, reading = made.rows, made.reading
-    return figures.draw(
-        figures.Inputs(
-            rows=rows,
-            reading=reading,
-            histories=frames.stacked(folder, rows, "history.csv"),
-            panels=frames.panels(folder, rows),
-            ranks={
-                ratio: (
-                    dict(zip(names, ranking.ranks, strict=True)),
-                    ranking.critical_difference,
-                    datasets,
-                )
-                for ratio, (names, ranking, datasets) in further.rankings(rows, reading).items()
-            },
-        )
-    )
-
-
-def _write_page(folder: Path, made: "Report", file: Path, drawn: list | None = None) -> None:
-    from benchmark import frames
-    from benchmark.folders import write_atomically
-    from reports import summary
-
-    drawn = _drawn(folder, made) if drawn is None else drawn
-    text = summary.page(folder.name, made, frames.trials(folder), drawn)
-    write_atomically(file, text)
-    typer.echo(f"wrote {file}")
+    if evaluate_on is not None:
+        require_choice("--evaluate-on", evaluate_on, ("test", "dev"))
+    return Options(reading, control, test, costs, evaluate_on)

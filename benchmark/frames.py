@@ -7,14 +7,18 @@ import pandas as pd
 from numpy import ndarray
 
 from benchmark import results
+from benchmark.errors import ExitCode, UserError
 from benchmark.folders import trial_folder
 
 _WHERE = ["dataset", "ratio", "variant", "seed"]
 
 
 def trials(study_folder: Path) -> pd.DataFrame:
-    """One row a trial: the columns of `results.csv`."""
-    return results.table(results.read_records(study_folder))
+    """One row a trial: the columns of `results.csv`, and `settings`: nested, as in the record."""
+    records = results.read_records(study_folder)
+    settings = {record.key: record.settings for record in records}
+    frame = results.table(records)
+    return frame.assign(settings=frame.key.map(settings))
 
 
 def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -29,6 +33,24 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
         if file.exists():
             parts.append(pd.read_csv(file).assign(**row))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_WHERE)
+
+
+def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `cases.csv` of all these trials; `UserError` (exit code 3) if one has none."""
+    missing = [
+        row for row in rows.itertuples()
+        if not (trial_folder(study_folder, row.key) / "cases.csv").exists()
+    ]  # fmt: skip
+    if missing:
+        first = missing[0]
+        raise UserError(
+            f"intervals over cases need the file cases.csv of every trial; {len(missing)} of "
+            f"{len(rows)} have none, such as {trial_folder(study_folder, first.key)} (seed "
+            f"{first.seed} of {first.variant}): restore it, or delete the folder and run the "
+            "trial again; --ci seeds does without",
+            ExitCode.DATA,
+        )
+    return stacked(study_folder, rows, "cases.csv")
 
 
 def panels(

@@ -1,16 +1,19 @@
 """Rows of trials → one cell per (dataset, ratio, variant): mean and interval over seeds."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
 from reports.intervals import INTERVALS, Interval, crossed_interval
+from reports.sheet import shortened
 
 Key = tuple[str, float, str]
 """Dataset, labelled ratio, variant."""
+_LONG = 120  # characters of an error in a footer
 
 
 @dataclass(frozen=True)
@@ -68,19 +71,24 @@ class Selected(NamedTuple):
     left_out: list[str]
 
 
-def comparable(rows: pd.DataFrame) -> Selected:
+def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
     """Done trials of one setting per cell: of several, the one that finished last.
 
-    A table never mixes development with test set, other data with other data, or two settings
-    under one name; what it leaves out it says.
+    A table never mixes development with test set (evaluate_on: which; None: the test set if there
+    are trials of it), other data with other data, or two settings under one name; what it leaves
+    out it says.
     """
-    left_out = []
     failed = rows[rows.status != "done"]
-    if len(failed):
-        left_out.append(f"{_trials(len(failed))} failed: {', '.join(sorted(set(failed.error)))}")
+    left_out = [f"{_trials(len(failed))} failed: {reasons(failed)}"] if len(failed) else []
     rows = rows[rows.status == "done"]
+    sets = set(rows.evaluate_on)
+    chosen = evaluate_on or ("test" if "test" in sets else max(sets, default=""))
+    others = rows[rows.evaluate_on != chosen]
+    for name, trials in others.groupby("evaluate_on"):
+        shown = f"{_trials(len(trials))} evaluated on {name} not shown"
+        left_out.append(f"{shown} (--evaluate-on {name} does)")
+    rows = rows[rows.evaluate_on == chosen]
     groups = (
-        ("another evaluation set", [], "evaluate_on"),
         ("other data", ["dataset"], "data_hash"),
         ("other settings", ["dataset", "ratio", "variant"], "cell"),
     )
@@ -92,6 +100,13 @@ def comparable(rows: pd.DataFrame) -> Selected:
     return Selected(rows, left_out)
 
 
+def reasons(failed: pd.DataFrame) -> str:
+    """Why trials failed: the first line of each error, the most frequent first."""
+    lines = [str(error).strip().partition("\n")[0] or "no reason given" for error in failed.error]
+    counts = Counter(line if len(line) <= _LONG else line[:_LONG] + "…" for line in lines)
+    return shortened([f"{line} ({n})" for line, n in counts.most_common()], shown=3)
+
+
 def _trials(n: int) -> str:
     return f"{n} trial{'s' if n != 1 else ''}"
 
@@ -101,8 +116,6 @@ def _newest(rows: pd.DataFrame, within: list[str], column: str) -> pd.DataFrame:
     if rows.empty:
         return rows
     ordered = rows.sort_values("finished_at", kind="stable")
-    if not within:
-        return rows[rows[column] == ordered[column].iloc[-1]]
     last = ordered.groupby(within)[column].transform("last")
     return rows[rows[column] == last.reindex(rows.index)]
 
@@ -161,6 +174,40 @@ def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
         values = {metric: float(first[column.format(name, metric)]) for metric in ("dc", "ji")}
         found[dataset] = Floor(name, values)
     return found
+
+
+class Complete(NamedTuple):
+    """Variants that were run in all of some places, which are datasets or labelled shares."""
+
+    where: list
+    """The places, ascending."""
+    variants: list[str]
+    left_out: list[str]
+    """Variants that were not run in all of them."""
+
+
+def most_complete(run: Mapping[str, frozenset], least: int = 2) -> Complete | None:
+    """Of variants and the places of each: the places that keep the most figures comparable.
+
+    That is, most variants times places. So a variant that was run in one place more, or less,
+    changes nothing for the others. None if no variant was run in `least` places.
+    """
+
+    def figures(places: frozenset) -> tuple[int, int, list]:
+        variants = sum(own >= places for own in run.values())
+        return variants * len(places), variants, sorted(places)
+
+    sets = set(run.values())
+    shared = {a & b for a in sets for b in sets}
+    common = max((s for s in shared if len(s) >= least), key=figures, default=None)
+    if common is None:
+        return None
+    names = ordered(run)
+    return Complete(
+        sorted(common),
+        [name for name in names if run[name] >= common],
+        [name for name in names if not run[name] >= common],
+    )
 
 
 def ordered(variants: Iterable[str]) -> list[str]:

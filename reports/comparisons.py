@@ -5,7 +5,7 @@ metrics are descriptive. Holm's correction is within a family.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from reports import significance
 from reports.aggregate import Key, Reading, by_seed, ordered
 from reports.intervals import Interval, t_interval
-from reports.sheet import NOTHING, Cell, Head, Sheet, percent, rounded, signed
+from reports.sheet import percent
 from reports.significance import MIN_PAIRS
 
 ALPHA = 0.05
@@ -40,6 +40,8 @@ class Comparison(NamedTuple):
     """P(a run of the variant is better than a run of the control), over all pairs of runs."""
     detectable: float
     """The difference that this many pairs would find with 80 % power at Holm's first step."""
+    reachable: float
+    """The smallest p_holm that this many pairs and comparisons allow, however large the gain."""
 
     @property
     def is_tested(self) -> bool:
@@ -48,6 +50,11 @@ class Comparison(NamedTuple):
     @property
     def is_significant(self) -> bool:
         return self.is_tested and self.p_holm < ALPHA
+
+    @property
+    def is_decidable(self) -> bool:
+        """Could the test have found anything at all?"""
+        return self.is_tested and self.reachable < ALPHA
 
 
 class MissingPairs(ValueError):
@@ -78,8 +85,11 @@ def family(
     if tested:
         gains = [significance.differences(*pairs[found[i].key[2]]) for i in tested]
         p = np.array([significance.TESTS[test](d) for d in gains])
-        corrected = significance.holm(p), significance.false_discovery_rate(p)
-        for i, d, raw, holm, bh in zip(tested, gains, p, *corrected, strict=True):
+        bounds = np.array([significance.smallest_p(len(d), test) for d in gains])
+        corrected = (
+            significance.holm(p), significance.false_discovery_rate(p), significance.holm(bounds),
+        )  # fmt: skip
+        for i, d, raw, holm, bh, reachable in zip(tested, gains, p, *corrected, strict=True):
             effect = significance.detectable_effect(len(d), ALPHA / len(tested))
             found[i] = found[i]._replace(
                 p=float(raw),
@@ -88,6 +98,7 @@ def family(
                 effect=significance.hedges_g(d),
                 rank_biserial=significance.rank_biserial(d),
                 detectable=effect * float(d.std(ddof=1)),
+                reachable=float(reachable),
             )
     return found
 
@@ -109,6 +120,7 @@ def _comparison(
         wins=int((d > 0).sum()),
         superiority=significance.superiority(a, b),
         detectable=math.nan,
+        reachable=math.nan,
     )
 
 
@@ -144,29 +156,31 @@ def require_pairs(rows: pd.DataFrame, control: str) -> None:
         )
 
 
-def against_best(rows: pd.DataFrame, reading: Reading) -> dict[tuple[str, float], list[Comparison]]:
+def contenders(runs: Mapping[str, int]) -> set[str]:
+    """Of variants with their numbers of runs, those of which one may be called the best.
+
+    Not those with fewer runs than others and too few to be tested: a lucky single run is no best.
+    """
+    least = min(MIN_PAIRS, max(runs.values(), default=0))
+    return {variant for variant, n in runs.items() if n >= least}
+
+
+def against_best(
+    rows: pd.DataFrame, reading: Reading, *, test: str = "sign-flip"
+) -> dict[tuple[str, float], list[Comparison]]:
     """(dataset, ratio) → all others against the variant with the best mean, for the marks."""
     found = {}
     for where, values in by_seed(rows, reading.column("dc")).items():
-        best = values.mean().idxmax()
-        found[where] = family(where, values, best, level=reading.ci_level)
+        best = values[sorted(contenders(values.count().to_dict()))].mean().idxmax()
+        found[where] = family(where, values, best, level=reading.ci_level, test=test)
     return found
 
 
-def is_decidable(family: list[Comparison]) -> bool:
-    """Can the family's test find anything at all? Not if its smallest Holm p is above the level."""
-    return _reachable(family) < ALPHA
-
-
-def _reachable(family: list[Comparison]) -> float:
-    pairs = [c.difference.n for c in family if c.is_tested]
-    return min(1.0, significance.smallest_p(min(pairs), len(pairs))) if pairs else 1.0
-
-
-def describe(families: Iterable[list[Comparison]], what: str) -> list[str]:
-    """Footer lines: correction, smallest reachable p, minimum detectable difference."""
+def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-flip") -> list[str]:
+    """Footer lines: test, correction, smallest reachable p, minimum detectable difference."""
     families = [family for family in families if family]
-    tested = [family for family in families if any(c.is_tested for c in family)]
+    tested = [[c for c in family if c.is_tested] for family in families]
+    tested = [family for family in tested if family]
     if not families:
         return []
     if not tested:
@@ -175,84 +189,35 @@ def describe(families: Iterable[list[Comparison]], what: str) -> list[str]:
             f"differences {what} are not tested: {most} pair{'s' * (most != 1)} of seeds at most, "
             f"{MIN_PAIRS} are needed"
         ]
-    sizes = sorted({sum(c.is_tested for c in family) for family in tested})
-    widths = [c.detectable for family in tested for c in family if c.is_tested]
+    every = [c for family in tested for c in family]
+    sizes = sorted({len(family) for family in tested})
+    bounds = sorted(c.reachable for c in every)
+    reach = f"; smallest p that could be reached {_range(bounds, '{:.2g}')}" if bounds[-1] else ""
+    widths = sorted(c.detectable for c in every)
     lines = [
-        f"differences {what}: paired by seed, Holm over {_range(sizes, '{}')} comparison"
-        f"{'s' * (sizes != [1])} on each dataset and ratio, level {ALPHA:g}; smallest p that could "
-        f"be reached {max(map(_reachable, tested)):.2g}; minimum detectable difference (80 % "
-        f"power) {_range([min(widths), max(widths)], '{:.2f}', 100)} points of Dice"
+        f"differences {what}: {TEST_NAMES[test]}, paired by seed, Holm over {_range(sizes, '{}')} "
+        f"comparison{'s' * (sizes != [1])} on each dataset and ratio, level {ALPHA:g}{reach}; "
+        f"minimum detectable difference (80 % power) {_range(widths, '{:.2f}', 100)} points of Dice"
     ]
-    left = sum(not c.is_tested for family in families for c in family)
+    left = sum(len(family) for family in families) - len(every)
     if left:
         lines.append(f"{left} comparisons have fewer than {MIN_PAIRS} pairs and are not tested")
-    hopeless = sum(not is_decidable(family) for family in tested)
+    hopeless = sum(not c.is_decidable for c in every)
     if hopeless:
         lines.append(
-            f"on {hopeless} of {len(tested)} no difference could be found, however large: too many "
-            "comparisons for so few seeds"
+            f"in {hopeless} of {len(every)} comparisons no difference could be found, however "
+            "large: too many comparisons for so few seeds"
         )
     return lines
 
 
-def _range(values: list[int] | list[float], form: str, factor: int = 1) -> str:
-    low, high = form.format(factor * values[0]), form.format(factor * values[-1])
-    return low if low == high else f"{low} to {high}"
-
-
-def sheet(comparisons: list[Comparison], control: str, reading: Reading, test: str) -> Sheet:
-    """Every difference from the control, with its interval first and its p after."""
-    heads = [
-        Head("labelled"), Head("method"), Head("dataset"), Head("difference"), Head("pairs"),
-        Head("p"), Head("p (Holm)"), Head("effect g"), Head("wins"), Head("P(better)"),
-    ]  # fmt: skip
-    comparisons = sorted(comparisons, key=lambda c: (c.key[1], c.key[0]))
-    rows = [_row(c) for c in comparisons]
-    data = pd.DataFrame([_line(c) for c in comparisons])
-    families: dict[tuple[str, float], list[Comparison]] = {}
-    for c in comparisons:
-        families.setdefault(c.key[:2], []).append(c)
-    footer = [
-        f"difference: Dice of the method minus Dice of {control} at equal seeds, in points, mean ± "
-        f"{100 * reading.ci_level:g} % t half-width over pairs; p: "
-        f"{_TEST_NAMES[test]}; effect g: mean over deviation of the differences, with Hedges' "
-        "correction; P(better): over all pairs of runs",
-        *describe(families.values(), f"from {control}"),
-        "the test set is fixed: p speaks of other seeds on these images, not of other images",
-    ]
-    return Sheet("differences", f"Differences from {control}", heads, rows, data, footer, words=3)
-
-
-_TEST_NAMES = {
-    "sign-flip": "sign-flip test of the mean difference (exact up to 16 pairs)",
+TEST_NAMES = {
+    "sign-flip": "sign-flip test of the mean",
     "t": "paired t test",
     "wilcoxon": "Wilcoxon's signed-rank test",
 }
 
 
-def _row(c: Comparison) -> list[Cell]:
-    dataset, ratio, variant = c.key
-    mean, half_width, n, _ = c.difference
-    cells = [
-        Cell(percent(ratio), ratio), Cell(variant), Cell(dataset),
-        Cell(signed(mean, half_width), mean), Cell(str(n), n),
-    ]  # fmt: skip
-    cells += [Cell(f"{p:.3g}", p) if not math.isnan(p) else NOTHING for p in (c.p, c.p_holm)]
-    cells.append(Cell(f"{c.effect:.2f}", c.effect) if math.isfinite(c.effect) else NOTHING)
-    return [
-        *cells,
-        Cell(f"{c.wins}/{n}", c.wins / n),
-        Cell(rounded(c.superiority, 0) + " %", c.superiority),
-    ]
-
-
-def _line(c: Comparison) -> dict[str, object]:
-    dataset, ratio, variant = c.key
-    return {
-        "dataset": dataset, "ratio": ratio, "variant": variant, "control": c.control,
-        "pairs": c.difference.n, "mean_difference": c.difference.mean,
-        "ci_half_width": c.difference.half_width, "p": c.p, "p_holm": c.p_holm, "p_bh": c.p_bh,
-        "hedges_g": c.effect, "rank_biserial": c.rank_biserial, "wins": c.wins,
-        "superiority": c.superiority,
-        "minimum_detectable_difference": c.detectable,
-    }  # fmt: skip
+def _range(values: list[int] | list[float], form: str, factor: int = 1) -> str:
+    low, high = form.format(factor * values[0]), form.format(factor * values[-1])
+    return low if low == high else f"{low} to {high}"

@@ -2,11 +2,10 @@
 
 import pandas as pd
 
+from reports import unequal
 from reports.aggregate import Floor, Reading
 from reports.intervals import MIN_RESAMPLED, coverage
-from reports.sheet import percent
-
-_SHOWN = 6
+from reports.sheet import percent, shortened
 
 
 def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
@@ -23,7 +22,7 @@ def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Fl
 def estimator(reading: Reading, full_n: int) -> str:
     """What "84.60 ± 0.36" means."""
     level = f"{100 * reading.ci_level:g} %"
-    over_seeds = f"over seeds, n = {full_n} unless given in brackets"
+    over_seeds = f"over seeds, n = {full_n} unless given in brackets; the test set is fixed"
     if reading.interval != "t":
         kind = {
             "logit-t": "t of the log-odds",
@@ -63,10 +62,7 @@ def evaluated(rows: pd.DataFrame) -> str:
 
 def oddities(rows: pd.DataFrame) -> list[str]:
     """Whatever makes the figures less than they seem."""
-    lines = []
-    budgets = rows.groupby(["dataset", "ratio"]).steps.nunique()
-    if (budgets > 1).any():
-        lines.append("the number of training steps differs between methods (column steps)")
+    lines = [*unequal.budgets(rows), *unequal.settings(rows)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -89,8 +85,7 @@ def _collapsed(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) ->
         f"{variant}/{dataset}/{percent(ratio)} ({n} of {of[ratio, variant, dataset]})"
         for (ratio, variant, dataset), n in counts.items()
     ]
-    more = f" and {len(shown) - _SHOWN} more cells" if len(shown) > _SHOWN else ""
-    return [f"runs at or below the floor in DC: {', '.join(shown[:_SHOWN])}{more}"]
+    return [f"runs at or below the floor in DC: {shortened(shown)}"]
 
 
 def cost_notes() -> list[str]:

@@ -1,16 +1,27 @@
 """Our figures beside printed ones, with the reasons why they may not be comparable."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
+from jaxtyping import Float
+from numpy import ndarray
 
-from reports.aggregate import Reading, ordered
+from reports.aggregate import Key, Reading, ordered
 from reports.intervals import Summary, deviation_of, t_interval, welch
-from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, signed
+from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, shortened, signed
+from reports.unequal import flat
 
+Expected = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
+"""Preset and a trial → the settings that the preset gives such a trial; None if unknown."""
+
+METRICS = (("DC", "dc"), ("JI", "ji"))
+_MAY_DIFFER = {"dataset", "data_hash", "evaluate_on", "seed", "threads_per_trial"}
+"""Settings that are no departure from a preset, or have a reason of their own."""
 _COLUMNS = ("dataset", "labelled_percent", "method", "dc_mean", "dc_ci90_half")
 
 
@@ -18,7 +29,10 @@ _COLUMNS = ("dataset", "labelled_percent", "method", "dc_mean", "dc_ci90_half")
 class Paper:
     """Printed figures and what they are; the schema is in `results/README.md`."""
 
+    name: str
+    """Of its files."""
     paper: str
+    """Citation."""
     runs: int
     ci_level: float
     ddof: int
@@ -28,6 +42,15 @@ class Paper:
     size: dict[str, str]
     cells: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+
+
+class _Beside(NamedTuple):
+    """Our trials of a cell, and what the paper prints for it."""
+
+    paper: Paper
+    key: Key
+    ours: pd.DataFrame
+    printed: pd.Series
 
 
 class Unreadable(ValueError):
@@ -44,7 +67,8 @@ def read(folder: Path) -> list[Paper]:
             missing = set(_COLUMNS) - set(cells.columns)
             if missing:
                 raise ValueError(f"it has no column {', '.join(sorted(missing))}")
-            papers.append(Paper(cells=cells, **yaml.safe_load(about.read_text(encoding="utf-8"))))
+            about_it = yaml.safe_load(about.read_text(encoding="utf-8"))
+            papers.append(Paper(name=file.stem, cells=cells, **about_it))
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise Unreadable(
                 f"the published figures {file} with {about.name} are not as results/README.md "
@@ -53,35 +77,47 @@ def read(folder: Path) -> list[Paper]:
     return papers
 
 
-def sheet(rows: pd.DataFrame, reading: Reading, papers: list[Paper]) -> Sheet | None:
-    """A line for each of our cells that a paper prints too; None if there is none."""
-    lines, data, reasons = [], [], []
-    for paper in papers:
-        for (ratio, dataset), trials in rows.groupby(["ratio", "dataset"]):
-            for variant in ordered(trials.variant):
-                printed = _printed(paper, dataset, float(ratio), variant)
-                if printed is not None:
-                    ours = trials[trials.variant == variant]
-                    why = _reasons(ours, reading, paper, dataset)
-                    reasons += [reason for reason in why if reason not in reasons]
-                    where = (float(ratio), dataset, variant)
-                    line, record = _compared(ours, reading, paper, printed)
-                    numbers = sorted(reasons.index(reason) + 1 for reason in why)
-                    marks = ", ".join(map(str, numbers)) or "–"
-                    cells = [Cell(percent(ratio), float(ratio)), Cell(variant), Cell(dataset)]
-                    lines.append([*cells, *line, Cell(marks)])
-                    data.append(
-                        dict(zip(("ratio", "dataset", "variant"), where, strict=True))
-                        | record
-                        | {"paper": paper.paper, "not_comparable": "; ".join(why)}
-                    )
-    if not lines:
+def sheet(
+    rows: pd.DataFrame, reading: Reading, papers: list[Paper], expected: Expected | None = None
+) -> Sheet | None:
+    """A line for each of our cells that a paper prints too; None if there is none.
+
+    expected: the settings that a trial would have under a preset; None: not looked at.
+    """
+    found = [
+        _Beside(paper, (dataset, float(ratio), variant), trials[trials.variant == variant], printed)
+        for paper in papers
+        for (ratio, dataset), trials in rows.groupby(["ratio", "dataset"])
+        for variant in ordered(trials.variant)
+        if (printed := _printed(paper, dataset, float(ratio), variant)) is not None
+    ]
+    if not found:
         return None
-    heads = [Head("labelled"), Head("method"), Head("dataset")]
-    heads += [Head(h) for h in ("ours DC", "printed DC", "difference", "p (Welch)", "but")]
+    found.sort(key=lambda each: (each.key[1], each.key[0]))  # the same cell in several papers
+    has_many = len({each.paper.name for each in found}) > 1
+    reasons: list[str] = []
+    lines, data = [], []
+    for each in found:
+        why = _reasons(each, reading, expected)
+        reasons += [reason for reason in why if reason not in reasons]
+        cells, record = _compared(each, reading)
+        marks = ", ".join(str(n) for n in sorted(reasons.index(reason) + 1 for reason in why))
+        dataset, ratio, variant = each.key
+        where = [Cell(percent(ratio), ratio), Cell(variant), Cell(dataset)]
+        source = [Cell(each.paper.name)] * has_many
+        lines.append([*where, *source, *cells, Cell(marks or "–")])
+        about = {"paper": each.paper.paper, "not_comparable": "; ".join(why)}
+        data += [
+            {"ratio": ratio, "dataset": dataset, "variant": variant, **line, **about}
+            for line in record
+        ]
+    heads = [Head("labelled"), Head("method"), Head("dataset"), *[Head("paper")] * has_many]
+    for label, _ in METRICS:
+        heads += [Head(h, label) for h in ("ours", "printed", "difference")]
+        heads += [Head("p (Welch)", label)] * (label == "DC")
     return Sheet(
-        "published", "Beside the published figures", heads, lines, pd.DataFrame(data),
-        _footer(papers, reading, reasons), words=3,
+        "published", "Beside the published figures", [*heads, Head("but")], lines,
+        pd.DataFrame(data), _footer(papers, reading, reasons), words=3 + has_many,
     )  # fmt: skip
 
 
@@ -96,46 +132,61 @@ def _printed(paper: Paper, dataset: str, ratio: float, variant: str) -> pd.Serie
     return None if found.empty else found.iloc[0]
 
 
-def _compared(
-    ours: pd.DataFrame, reading: Reading, paper: Paper, printed: pd.Series
-) -> tuple[list[Cell], dict[str, int | float]]:
-    values = ours[reading.column("dc")].to_numpy(float)
-    interval = t_interval(values, reading.ci_level, reading.ddof)
-    mean, half_width = float(printed.dc_mean) / 100, float(printed.dc_ci90_half) / 100
-    difference = interval.mean - mean
-    p = math.nan
-    if interval.n > 1 and half_width > 0:
-        deviation = deviation_of(half_width, paper.runs, paper.ci_level, paper.ddof)
-        own = Summary(interval.mean, float(values.std(ddof=1)), interval.n)
-        _, p = welch(own, Summary(mean, deviation, paper.runs))
-    counted = f" (n={interval.n})" if interval.n != paper.runs else ""
-    line = [
-        Cell(mean_and_width(interval.mean, interval.half_width) + counted, interval.mean),
-        Cell(mean_and_width(mean, half_width), mean),
-        Cell(signed(difference), difference),
-        NOTHING if math.isnan(p) else Cell(f"{p:.3g}", p),
-    ]
-    record = {
-        "n": interval.n, "dc": interval.mean, "dc_ci_half_width": interval.half_width,
-        "printed_dc": mean, "printed_ci_half_width": half_width, "difference": difference,
-        "p_welch": p,
-    }  # fmt: skip
-    return line, record
+def _compared(each: _Beside, reading: Reading) -> tuple[list[Cell], list[dict[str, Any]]]:
+    """The cells of a line, and a record of each metric that is printed."""
+    cells, records = [], []
+    for label, metric in METRICS:
+        ours = each.ours[reading.column(metric)].to_numpy(float)
+        own = t_interval(ours, reading.ci_level, reading.ddof)
+        mean, half_width = (
+            float(each.printed.get(f"{metric}_{name}", math.nan)) / 100
+            for name in ("mean", "ci90_half")
+        )
+        difference, p = own.mean - mean, _welch(ours, each.paper, mean, half_width)
+        counted = f" (n={own.n})" if own.n != each.paper.runs else ""
+        cells.append(Cell(mean_and_width(own.mean, own.half_width) + counted, own.mean))
+        if math.isnan(mean):
+            cells += [NOTHING, NOTHING]
+        else:
+            cells.append(Cell(mean_and_width(mean, half_width), mean))
+            cells.append(Cell(signed(difference), difference))
+        if label == "DC":
+            cells.append(NOTHING if math.isnan(p) else Cell(f"{p:.3g}", p))
+        records.append(
+            {
+                "metric": metric, "n": own.n, "ours": own.mean, "ours_ci_half_width":
+                own.half_width, "printed": mean, "printed_ci_half_width": half_width,
+                "difference": difference, "p_welch": p,
+            }
+        )  # fmt: skip
+    return cells, [record for record in records if not math.isnan(record["printed"])]
 
 
-def _reasons(ours: pd.DataFrame, reading: Reading, paper: Paper, dataset: str) -> list[str]:
+def _welch(ours: Float[ndarray, " n"], paper: Paper, mean: float, half_width: float) -> float:
+    """Its p; NaN where either side has no deviation."""
+    n = len(ours)
+    if n < 2 or not half_width > 0:
+        return math.nan
+    deviation = deviation_of(half_width, paper.runs, paper.ci_level, paper.ddof)
+    own = Summary(float(ours.mean()), float(ours.std(ddof=1)), n)
+    return welch(own, Summary(mean, deviation, paper.runs))[1]
+
+
+def _reasons(each: _Beside, reading: Reading, expected: Expected | None) -> list[str]:
     """Why the difference may have other causes than the method."""
-    reasons = []
+    ours, paper, reasons = each.ours, each.paper, []
     presets = "/".join(sorted(set(ours.preset)))
     if presets != paper.preset:
         reasons.append(f"preset {presets}, not {paper.preset}: another budget, other settings")
+    elif expected is not None:
+        reasons += _departures(ours.iloc[0], paper.preset, expected)
     if len(ours) != paper.runs:
         reasons.append(f"not as many runs as theirs ({paper.runs}): n in brackets")
     if reading.selection != paper.selection:
         reasons.append(f"selection {reading.selection}, theirs {paper.selection}")
     if reading.aggregate != paper.aggregate:
         reasons.append(f"aggregation {reading.aggregate}, theirs {paper.aggregate}")
-    sizes, theirs = set(ours["size"]), paper.size.get(dataset)
+    sizes, theirs = set(ours["size"]), paper.size.get(each.key[0])
     if theirs and sizes != {theirs}:
         reasons.append(f"images of {'/'.join(sorted(sizes)) or 'the prepared size'}, not {theirs}")
     if set(ours.evaluate_on) != {"test"}:
@@ -144,11 +195,30 @@ def _reasons(ours: pd.DataFrame, reading: Reading, paper: Paper, dataset: str) -
     return reasons + [f"data incomplete: {note}" for note in partial]
 
 
+def _departures(trial: pd.Series, preset: str, expected: Expected) -> list[str]:
+    """Settings that were typed over those of the preset; a trial has the same name with them."""
+    wanted = expected(preset, trial.to_dict())
+    if wanted is None:
+        return [f"settings could not be compared with those of the preset {preset}"]
+    own, theirs = (dict(flat(values, _MAY_DIFFER)) for values in (trial.settings, wanted))
+    found = [
+        f"{name} {own.get(name, '–')} (not {theirs.get(name, '–')})"
+        for name in dict.fromkeys([*theirs, *own])
+        if own.get(name) != theirs.get(name)
+    ]
+    return [f"settings changed from the preset {preset}: {shortened(found)}"] if found else []
+
+
 def _footer(papers: list[Paper], reading: Reading, reasons: list[str]) -> list[str]:
-    lines = [f"printed: {paper.paper}; {paper.runs} runs" for paper in papers]
+    lines = [
+        f"printed ({paper.name}): {paper.paper}; {paper.runs} runs, ± {100 * paper.ci_level:g} % "
+        f"half-width, deviation over n{' - 1' if paper.ddof else ''}"
+        for paper in papers
+    ]
     lines += [note for paper in papers for note in paper.notes]
     lines.append(
-        f"ours: mean ± {100 * reading.ci_level:g} % t half-width over seeds; p: Welch's test from "
+        f"ours: mean ± {100 * reading.ci_level:g} % t half-width over seeds, deviation over n"
+        f"{' - 1' if reading.ddof else ''}; p: Welch's test from "
         "the printed summaries; unpaired, different protocol: it does not say that a method differs"
     )
     lines += [f"but {i}: {reason}" for i, reason in enumerate(reasons, 1)]

@@ -76,7 +76,7 @@ def as_latex(sheet: Sheet) -> str:
     columns = "l" * sheet.words + "r" * (len(sheet.heads) - sheet.words)
     legend = "bold: best, underlined: second best mean of each dataset and ratio"
     lines = [
-        *(f"% {line}" for line in footer_lines(sheet, legend)),
+        *(f"% {' '.join(line.split())}" for line in footer_lines(sheet, legend)),
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *_latex_groups(sheet),
@@ -115,7 +115,8 @@ _LATEX = str.maketrans(
         "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "±": r"$\pm$", "–": "--", "−": "$-$", "≈": r"$\approx$", "≥": r"$\geq$",
         "≤": r"$\leq$", "<": "$<$", ">": "$>$", "λ": r"$\lambda$",
-        "²": r"\textsuperscript{2}", "₂": r"\textsubscript{2}", "†": r"$^{\dagger}$",
+        "²": r"\textsuperscript{2}", "₂": r"\textsubscript{2}", "χ": r"$\chi$",
+        "†": r"$^{\dagger}$",
     }
 )  # fmt: skip
 

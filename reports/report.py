@@ -6,7 +6,16 @@ from functools import partial
 
 import pandas as pd
 
-from reports import comparisons, distances, further, published, tables
+from reports import (
+    comparisons,
+    differences,
+    distances,
+    label_efficiency,
+    optimism,
+    published,
+    rankings,
+    tables,
+)
 from reports.aggregate import Reading, comparable
 from reports.sheet import Sheet
 
@@ -22,13 +31,16 @@ class Options:
     """None: the baseline if it is there."""
     test: str = "sign-flip"
     with_costs: bool = False
+    evaluate_on: str | None = None
+    """test or dev; None: the test set if there are trials of it."""
 
 
 class Report:
     """What a study says: the trials that are shown, and tables of them, made when asked for.
 
     cases: lines of all cases of all trials, needed by intervals over cases; papers: printed
-    figures. Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
+    figures; expected: the settings of a trial under a preset. Raises `comparisons.MissingPairs` if
+    the control that was asked for lacks pairs.
     """
 
     TABLES = (
@@ -48,10 +60,11 @@ class Report:
         *,
         cases: pd.DataFrame | None = None,
         papers: list[published.Paper] | None = None,
+        expected: published.Expected | None = None,
     ):
-        self.rows, self._left_out = comparable(trials)
+        self.rows, self._left_out = comparable(trials, options.evaluate_on)
         self.reading = options.reading
-        self._options, self._papers = options, papers or []
+        self._options, self._papers, self._expected = options, papers or [], expected
         self._cases = None if cases is None else _of(cases, self.rows)
         if options.control is not None:
             comparisons.require_pairs(self.rows, options.control)
@@ -64,11 +77,11 @@ class Report:
         makers: dict[str, Callable[[], Sheet | None]] = {
             "table": self._main,
             "differences": self._differences,
-            "optimism": partial(further.optimism, rows, reading),
-            "label-efficiency": partial(further.label_efficiency, rows, reading),
-            "ranks": partial(further.ranks, rows, reading),
+            "optimism": partial(optimism.sheet, rows, reading),
+            "label-efficiency": partial(label_efficiency.sheet, rows, reading),
+            "ranks": partial(rankings.sheet, rows, reading),
             "distances": partial(distances.sheet, rows, reading),
-            "published": partial(published.sheet, rows, reading, self._papers),
+            "published": partial(published.sheet, rows, reading, self._papers, self._expected),
         }
         return makers[name]()
 
@@ -86,6 +99,7 @@ class Report:
             with_costs=self._options.with_costs,
             cases=self._cases,
             left_out=left_out,
+            test=self._options.test,
         )
 
     def _differences(self) -> Sheet | None:
@@ -95,7 +109,7 @@ class Report:
         found = comparisons.against_control(self.rows, self.reading, self._control, test=test)
         if not found:  # no seed in common with the control
             return None
-        return comparisons.sheet(found, self._control, self.reading, test)
+        return differences.sheet(found, self._control, self.reading, test)
 
 
 def _of(cases: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

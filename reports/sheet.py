@@ -91,10 +91,18 @@ def of_fewer(n: int, full_n: int) -> str:
     return f" (n={n})" if n < full_n or n == 1 else ""
 
 
+def shortened(texts: list[str], shown: int = 6) -> str:
+    """A list for a footer: "a, b, c and 4 more"."""
+    more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
+    return ", ".join(texts[:shown]) + more
+
+
 def signed(difference: float, half_width: float = math.nan) -> str:
     """As `mean_and_width` in percentage points, with a sign: "+0.63 ± 0.20", "−1.2 ± 3.4"."""
-    text = mean_and_width(abs(difference), half_width)
-    return ("−" if difference < 0 and not text.startswith("0.00") else "+") + text
+    figure, _ = number(abs(difference), half_width)
+    is_zero = not figure.strip("0.")
+    sign = "−" if difference < 0 and not is_zero else "+"
+    return sign + mean_and_width(abs(difference), half_width)
 
 
 def number(value: float, half_width: float = math.nan) -> tuple[str, str]:

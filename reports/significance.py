@@ -94,9 +94,16 @@ def false_discovery_rate(p: Values) -> Values:
     return stats.false_discovery_control(p, method="bh")
 
 
-def smallest_p(pairs: int, comparisons: int) -> float:
-    """The smallest Holm-adjusted p that the sign-flip test can reach."""
-    return comparisons * 2 / 2**pairs
+def smallest_p(pairs: int, test: str = "sign-flip") -> float:
+    """The smallest p that a test can reach, however large the differences; 0 if there is no bound.
+
+    Before any correction; `holm` of the bounds of a family is what its corrected ones can reach.
+    """
+    if test == "t":
+        return 0.0
+    if test == "sign-flip" and pairs > _EXACT:
+        return 1 / (_FLIPS + 1)
+    return 2 / 2**pairs
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from reports.sheet import (
     mean_and_width,
     of_fewer,
     percent,
+    shortened,
     with_interval,
 )
 
@@ -32,15 +33,16 @@ def main(
     with_costs: bool = False,
     cases: pd.DataFrame | None = None,
     left_out: list[str] | None = None,
+    test: str = "sign-flip",
 ) -> Sheet:
     """The table of comparable trials. Its first row is the better trivial prediction.
 
     with_costs: also what a trial of each row takes; cases: see `aggregate.cells`; left_out: what
-    the table does not show, for its footer.
+    the table does not show, for its footer; test: for the marks of what is like the best.
     """
     datasets = sorted(rows.dataset.unique())
     values = {metric: cells(rows, reading, metric, cases) for _, metric in METRICS}
-    families = comparisons.against_best(rows, reading)
+    families = comparisons.against_best(rows, reading, test=test)
     marks = _Marks(values, families)
     full_n = max(interval.n for interval in values["dc"].values())
     taken = costs(rows) if with_costs else {}
@@ -65,7 +67,7 @@ def main(
         footer=[
             *notes(rows, reading, full_n, floor),
             *marks.legend(),
-            *comparisons.describe(families.values(), "from the best"),
+            *comparisons.describe(families.values(), "from the best", test),
             *(left_out or []),
             *(cost_notes() if with_costs else []),
         ],
@@ -82,20 +84,25 @@ class _Marks:
     ):
         self._values = values
         self._places: dict[tuple[str, Key], Place] = {}
+        self._few: dict[Key, int] = {}
         for metric, found in values.items():
             for group in {key[:2] for key in found}:
-                keys = sorted((k for k in found if k[:2] == group), key=lambda k: -found[k].mean)
-                if len(keys) > 1:
-                    self._places |= {(metric, keys[0]): Place.BEST}
-                if len(keys) > 2:
-                    self._places |= {(metric, keys[1]): Place.SECOND}
+                self._rank(metric, [key for key in found if key[:2] == group])
         self._tied = {
             c.key
             for family in families.values()
-            if comparisons.is_decidable(family)
             for c in family
-            if c.is_tested and not c.is_significant
+            if c.is_decidable and not c.is_significant
         }
+
+    def _rank(self, metric: str, keys: list[Key]) -> None:
+        """The places of one dataset and ratio."""
+        found = self._values[metric]
+        may_win = comparisons.contenders({key[2]: found[key].n for key in keys})
+        self._few |= {key: found[key].n for key in keys if key[2] not in may_win}
+        by_mean = sorted((k for k in keys if k[2] in may_win), key=lambda k: -found[k].mean)
+        places = [Place.BEST, Place.SECOND][: len(keys) - 1]  # of two, one is marked
+        self._places |= {(metric, key): place for key, place in zip(by_mean, places, strict=False)}
 
     def cell(self, key: Key, metric: str, full_n: int) -> Cell:
         interval = self._values[metric].get(key)
@@ -110,6 +117,10 @@ class _Marks:
         if self._places:
             tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
             lines.append(f"best and second best mean of each dataset and ratio are marked{tied}")
+        if self._few:
+            few = sorted(self._few.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
+            shown = shortened([f"{v}/{d}/{percent(r)} (n={n})" for (d, r, v), n in few])
+            lines.append(f"never marked as best, too few runs beside the others: {shown}")
         if any(i.leaves_unit for found in self._values.values() for i in found.values()):
             lines.append("† the interval reaches beyond 0 or 100, where no figure can lie")
         return lines

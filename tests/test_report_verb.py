@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark import cli, results
+from benchmark import cli, replication, results
 from benchmark.errors import ExitCode
 from benchmark.results import Record
 from tests.reports.worked import FLOORS, A, B
@@ -74,9 +74,9 @@ def test_the_printed_latex_is_the_table_alone(bench):
         and err == "study: golden (the newest; --study names another)\n"
     )
     assert len("\n".join(comments)) + 1 + len(LATEX) == len(out)
-    assert (
-        comments[0]
-        == "% DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in brackets"
+    assert comments[0] == (
+        "% DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in brackets; "
+        "the test set is fixed"
     )
     assert 'no "supervised" here' in comments[-1]
 
@@ -121,6 +121,9 @@ def test_published_figures_stand_beside_ours(bench):
         (("--ci", "hours"), "--ci is one of seeds, cases, both"),
         (("--test", "anova"), "--test is one of sign-flip, t, wilcoxon"),
         (("--ci-level", "90"), "lies between 0 and 1"),
+        (("--format", "html", "--table", "ranks"), "leave --table and --published out"),
+        (("--format", "html", "--published"), "leave --table and --published out"),
+        (("--evaluate-on", "train"), "--evaluate-on is one of test, dev"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_right_ones(bench, words, message):
@@ -168,3 +171,71 @@ def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, t
     code, _, err = bench("--table", "differences")
     assert code == ExitCode.STATISTICS and "no table differences" in err
     assert bench("--out", tmp_path / "out", "--format", "text")[0] == 0
+
+
+def test_published_and_another_table_are_both_printed(bench):
+    out = bench("--published", "--table", "table")[1]
+    assert "Mean Dice" in out and "Beside the published figures" in out
+
+
+def test_out_takes_a_folder_and_with_a_table_writes_that_alone(bench, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, _, err = bench("--out", tmp_path / "file")
+    assert code == ExitCode.USAGE and "--out takes a folder" in err
+    assert (tmp_path / "file").read_text() == "mine"
+    assert bench("--out", tmp_path / "out", "--table", "optimism")[0] == 0
+    names = sorted(f.name for f in (tmp_path / "out").iterdir())
+    assert names == [f"optimism.{form}" for form in ("csv", "md", "tex", "txt")]
+
+
+def test_a_study_of_failures_alone_says_why(bench, tmp_path):
+    folder = tmp_path / "results" / "broken"
+    folder.mkdir()
+    (folder / "study.yaml").write_text("")
+    for seed in range(3):
+        results.write_record(
+            folder, record("em", seed, 0.5, status="failed", error="no memory\n  at x", metrics={})
+        )
+    code, out, _ = bench("--study", "broken")
+    assert code == 0 and "no finished trial" in out and "3 failed: no memory (3)" in out
+
+
+def test_intervals_over_cases_need_the_cases_of_every_trial(bench, tmp_path):
+    code, _, err = bench("--ci", "cases", "--aggregate", "case")
+    assert code == ExitCode.DATA and "20 of 20 have none" in err and "--ci seeds" in err
+
+
+def test_a_newer_trial_on_dev_does_not_hide_the_test_set(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    late = record("ours", 77, 0.5, evaluate_on="dev", finished_at="2027-01-01", cell="dev")
+    results.write_record(folder, late)
+    assert "84.60 ± 0.36*" in bench()[1]
+    out = bench("--evaluate-on", "dev")[1]
+    assert "50.00 (n=1)" in out and "20 trials evaluated on test not shown" in out
+
+
+def test_settings_typed_over_a_preset_are_a_reason_beside_published_figures(bench, tmp_path):
+    """The settings of the preset itself are none, whatever the machine."""
+    folder = tmp_path / "results" / "golden"
+    row = {"dataset": "glas", "data_hash": "", "ratio": 0.2, "variant": "cps", "method": "cps",
+           "seed": 0, "settings": {}}  # fmt: skip
+    whole = replication.expected("paper", row)
+    assert whole["training"]["epochs"] == 200 and whole["hyperparameters"]["weight"] == 5
+    for seed, dice in enumerate(B):
+        results.write_record(folder, record("cps", seed, float(dice), settings=whole | {
+            "seed": seed, "threads_per_trial": 8}))  # fmt: skip
+        results.write_record(folder, record("ours", seed, 0.5, status="failed", metrics={}))
+    line, footer = published_line(bench, "cps")
+    assert "settings changed" not in footer and line.endswith(" 1")  # selection alone
+    changed = whole | {"training": whole["training"] | {"epochs": 2}, "size": [64, 64]}
+    for seed, dice in enumerate(B):
+        results.write_record(folder, record("cps", seed, float(dice), settings=changed))
+    _, footer = published_line(bench, "cps")
+    assert "settings changed from the preset paper: " in footer
+    assert "training.epochs 2 (not 200)" in footer and "size [64, 64] (not [128, 128])" in footer
+
+
+def published_line(bench, method: str) -> tuple[str, str]:
+    out = bench("--published")[1]
+    (line,) = [line for line in out.splitlines() if f" {method} " in line and "printed" not in line]
+    return line.rstrip(), out.partition("\n\n")[2]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import efficiency, further
-from reports.aggregate import Reading
+from reports import efficiency, label_efficiency, optimism, rankings
+from reports.aggregate import Reading, most_complete
 from reports.ranks import critical_difference, rank, score
 from tests.reports.worked import A, B, trial, trials
 
@@ -39,6 +39,21 @@ def test_the_critical_difference_of_five_datasets(methods, alpha, difference):
     assert critical_difference(methods, 5, alpha) == pytest.approx(difference, abs=2e-4)
 
 
+def test_with_two_datasets_the_p_is_that_of_the_permutations():
+    """Both put three methods in one order: 6 of the 36 pairs of orders agree. F would say p = 0."""
+    found = rank(np.array([[0.9, 0.8, 0.7], [0.6, 0.5, 0.4]]))
+    assert found.p == 0 and not found.is_f_finite
+    assert found.p_permutation == pytest.approx(1 / 6)
+    # a, b, c and b, a, c: of the six orders beside a given one, three spread the sums as far.
+    found = rank(np.array([[0.9, 0.8, 0.7], [0.5, 0.6, 0.4]]))
+    assert found.p_permutation == pytest.approx(18 / 36)
+
+
+def test_the_permutations_agree_with_friedman_on_five_datasets():
+    """24 ** 5 orders are drawn from: p near that of F, .00013, and never 0."""
+    assert 1 / 10_000 <= rank(SCORES).p_permutation <= 0.002
+
+
 def test_equal_scores_have_equal_ranks_and_too_few_are_refused():
     assert rank(np.full((3, 3), 0.5)).ranks == [2.0, 2.0, 2.0]
     assert rank(np.full((3, 3), 0.5)).p == 1
@@ -52,12 +67,37 @@ def test_the_sheet_of_ranks_names_the_low_power():
         for i, line in enumerate(SCORES)
         for j, value in enumerate(line)
     ]
-    sheet = further.ranks(pd.DataFrame(rows), Reading())
+    sheet = rankings.sheet(pd.DataFrame(rows), Reading())
     assert [(line[1].text, line[2].text) for line in sheet.rows] == [
         ("m0", "1.20"), ("m1", "2.20"), ("m2", "2.60"), ("m3", "4.00"),
     ]  # fmt: skip
     assert "closer than 1.87" in sheet.footer[0] and "5 datasets, low power" in sheet.footer[0]
-    assert further.ranks(trials(cps=A, ours=B), Reading()) is None
+    assert "χ² = 12.1" in sheet.footer[0] and "(F = 16.8, p = 0.000134)" in sheet.footer[0]
+    assert "χ² = 12.1" in sheet.footer[0] and "(F = 16.8, p = 0.000134)" in sheet.footer[0]
+    assert rankings.sheet(trials(cps=A, ours=B), Reading()) is None
+
+
+def test_what_most_were_run_on_is_compared_and_the_others_are_named():
+    run = {"a": {1, 2}, "b": {1, 2}, "c": {1, 2, 3}, "d": {1}, "e": {2, 3}}
+    found = most_complete({name: frozenset(places) for name, places in run.items()})
+    assert found == ([1, 2], ["a", "b", "c"], ["d", "e"])
+    assert most_complete({"a": frozenset({1}), "b": frozenset({2})}) is None
+    halves = {"a": frozenset({1, 2, 4}), "b": frozenset({1, 2, 3})}
+    assert most_complete(halves) == ([1, 2], ["a", "b"], [])
+
+
+def test_a_further_dataset_of_one_method_does_not_drop_the_others():
+    rows = [
+        trial(f"m{j}", 0, float(value), dataset=f"d{i}")
+        for i, line in enumerate(SCORES)
+        for j, value in enumerate(line)
+    ]
+    rows += [trial("m0", 0, 0.9, dataset="extra"), trial("late", 0, 0.9, dataset="d0")]
+    sheet = rankings.sheet(pd.DataFrame(rows), Reading())
+    assert [line[2].text for line in sheet.rows] == ["1.20", "2.20", "2.60", "4.00"]
+    assert sheet.footer[1] == "20 %: not run on all of d0, d1, d2, d3, d4: late"
+    without = rankings.sheet(pd.DataFrame(rows[:-2]), Reading())
+    assert [line[3] for line in sheet.rows] == [line[3] for line in without.rows]
 
 
 def test_the_score_over_datasets_draws_seeds_within_each():
@@ -76,7 +116,7 @@ def test_the_score_is_0_at_the_floor_and_100_at_a_perfect_mask():
         trial(name, seed, value, dataset=dataset)
         for name, value in values.items() for seed in (0, 1) for dataset in ("d0", "d1")
     ]  # fmt: skip
-    sheet = further.ranks(pd.DataFrame(rows), Reading())
+    sheet = rankings.sheet(pd.DataFrame(rows), Reading())
     scores = {line[1].text: line[3].value for line in sheet.rows}
     assert scores == pytest.approx({"a": 0.0, "b": 0.5, "c": 1.0})
     assert "datasets being fixed" in sheet.footer[-1]
@@ -95,23 +135,50 @@ def test_area_and_labels_needed():
 
 def test_the_sheet_of_label_efficiency():
     rows = [trial("ours", 0, d, ratio=r) for r, d in zip(RATIOS, DICE, strict=True)]
-    sheet = further.label_efficiency(pd.DataFrame(rows), Reading())
+    sheet = label_efficiency.sheet(pd.DataFrame(rows), Reading())
     assert [cell.text for cell in sheet.rows[0]] == ["glas", "ours", "72.31", "–", "1"]
     assert "no 100 % row of supervised on glas" in sheet.footer[1]
     rows.append(trial("supervised", 0, 0.84, ratio=1.0))
-    sheet = further.label_efficiency(pd.DataFrame(rows), Reading())
+    sheet = label_efficiency.sheet(pd.DataFrame(rows), Reading())
     assert [cell.text for cell in sheet.rows[0]] == ["glas", "ours", "72.31", "12.03 %", "1"]
     assert len(sheet.rows) == 1 and len(sheet.footer) == 1  # supervised has no curve
     worse = [row | {"dc_pooled": row["dc_pooled"] - 0.05} for row in rows[:5]]
-    sheet = further.label_efficiency(pd.DataFrame([*worse, rows[5]]), Reading())
+    sheet = label_efficiency.sheet(pd.DataFrame([*worse, rows[5]]), Reading())
     assert sheet.rows[0][3].text == "> 20 %"
-    assert further.label_efficiency(pd.DataFrame(rows[:1]), Reading()) is None
+    assert label_efficiency.sheet(pd.DataFrame(rows[:1]), Reading()) is None
+
+
+def test_a_further_share_of_one_method_does_not_drop_the_others():
+    rows = [
+        trial(name, 0, d, ratio=r)
+        for name in ("cps", "ours")
+        for r, d in zip(RATIOS, DICE, strict=True)
+    ]
+    rows += [trial("ours", 0, 0.9, ratio=0.5), trial("late", 0, 0.9, ratio=0.2)]
+    sheet = label_efficiency.sheet(pd.DataFrame(rows), Reading())
+    assert [[cell.text for cell in line[1:3]] for line in sheet.rows] == [
+        ["cps", "72.31"], ["ours", "72.31"],
+    ]  # fmt: skip
+    assert sheet.footer[-1] == "not run at all of 1 %, 2 %, 5 %, 10 %, 20 % on glas: late"
+
+
+def test_a_seed_that_needs_fewer_labels_than_were_tried_makes_an_upper_bound():
+    """Seed 0 has the target .76 at 5 % already, seed 1 half way (in log₂) to 20 %: 10 %."""
+    curves = {0: (0.80, 0.90), 1: (0.72, 0.80)}
+    rows = [
+        trial("cps", seed, d, ratio=r)
+        for seed, dice in curves.items()
+        for r, d in zip((0.05, 0.20), dice, strict=True)
+    ]
+    rows += [trial("supervised", 0, 0.80, ratio=1.0)]
+    (line,) = label_efficiency.sheet(pd.DataFrame(rows), Reading()).rows
+    assert line[3].text.startswith("≤ 7.5 ± ")
 
 
 def test_the_optimism_gap():
-    sheet = further.optimism(trials(cps=A, supervised=B[:1]), Reading())
+    sheet = optimism.sheet(trials(cps=A, supervised=B[:1]), Reading())
     assert [[cell.text for cell in line] for line in sheet.rows] == [
-        ["20 %", "supervised", "83.62", "93.62", "+10.00"],
+        ["20 %", "supervised", "83.62", "93.62", "+10.00 (n=1)"],
         ["20 %", "cps", "84.60", "94.60", "+10.00 ± 0.00"],
     ]
     assert sheet.data.gap.tolist() == pytest.approx([0.1, 0.1])

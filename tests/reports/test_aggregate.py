@@ -28,9 +28,12 @@ def test_other_settings_under_the_same_name_are_left_out_and_counted():
 
 
 def test_development_and_test_set_are_never_mixed():
-    seeds, left_out = kept(row(), row(seed=1, evaluate_on="dev", finished_at="2026-01-02"))
-    assert seeds == [1]
-    assert left_out == ["1 trial with another evaluation set (older) not shown"]
+    rows = [row(), row(seed=1, evaluate_on="dev", finished_at="2026-01-02")]
+    assert kept(*rows) == ([0], ["1 trial evaluated on dev not shown (--evaluate-on dev does)"])
+    selected = comparable(pd.DataFrame(rows), "dev")
+    assert selected.rows.seed.tolist() == [1]
+    assert selected.left_out == ["1 trial evaluated on test not shown (--evaluate-on test does)"]
+    assert kept(rows[1]) == ([1], [])
 
 
 def test_other_data_of_one_dataset_are_left_out_and_other_datasets_stay():
@@ -43,8 +46,10 @@ def test_other_data_of_one_dataset_are_left_out_and_other_datasets_stay():
     assert left_out == ["1 trial with other data (older) not shown"]
 
 
-def test_failed_trials_are_named():
-    assert kept(row(), row(seed=1, status="failed", error="boom")) == (
+def test_failed_trials_are_named_with_the_first_lines_of_their_errors():
+    errors = ["boom\nTraceback", "boom", "x" * 500, "a", "b", ""]
+    rows = [row(seed=i, status="failed", error=e) for i, e in enumerate(errors, start=1)]
+    assert kept(row(), *rows) == (
         [0],
-        ["1 trial failed: boom"],
+        [f"6 trials failed: boom (2), {'x' * 120}… (1), a (1) and 2 more"],
     )

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reports import comparisons
+from reports import comparisons, differences
 from reports.aggregate import Reading
 from tests.reports.worked import A, B, trials
 
@@ -45,14 +45,14 @@ def test_pairs_are_those_of_equal_seeds_and_five_are_not_tested():
     assert found.difference.n == 5 and not found.is_tested and not found.is_significant
     # The mean of the first five differences: .0069, .0081, .0042, .0084, .0054.
     assert found.difference.mean == pytest.approx(0.0066)
-    sheet = comparisons.sheet([found], "supervised", READING, "sign-flip")
+    sheet = differences.sheet([found], "supervised", READING, "sign-flip")
     assert [cell.text for cell in sheet.rows[0][4:]] == ["5", "–", "–", "–", "5/5", "78 %"]
     assert "not tested: 5 pairs of seeds at most, 6 are needed" in " ".join(sheet.footer)
 
 
 def test_the_sheet_shows_difference_first():
     found = comparisons.against_control(trials(ours=A, supervised=B), READING, "supervised")
-    sheet = comparisons.sheet(found, "supervised", READING, "sign-flip")
+    sheet = differences.sheet(found, "supervised", READING, "sign-flip")
     assert [cell.text for cell in sheet.rows[0]] == [
         "20 %", "ours", "glas", "+0.63 ± 0.20", "10", "0.00391", "0.00391", "1.70", "9/10", "80 %",
     ]  # fmt: skip
@@ -84,3 +84,40 @@ def test_the_best_is_compared_with_all_others():
     assert family["cps"].is_significant and family["cps"].difference.mean == pytest.approx(-0.00632)
     # Three of ten differ, by the same amount: 2 of 8 sign patterns are as extreme.
     assert family["close"].p == pytest.approx(0.25) and not family["close"].is_significant
+
+
+def test_the_smallest_p_is_that_of_each_comparisons_own_pairs():
+    """Ten and six pairs: 2 / 2¹⁰ doubled, and 2 / 2⁶ as the last of Holm's steps."""
+    rows = trials(ours=A, cps=A[:6] - 0.01, supervised=B)
+    found = {c.key[2]: c for c in comparisons.against_control(rows, READING, "supervised")}
+    assert found["ours"].reachable == pytest.approx(2 * 2 / 1024)
+    assert found["cps"].reachable == pytest.approx(2 / 64)
+    (line, *_) = comparisons.describe([list(found.values())], "from supervised")
+    assert "smallest p that could be reached 0.0039 to 0.031;" in line
+
+
+def test_a_t_test_has_no_smallest_p():
+    found = comparisons.against_control(
+        trials(ours=A[:6], cps=A[:6] - 0.01, supervised=B[:6]), READING, "supervised", test="t"
+    )
+    assert all(c.is_decidable and c.reachable == 0 for c in found)
+    (line,) = comparisons.describe([found], "from supervised", "t")
+    assert "paired t test" in line and "reached" not in line
+
+
+def test_what_no_difference_could_show_is_counted_and_not_called_a_tie():
+    """Six pairs against four others: 2 / 2⁶ times 4 is .125."""
+    values = {f"m{i}": B[:6] + 0.01 * i for i in range(5)}
+    (found,) = comparisons.against_best(trials(**values), READING).values()
+    assert not any(c.is_decidable for c in found)
+    assert "in 4 of 4 comparisons no difference could be found" in comparisons.describe(
+        [found], "from the best"
+    )[1].replace("however large: ", "")
+
+
+def test_a_lucky_single_run_is_not_the_best():
+    found = comparisons.against_best(trials(ours=A, cps=B, lucky=[0.99]), READING)
+    assert {c.control for c in found["glas", 0.2]} == {"ours"}
+    assert comparisons.contenders({"a": 10, "b": 6, "c": 5}) == {"a", "b"}
+    assert comparisons.contenders({"a": 2, "b": 1}) == {"a"}
+    assert comparisons.contenders({"a": 1, "b": 1}) == {"a", "b"}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmark import frames, plugins
-from reports import canvas, figures, further, plots, summary
+from reports import canvas, figures, plots, rankings, summary
 from reports.figures import Inputs
 from reports.page import Picture
 from tests import studies
@@ -32,8 +32,12 @@ def full(tmp_path_factory) -> Inputs:
         panels=frames.panels(folder, rows),
     )
     ranks = {
-        ratio: (dict(zip(names, found.ranks, strict=True)), found.critical_difference, n)
-        for ratio, (names, found, n) in further.rankings(rows, inputs.reading).items()
+        ratio: (
+            dict(zip(names, found.ranks, strict=True)),
+            found.critical_difference,
+            len(complete.where),
+        )
+        for ratio, (names, found, complete) in rankings.rankings(rows, inputs.reading).items()
     }
     return Inputs(rows=rows, histories=inputs.histories, panels=inputs.panels, ranks=ranks)
 

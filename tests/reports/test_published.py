@@ -38,10 +38,13 @@ def test_our_cell_stands_beside_the_printed_one(shelf):
     sheet = published.sheet(like_theirs(ours=A), Reading(), published.read(shelf))
     (line,) = sheet.rows
     assert [cell.text for cell in line] == [
-        "20 %", "ours", "glas", "84.60 ± 0.36", "83.97 ± 0.28", "+0.63", "0.0225", "–",
+        "20 %", "ours", "glas", "84.60 ± 0.36", "83.97 ± 0.28", "+0.63", "0.0225",
+        "74.60 ± 0.36", "72.40 ± 0.40", "+2.20", "–",
     ]  # fmt: skip
-    assert sheet.data.not_comparable.tolist() == [""]
-    assert "Someone, 2026; 10 runs" in sheet.footer[0] and sheet.footer[1] == "a note of theirs"
+    assert sheet.data.metric.tolist() == ["dc", "ji"]
+    assert sheet.data.not_comparable.tolist() == ["", ""]
+    about = "printed (someone): Someone, 2026; 10 runs, ± 90 % half-width, deviation over n - 1"
+    assert sheet.footer[0] == about and sheet.footer[1] == "a note of theirs"
 
 
 def test_reasons_stand_beside_what_is_not_comparable(shelf):
@@ -50,12 +53,40 @@ def test_reasons_stand_beside_what_is_not_comparable(shelf):
     cps, ours = sheet.rows
     assert [cell.text for cell in cps[:2]] == ["20 %", "cps"]
     assert cps[3].text.endswith("(n=3)") and cps[6].text == "–"  # no width is printed: no test
-    assert [ours[7].text, cps[7].text] == ["1, 3, 4, 5", "1, 2, 3, 4, 5"]
+    assert [ours[-1].text, cps[-1].text] == ["1, 3, 4, 5", "1, 2, 3, 4, 5"]
     footer = " / ".join(sheet.footer)
     for reason in ("preset cpu, not paper", "not as many runs as theirs (10)",
                    "selection oracle, theirs final", "images of 64x64, not 128x128",
                    "data incomplete: 60 of 80 test cases"):  # fmt: skip
         assert reason in footer
+
+
+def test_the_same_cell_in_two_papers_has_a_column_that_tells_them_apart(shelf):
+    (shelf / "other.csv").write_text("dataset,labelled_percent,method,dc_mean,dc_ci90_half\n"
+                                     "glas,20,ours,80.00,0.5\n")  # fmt: skip
+    (shelf / "other.yaml").write_text(YAML.replace("Someone", "Another"))
+    sheet = published.sheet(like_theirs(ours=A), Reading(), published.read(shelf))
+    assert [head.label for head in sheet.heads[:4]] == ["labelled", "method", "dataset", "paper"]
+    assert [[cell.text for cell in line[3:7]] for line in sheet.rows] == [
+        ["other", "84.60 ± 0.36", "80.00 ± 0.50", "+4.60"],
+        ["someone", "84.60 ± 0.36", "83.97 ± 0.28", "+0.63"],
+    ]
+    assert [cell.text for cell in sheet.rows[0][8:11]] == ["74.60 ± 0.36", "–", "–"]  # no JI there
+
+
+def test_settings_are_compared_with_those_of_the_preset(shelf):
+    rows = like_theirs(ours=A)
+    rows["settings"] = [{"seed": s, "training": {"epochs": 2}, "size": [128]} for s in rows.seed]
+
+    def expected(preset: str, trial) -> dict | None:
+        assert (preset, trial["variant"]) == ("paper", "ours")
+        return {"seed": 5, "training": {"epochs": 200}, "size": [128]}
+
+    papers = published.read(shelf)
+    (line, _) = published.sheet(rows, Reading(), papers, expected).data.not_comparable
+    assert line == "settings changed from the preset paper: training.epochs 2 (not 200)"
+    (line, _) = published.sheet(rows, Reading(), papers, lambda *_: None).data.not_comparable
+    assert line == "settings could not be compared with those of the preset paper"
 
 
 def test_a_changed_hyper_parameter_is_not_the_printed_method(shelf):

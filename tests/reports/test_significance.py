@@ -54,7 +54,14 @@ def test_correction_for_the_number_of_comparisons():
     [(10, 7, 0.013671875), (10, 21, 0.041015625), (10, 28, 0.0546875), (5, 1, 0.0625)],
 )
 def test_the_smallest_p_that_can_be_reached(pairs, comparisons, p):
-    assert significance.smallest_p(pairs, comparisons) == p
+    bounds = np.full(comparisons, significance.smallest_p(pairs))
+    assert significance.holm(bounds) == pytest.approx(np.full(comparisons, p))
+
+
+def test_the_smallest_p_of_other_tests():
+    assert significance.smallest_p(10, "wilcoxon") == significance.wilcoxon(np.arange(1.0, 11.0))
+    assert significance.smallest_p(10, "t") == 0
+    assert significance.smallest_p(20) == significance.sign_flip(np.full(20, 0.1)) == 1 / 100_001
 
 
 @pytest.mark.parametrize(

@@ -163,13 +163,60 @@ def test_the_footer_names_estimator_selection_aggregation_and_what_is_partial():
     assert "ORACLE" in oracle and "mean over cases" in oracle
 
 
-def test_unequal_budgets_are_said():
-    unequal = trials()
-    unequal.loc[unequal.variant == "ours", "steps"] = 1000
-    assert "training steps differs between methods" in " ".join(
-        tables.main(unequal, Reading()).footer
+def test_unequal_budgets_are_said_with_those_of_pretraining():
+    rows = pd.concat([trials(), trials().assign(ratio=0.05)])
+    assert "steps" not in " ".join(tables.main(rows, Reading()).footer)
+    rows.loc[rows.variant == "ours", "pretrain_steps"] = 1000
+    rows.loc[rows.variant == "cps", "steps"] = 500
+    assert (
+        "training steps differ between methods, on glas at 5 %: 250 (supervised); 500 (cps); 1000 "
+        "of pretraining and 250 (ours), and on 1 more of 2"
+    ) in tables.main(rows, Reading()).footer
+
+
+def test_settings_that_differ_are_named():
+    def settings(rate: float, **changes) -> dict:
+        return {
+            "seed": 0, "hyperparameters": {"x": rate}, "network": {"name": "unet"},
+            "training": {"learning_rate": rate, "epochs": 2}, **changes,
+        }  # fmt: skip
+
+    def footer(rows: pd.DataFrame) -> list[str]:
+        return [line for line in tables.main(rows, Reading()).footer if "settings" in line]
+
+    rows = pd.concat([trials(), trials().assign(ratio=0.05)])
+    rows["settings"] = [settings(0.003, seed=seed) for seed in rows.seed]
+    assert footer(rows) == []
+    rows["settings"] = [
+        settings(0.01) if row.variant == "ours" else settings(0.003) for row in rows.itertuples()
+    ]
+    assert footer(rows) == ["settings differ: training.learning_rate 0.003 (ours: 0.01)"]
+    rows["settings"] = [
+        settings(0.003, network={"name": "resnet34"} if (row.variant, row.ratio) == ("cps", 0.2)
+                 else {"name": "unet"})
+        for row in rows.itertuples()
+    ]  # fmt: skip
+    assert footer(rows) == ["settings differ: network.name unet (cps at 20 %: resnet34)"]
+
+
+def test_a_lucky_single_run_is_neither_best_nor_second():
+    sheet = tables.main(worked.trials(ours=A, cps=B, lucky=[0.99]), Reading())
+    lines = render.as_markdown(sheet).splitlines()[3:6]
+    assert lines == [
+        "| 20 % | cps | <u>83.97 ± 0.28</u> | <u>73.97 ± 0.28</u> |",
+        "|  | lucky | 99.00 (n=1) | 89.00 (n=1) |",
+        "|  | ours | **84.60 ± 0.36** | **74.60 ± 0.36** |",
+    ]
+    assert (
+        "never marked as best, too few runs beside the others: lucky/glas/20 % (n=1)"
+        in sheet.footer
     )
-    assert "steps" not in " ".join(table().footer)
+
+
+def test_no_footer_breaks_out_of_a_latex_comment():
+    sheet = tables.main(worked.trials(ours=A), Reading(), left_out=["1 failed: boom\nhalt"])
+    comments = render.as_latex(sheet).partition(r"\begin")[0].splitlines()
+    assert all(line.startswith("% ") for line in comments) and "% 1 failed: boom halt" in comments
 
 
 def test_selection_and_aggregate_choose_the_columns():
@@ -229,6 +276,8 @@ def test_costs_of_several_datasets_have_heads_of_their_own():
         (0.00632, 0.00198, "+0.63 ± 0.20"),
         (-0.02, 0.034, "−2.0 ± 3.4"),
         (-0.00001, 0.001, "+0.00 ± 0.10"),
+        (-0.0001, 0.06, "+0.0 ± 6.0"),
+        (-0.0006, 0.06, "−0.1 ± 6.0"),
         (0.0, float("nan"), "+0.00"),
     ],
 )

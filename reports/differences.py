@@ -1,0 +1,59 @@
+"""The table of differences from a control: interval first, then p, effect and wins."""
+
+import math
+
+import pandas as pd
+
+from reports.aggregate import Reading
+from reports.comparisons import Comparison, describe
+from reports.sheet import NOTHING, Cell, Head, Sheet, percent, rounded, signed
+
+
+def sheet(comparisons: list[Comparison], control: str, reading: Reading, test: str) -> Sheet:
+    """Every difference from the control, with its interval first and its p after."""
+    heads = [
+        Head("labelled"), Head("method"), Head("dataset"), Head("difference"), Head("pairs"),
+        Head("p"), Head("p (Holm)"), Head("effect g"), Head("wins"), Head("P(better)"),
+    ]  # fmt: skip
+    comparisons = sorted(comparisons, key=lambda c: (c.key[1], c.key[0]))
+    rows = [_row(c) for c in comparisons]
+    data = pd.DataFrame([_line(c) for c in comparisons])
+    families: dict[tuple[str, float], list[Comparison]] = {}
+    for c in comparisons:
+        families.setdefault(c.key[:2], []).append(c)
+    footer = [
+        f"difference: Dice of the method minus Dice of {control} at equal seeds, in points, mean ± "
+        f"{100 * reading.ci_level:g} % t half-width over pairs; effect g: mean over deviation of "
+        "the differences, with Hedges' correction; P(better): over all pairs of runs",
+        *describe(families.values(), f"from {control}", test),
+        "the test set is fixed: p speaks of other seeds on these images, not of other images",
+    ]
+    return Sheet("differences", f"Differences from {control}", heads, rows, data, footer, words=3)
+
+
+def _row(c: Comparison) -> list[Cell]:
+    dataset, ratio, variant = c.key
+    mean, half_width, n, _ = c.difference
+    cells = [
+        Cell(percent(ratio), ratio), Cell(variant), Cell(dataset),
+        Cell(signed(mean, half_width), mean), Cell(str(n), n),
+    ]  # fmt: skip
+    cells += [Cell(f"{p:.3g}", p) if not math.isnan(p) else NOTHING for p in (c.p, c.p_holm)]
+    cells.append(Cell(f"{c.effect:.2f}", c.effect) if math.isfinite(c.effect) else NOTHING)
+    return [
+        *cells,
+        Cell(f"{c.wins}/{n}", c.wins / n),
+        Cell(rounded(c.superiority, 0) + " %", c.superiority),
+    ]
+
+
+def _line(c: Comparison) -> dict[str, object]:
+    dataset, ratio, variant = c.key
+    return {
+        "dataset": dataset, "ratio": ratio, "variant": variant, "control": c.control,
+        "pairs": c.difference.n, "mean_difference": c.difference.mean,
+        "ci_half_width": c.difference.half_width, "p": c.p, "p_holm": c.p_holm, "p_bh": c.p_bh,
+        "hedges_g": c.effect, "rank_biserial": c.rank_biserial, "wins": c.wins,
+        "superiority": c.superiority,
+        "minimum_detectable_difference": c.detectable, "smallest_p_holm": c.reachable,
+    }  # fmt: skip

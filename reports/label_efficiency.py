@@ -1,0 +1,110 @@
+"""Label efficiency, a line a method: its mean over all labelled shares, the labels it needs."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from reports import efficiency
+from reports.aggregate import Reading, by_seed, most_complete
+from reports.intervals import t_interval
+from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, shortened
+
+_TARGET = 0.95  # of full supervision
+
+
+def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
+    """Area under Dice over labelled shares, and the labels needed; None with a single share.
+
+    Variants are compared over the shares that `most_complete` finds for a dataset.
+    """
+    lines, data, hints, left_out = [], [], [], []
+    column = reading.column("dc")
+    for dataset, trials in rows.groupby("dataset"):
+        curve = most_complete(_shares(trials))
+        if curve is None:
+            continue
+        ratios = np.array(curve.where)
+        if curve.left_out:
+            shares = ", ".join(map(percent, curve.where))
+            left_out.append(f"not run at all of {shares} on {dataset}: {shortened(curve.left_out)}")
+        full = trials[(trials.ratio == 1) & (trials.variant == "supervised")][column]
+        target = _TARGET * float(full.mean()) if len(full) else math.nan
+        if not len(full):
+            hints.append(dataset)
+        values = by_seed(trials, column)
+        for variant in curve.variants:
+            curves = _curves(values, dataset, curve.where, variant)
+            if not len(curves):
+                left_out.append(f"no seed at all shares on {dataset}: {variant}")
+                continue
+            area = t_interval(
+                np.array([efficiency.area(ratios, c) for c in curves]), reading.ci_level
+            )
+            needed = [efficiency.labels_needed(ratios, c, target) for c in curves]
+            lines.append(
+                [
+                    Cell(dataset), Cell(variant),
+                    Cell(mean_and_width(area.mean, area.half_width), area.mean),
+                    _needed_cell(needed, ratios, target, reading), Cell(str(area.n), area.n),
+                ]
+            )  # fmt: skip
+            data.append(
+                {
+                    "dataset": dataset, "variant": variant, "n": area.n, "area": area.mean,
+                    "area_ci_half_width": area.half_width, "labels_needed": np.mean(needed),
+                    "target": target,
+                }
+            )  # fmt: skip
+    if not lines:
+        return None
+    heads = [
+        Head("dataset"), Head("method"), Head("mean DC over log₂ of the share"),
+        Head("labels needed"), Head("n"),
+    ]  # fmt: skip
+    title = "Label efficiency"
+    footer = [*_footer(reading, hints), *left_out]
+    return Sheet("label-efficiency", title, heads, lines, pd.DataFrame(data), footer)
+
+
+def _shares(trials: pd.DataFrame) -> dict[str, frozenset[float]]:
+    """Variant → its labelled shares below 100 %."""
+    below = trials[trials.ratio < 1]
+    return {variant: frozenset(map(float, r)) for variant, r in below.groupby("variant").ratio}
+
+
+def _curves(
+    values: dict[tuple[str, float], pd.DataFrame], dataset: str, ratios: list[float], variant: str
+) -> np.ndarray:
+    """Dice of each seed that was run at every share: a line a seed."""
+    columns = [values[dataset, ratio][variant] for ratio in ratios]
+    return pd.concat(columns, axis=1, join="inner").dropna().to_numpy(float)
+
+
+def _needed_cell(needed: list[float], ratios: np.ndarray, target: float, reading: Reading) -> Cell:
+    if math.isnan(target):
+        return NOTHING
+    reached = [share for share in needed if math.isfinite(share)]
+    if len(reached) < len(needed):
+        text = f"> {percent(ratios[-1])}"
+        if reached:
+            text += f" ({len(needed) - len(reached)} of {len(needed)} seeds)"
+        return Cell(text, math.inf)
+    interval = t_interval(np.array(needed), reading.ci_level)
+    # A seed that has the target already at the smallest share may need less.
+    below = "≤ " if min(needed) == ratios[0] else ""
+    return Cell(below + mean_and_width(interval.mean, interval.half_width) + " %", interval.mean)
+
+
+def _footer(reading: Reading, hints: list[str]) -> list[str]:
+    footer = [
+        "area under Dice over log₂ of the labelled share, divided by the range; labels needed: the "
+        f"share at which Dice reaches {100 * _TARGET:g} % of that of full supervision, log-linear "
+        f"between the shares; each per seed, then mean ± {100 * reading.ci_level:g} % t half-width"
+    ]
+    if hints:
+        footer.append(
+            f"labels needed: no 100 % row of supervised on {', '.join(hints)}; make it with: "
+            "bench run --methods supervised --ratios 100"
+        )
+    return footer

@@ -1,0 +1,102 @@
+"""Ranks over datasets, a line a method and labelled share, with Friedman's test in the footer."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.aggregate import Complete, Reading, floors, most_complete
+from reports.intervals import Interval
+from reports.ranks import LOW_POWER, Ranking, rank, score
+from reports.sheet import Cell, Head, Sheet, percent, shortened, with_interval
+
+_ALPHA = 0.10
+
+
+class Ranked(NamedTuple):
+    """The ranking at one labelled share."""
+
+    names: list[str]
+    """Of the variants, as the ranking has them."""
+    ranking: Ranking
+    complete: Complete
+    """The datasets, and the variants that were not run on all of them."""
+
+
+def rankings(rows: pd.DataFrame, reading: Reading) -> dict[float, Ranked]:
+    """Ratio → ranking, where three or more variants were run on two or more datasets.
+
+    Ranked are the variants that were run on all datasets that `most_complete` finds.
+    """
+    means = rows.groupby(["ratio", "dataset", "variant"])[reading.column("dc")].mean()
+    found = {}
+    for ratio, trials in rows.groupby("ratio"):
+        complete = most_complete({v: frozenset(d) for v, d in trials.groupby("variant").dataset})
+        if complete is not None and len(complete.variants) >= 3:
+            names = complete.variants
+            scores = means[ratio].unstack("variant").loc[complete.where, names]
+            found[float(ratio)] = Ranked(names, rank(scores.to_numpy(float), _ALPHA), complete)
+    return found
+
+
+def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
+    """Average ranks over datasets; None with fewer than two datasets or three methods."""
+    found = rankings(rows, reading)
+    if not found:
+        return None
+    lines, data, footer = [], [], []
+    for ratio, (names, ranking, complete) in found.items():
+        shown = (rows.ratio == ratio) & rows.dataset.isin(complete.where)
+        scores = _scores(rows[shown & rows.variant.isin(names)], reading)
+        for place, name in sorted(zip(ranking.ranks, names, strict=True)):
+            interval = scores[name]
+            lines.append(
+                [
+                    Cell(percent(ratio), ratio), Cell(name), Cell(f"{place:.2f}", place),
+                    Cell(with_interval(interval), interval.mean),
+                ]
+            )  # fmt: skip
+            data.append(
+                {
+                    "ratio": ratio, "variant": name, "rank": place,
+                    "datasets": len(complete.where), "score": interval.mean,
+                    "score_low": interval.low, "score_high": interval.high,
+                }
+            )  # fmt: skip
+        footer.append(f"{percent(ratio)}: {_tested(ranking, len(complete.where))}")
+        if complete.left_out:
+            footer.append(
+                f"{percent(ratio)}: not run on all of {', '.join(complete.where)}: "
+                f"{shortened(complete.left_out)}"
+            )
+    footer.append(
+        "p: Friedman's test, ranks permuted within datasets; F: Iman and Davenport's form of it; "
+        "score: Dice on a scale from the floor (0) to a perfect mask (100), mean over datasets, "
+        f"{100 * reading.ci_level:g} % bootstrap interval over seeds within each dataset, the "
+        "datasets being fixed"
+    )
+    heads = [Head("labelled"), Head("method"), Head("average rank"), Head("score")]
+    return Sheet("ranks", "Ranks over datasets", heads, lines, pd.DataFrame(data), footer)
+
+
+def _tested(ranking: Ranking, datasets: int) -> str:
+    """What Friedman's test says of one ratio."""
+    low = ", low power" if datasets < LOW_POWER else ""
+    f = f" (F = {ranking.f:.3g}, p = {ranking.p:.3g})" if ranking.is_f_finite else ""
+    return (
+        f"{datasets} datasets{low}; χ² = {ranking.chi_square:.3g}, p = "
+        f"{ranking.p_permutation:.3g}{f}; ranks closer than {ranking.critical_difference:.2f} are "
+        f"not told apart (Nemenyi, {_ALPHA:g})"
+    )
+
+
+def _scores(rows: pd.DataFrame, reading: Reading) -> dict[str, Interval]:
+    """Variant → its score over the datasets of one ratio."""
+    floor = floors(rows, reading.aggregate)
+    lowest = rows.dataset.map(lambda name: floor[name].values["dc"])
+    scaled = (rows[reading.column("dc")].astype(float) - lowest) / (1 - lowest)
+    return {
+        variant: score(
+            [values.to_numpy(float) for _, values in group.groupby(rows.dataset)], reading.ci_level
+        )
+        for variant, group in scaled.groupby(rows.variant)
+    }
