@@ -3,6 +3,7 @@
 import pandas as pd
 
 from reports.aggregate import Reading, ordered
+from reports.comparisons import contenders
 from reports.intervals import Interval, t_interval
 from reports.sheet import NOTHING, Cell, Head, Place, Sheet, mean_and_width, of_fewer, percent
 
@@ -40,8 +41,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
                     line += [NOTHING] * (len(METRICS) + 1)
                     continue
                 for name in names:
-                    interval = means[dataset, ratio, variant, name]
-                    line.append(_cell(interval, columns[dataset, ratio, name], full_n))
+                    line.append(_cell(variant, columns[dataset, ratio, name], full_n))
                 failures = int(groups[dataset, ratio, variant][_FAILURES].sum())
                 line.append(Cell(str(failures), failures))
             lines.append(line)
@@ -58,21 +58,24 @@ def _measured(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return rows.dropna(subset=names) if has_columns else rows.iloc[:0]
 
 
-def _columns(means: dict[_Where, Interval]) -> dict[tuple[str, float, str], list[float]]:
+def _columns(means: dict[_Where, Interval]) -> dict[tuple[str, float, str], dict[str, Interval]]:
     """Dataset, ratio and metric → the means of all variants."""
-    columns: dict[tuple[str, float, str], list[float]] = {}
-    for (dataset, ratio, _, name), interval in means.items():
-        columns.setdefault((dataset, ratio, name), []).append(interval.mean)
+    columns: dict[tuple[str, float, str], dict[str, Interval]] = {}
+    for (dataset, ratio, variant, name), interval in means.items():
+        columns.setdefault((dataset, ratio, name), {})[variant] = interval
     return columns
 
 
-def _cell(interval: Interval, column: list[float], full_n: int) -> Cell:
+def _cell(variant: str, column: dict[str, Interval], full_n: int) -> Cell:
     """column: the means of its dataset, ratio and metric, of which the smallest is the best."""
+    interval = column[variant]
     text = mean_and_width(interval.mean / 100, interval.half_width / 100)
     text += of_fewer(interval.n, full_n)
-    better = sum(mean < interval.mean for mean in column)
+    may_win = contenders({name: found.n for name, found in column.items()})
+    better = sum(column[name].mean < interval.mean for name in may_win)
     places = [Place.BEST, Place.SECOND][: len(column) - 1]
-    return Cell(text, interval.mean, places[better] if better < len(places) else Place.NONE)
+    is_placed = variant in may_win and better < len(places)
+    return Cell(text, interval.mean, places[better] if is_placed else Place.NONE)
 
 
 def _data(means: dict[_Where, Interval]) -> pd.DataFrame:

@@ -149,13 +149,32 @@ def test_different_numbers_are_named_and_nothing_is_written(bench, halves, tmp_p
     assert contents(whole) == before
 
 
-def test_times_and_hosts_are_no_conflict(bench, halves):  # noqa: F811
-    a, _, whole, keys = halves
-    file = results.trial_folder(a, keys[0]) / "record.json"
-    file.write_text(
-        json.dumps(json.loads(file.read_text()) | {"host": "other", "seconds_train": 9})
-    )
-    assert bench("merge", a, "--into", whole)[0] == 0
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_of_equal_trials_the_first_to_end_is_kept_in_any_order(bench, halves, tmp_path, status):  # noqa: F811
+    a, _, _, keys = halves
+    later, fuller = tmp_path / "later", tmp_path / "fuller"
+    for other in (later, fuller):
+        shutil.copytree(a, other)
+        file = results.trial_folder(other, keys[0]) / "record.json"
+        fields = json.loads(file.read_text())
+        changed = {"host": "other", "seconds_train": 9, "finished_at": "2099", "status": status}
+        file.write_text(json.dumps(fields | changed))
+    if status == "failed":  # of two failures too
+        fail(a, keys[0])
+    assert merged(bench, tmp_path / "1", a, later) == merged(bench, tmp_path / "2", later, a)
+    kept = results.read_records(tmp_path / "1")
+    assert [record.host for record in kept] != ["other"]
+    # but saved weights are not lost for that
+    (results.trial_folder(fuller, keys[0]) / "weights.safetensors").write_text("w")
+    assert merged(bench, tmp_path / "3", a, fuller) == merged(bench, tmp_path / "4", fuller, a)
+    assert (results.trial_folder(tmp_path / "3", keys[0]) / "weights.safetensors").exists()
+
+
+def merged(bench, into: Path, *sources: Path) -> dict[str, str]:  # noqa: F811
+    """What is in the study after the sources were merged one by one."""
+    for source in sources:
+        assert bench("merge", source, "--into", into)[0] == 0
+    return contents(into)
 
 
 def test_unfinished_trials_stay_where_they_are(bench, halves, tmp_path):  # noqa: F811
