@@ -28,6 +28,8 @@ class Place(NamedTuple):
     study_folder: Path
     study: str
     preset: str
+    changes: str = ""
+    """Settings that were typed over those of the preset."""
 
 
 def execute(
@@ -201,6 +203,7 @@ def _record(trial: Trial, place: Place, **fields: Any) -> Record:
         cell=trial.cell,
         study=place.study,
         preset=place.preset,
+        changes=place.changes,
         dataset=trial.dataset,
         ratio=trial.ratio,
         method=trial.method,

@@ -58,7 +58,8 @@ def describe(trial: Path) -> str:
     fields = record.model_dump()
     lines = [
         f"{record.label}",
-        f"key {record.key}, study {record.study}, preset {record.preset}, "
+        f"key {record.key}, study {record.study}, preset {record.preset}"
+        f"{' with ' + record.changes if record.changes else ''}, "
         f"evaluated on {record.evaluate_on}",
         f"{record.status}{': ' + record.error if record.error else ''}",
         *_section("images", _pairs({name: fields[name] for name in _SIZES})),

@@ -26,6 +26,8 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     """Methods that "all" leaves out, with the reason."""
     shard: Shard = WHOLE
+    changes: list[str] = field(default_factory=list)
+    """Settings that were typed over those of the preset, as typed."""
 
     @property
     def own(self) -> list[Trial]:

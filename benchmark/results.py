@@ -43,6 +43,8 @@ class Record(BaseModel):
     seed: int
     evaluate_on: str
     preset: str
+    changes: str = ""
+    """Settings that were typed over those of the preset, as typed."""
     n_labelled: int | None = None
     n_unlabelled: int | None = None
     n_test: int | None = None

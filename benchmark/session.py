@@ -58,7 +58,13 @@ def plan(
         factors = split_outside_brackets(ablation)
         parsed["methods"] = planning.ablated(parsed.get("methods") or [], factors)
     study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
-    return replace(planning.make(study, data_root, results_root), shard=part)
+    made = planning.make(study, data_root, results_root)
+    return replace(made, shard=part, changes=[o for o in overrides if _counts(o)])
+
+
+def _counts(override: str) -> bool:
+    """Could the setting change a number?"""
+    return override.partition("=")[0] not in ("save", "checkpoint_seconds")
 
 
 def describe(plan: Plan, *, verbose: bool) -> str:
@@ -179,7 +185,8 @@ def run_cell(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
 
 
 def _place(plan: Plan) -> Place:
-    return Place(plan.folder.resolve(), plan.study.name, plan.study.preset)
+    study = plan.study
+    return Place(plan.folder.resolve(), study.name, study.preset, " ".join(plan.changes))
 
 
 @contextlib.contextmanager

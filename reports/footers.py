@@ -57,7 +57,13 @@ def evaluated(rows: pd.DataFrame) -> str:
     sizes = rows.groupby("dataset").n_test.max()
     images = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
     sets = "/".join(sorted(set(rows.evaluate_on)))
-    return f"evaluated on: {sets} ({images} images); presets: {_list(rows.preset)}"
+    return f"evaluated on: {sets} ({images} images); presets: {_presets(rows)}"
+
+
+def _presets(rows: pd.DataFrame) -> str:
+    """With the settings that were typed over them."""
+    pairs = sorted(set(zip(rows.preset, rows.changes, strict=True)))
+    return "; ".join(f"{preset} with {typed}" if typed else preset for preset, typed in pairs)
 
 
 def oddities(rows: pd.DataFrame) -> list[str]:

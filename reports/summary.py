@@ -88,9 +88,9 @@ def _sentence(text: str) -> str:
 def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Where the figures come from: each value that occurs."""
     names = {
-        "code_version": "code version", "preset": "preset", "evaluate_on": "evaluated on",
-        "size": "image size", "data_hash": "data hash", "split_hash": "split hash",
-        "device": "device", "host": "host",
+        "code_version": "code version", "preset": "preset", "changes": "typed over it",
+        "evaluate_on": "evaluated on", "size": "image size", "data_hash": "data hash",
+        "split_hash": "split hash", "device": "device", "host": "host",
     }  # fmt: skip
     lines = []
     for column, name in names.items():

@@ -127,6 +127,7 @@ def test_show_prints_a_record_for_people(bench, study):  # noqa: F811
     code, out, _ = bench("show", keys[0][:8])
     assert code == 0
     assert out.startswith("supervised/phantom_glas/5 %/seed 0\nkey ")
+    assert "preset demo with size=[32,32] network.widths=[4,8] " in out.splitlines()[1]
     for line in ("training.epochs             2", "n_test                      40", "dc_pooled"):
         assert line in out
     assert str(results.trial_folder(folder, keys[0]) / "cases.csv") in out

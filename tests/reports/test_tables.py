@@ -159,6 +159,9 @@ def test_the_footer_names_estimator_selection_aggregation_and_what_is_partial():
     assert "final step, argmax" in footer and "pooled over all pixels" in footer
     assert "evaluated on: test (glas 60 images); presets: cpu" in footer
     assert "glas is not the dataset as published: 60 of 80 test cases" in footer
+    changed = trials().assign(changes="training.epochs=2 size=[32,32]")
+    footer = " / ".join(tables.main(changed, Reading()).footer)
+    assert "presets: cpu with training.epochs=2 size=[32,32] /" in footer
     oracle = " / ".join(table(selection="oracle", aggregate="case").footer)
     assert "ORACLE" in oracle and "mean over cases" in oracle
 
