@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from reports.intervals import (
     Interval,
@@ -28,6 +29,9 @@ def test_the_90_percent_interval_of_ten_seeds():
     assert t_interval(A)[:3] == pytest.approx((0.8460, 0.0036469274, 10), abs=1e-9)
     assert t_interval(B)[:3] == pytest.approx((0.83968, 0.0027738417, 10), abs=1e-9)
     assert t_interval(D)[:3] == pytest.approx((0.00632, 0.0019752306, 10), abs=1e-9)
+    for values, bounds in ((A, (0.8423530726, 0.8496469274)), (D, (0.0043447694, 0.0082952306))):
+        found = t_interval(values)
+        assert (found.low, found.high) == pytest.approx(bounds, abs=1e-9)
     assert t_interval(A, 0.95).half_width == pytest.approx(0.0045004990, abs=1e-9)
 
 
@@ -83,6 +87,9 @@ def test_seeds_and_cases_are_two_sources():
     assert mean_squares(SEEDS_BY_CASES) == pytest.approx(squares, abs=1e-9)
     found = crossed_interval(SEEDS_BY_CASES)
     assert found == pytest.approx((0.8225, 0.0612211264, 0.1061371547, 0.1049762958), abs=1e-9)
+    degrees, errors = (2, 3, 4.1253760982), (0.0209662427, 0.0451001972, 0.0496725388)
+    widths = stats.t.ppf(0.95, degrees) * errors
+    assert found[1:] == pytest.approx(widths, abs=1e-9)
     assert found.seeds == pytest.approx(t_interval(SEEDS_BY_CASES.mean(1)).half_width, abs=1e-12)
 
 

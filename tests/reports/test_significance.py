@@ -80,6 +80,7 @@ def test_the_minimum_detectable_effect(pairs, alpha, effect, tolerance):
 def test_effect_sizes():
     assert significance.cohen_d(D) == pytest.approx(1.8547633248671835, abs=1e-9)
     assert significance.hedges_g(D) == pytest.approx(1.6957836113071392, abs=1e-9)
+    assert significance.hedges_g(D) / significance.cohen_d(D) == pytest.approx(0.9142857142857143)
     assert significance.rank_biserial(D) == pytest.approx(0.9636363636363636, abs=1e-12)
     assert significance.superiority(A, B) == pytest.approx(0.795, abs=1e-12)
     assert significance.rank_biserial(np.zeros(3)) == 0
