@@ -29,9 +29,7 @@ def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "R
     if options.reading.interval == "bootstrap":
         _require_many_seeds(done)
     try:
-        shelves = {resources.folder("results/published"), folder.parent / "published"}
-        unique = sorted({shelf.resolve() for shelf in shelves})
-        papers = [paper for shelf in unique for paper in published.read(shelf)]
+        papers = published.read(resources.folder("results/published"), folder.parent / "published")
         cases = None if options.reading.ci == "seeds" else frames.cases(folder, done)
         return Report(trials, options, cases=cases, papers=papers, expected=replication.expected)
     except MissingPairs as error:

@@ -57,10 +57,14 @@ class Unreadable(ValueError):
     """Published figures that are not as `results/README.md` describes them."""
 
 
-def read(folder: Path) -> list[Paper]:
-    """Every pair of NAME.csv and NAME.yaml; `Unreadable` names one that is not as described."""
+def read(*folders: Path) -> list[Paper]:
+    """Every pair of NAME.csv and NAME.yaml; of equal names in several folders, the last's.
+
+    `Unreadable` names a pair that is not as described.
+    """
+    files = {file.name: file for folder in folders for file in sorted(folder.glob("*.csv"))}
     papers = []
-    for file in sorted(folder.glob("*.csv")):
+    for file in files.values():
         about = file.with_suffix(".yaml")
         try:
             cells = pd.read_csv(file)
@@ -93,7 +97,8 @@ def sheet(
     ]
     if not found:
         return None
-    found.sort(key=lambda each: (each.key[1], each.key[0]))  # the same cell in several papers
+    order = ordered(rows.variant)  # and, of one cell, by paper
+    found.sort(key=lambda each: (each.key[1], each.key[0], order.index(each.key[2])))
     has_many = len({each.paper.name for each in found}) > 1
     reasons: list[str] = []
     lines, data = [], []

@@ -94,6 +94,15 @@ def test_a_changed_hyper_parameter_is_not_the_printed_method(shelf):
     assert published.sheet(rows, Reading(), published.read(shelf)) is None
 
 
+def test_of_equal_files_in_two_folders_the_last_is_taken(shelf, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "someone.csv").write_text(CSV)
+    (mine / "someone.yaml").write_text(YAML.replace("Someone", "Corrected"))
+    assert [paper.paper for paper in published.read(shelf, mine)] == ["Corrected, 2026"]
+    assert [paper.paper for paper in published.read(shelf, tmp_path / "none")] == ["Someone, 2026"]
+
+
 def test_files_that_are_not_as_described_are_named(shelf):
     (shelf / "someone.yaml").write_text(YAML + "colour: red\n")
     with pytest.raises(published.Unreadable, match=r"someone\.csv with someone\.yaml.*colour"):
