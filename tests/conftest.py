@@ -22,6 +22,19 @@ SAMPLES = CHECKOUT.parent / "shared" / "data"
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Grids on Ray come first: of `pytest -n 2` one process runs them, the other does the rest.
+
+    Side by side they would take each other's processors, and kill at other moments than meant.
+    """
+    grids = {"tests.test_runner", "tests.test_cluster"}
+    for item in items:
+        if item.module.__name__ in grids or "undisturbed" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("grids"))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """Folder of real samples; tests that need it are skipped where it is not."""
