@@ -22,17 +22,10 @@ SAMPLES = CHECKOUT.parent / "shared" / "data"
 torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Grids on Ray come first: of `pytest -n 2` one process runs them, the other does the rest.
-
-    Side by side they would take each other's processors, and kill at other moments than meant.
-    """
-    grids = {"tests.test_runner", "tests.test_cluster"}
-    for item in items:
-        if item.module.__name__ in grids or "undisturbed" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("grids"))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """Files with slow tests come first: `pytest -n 2` hands out file by file, and ends evenly."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
