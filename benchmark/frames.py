@@ -24,15 +24,15 @@ def trials(study_folder: Path) -> pd.DataFrame:
 def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The tables of this name (history.csv, cases.csv) of these trials, one under the other.
 
-    Each line says of which dataset, ratio, variant and seed it is; trials without the file have
-    none.
+    Each line says of which trial it is, by key and by dataset, ratio, variant and seed; trials
+    without the file have none.
     """
     parts = []
     for row in rows[["key", *_WHERE]].to_dict("records"):
-        file = trial_folder(study_folder, row.pop("key")) / name
+        file = trial_folder(study_folder, row["key"]) / name
         if file.exists():
             parts.append(pd.read_csv(file).assign(**row))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_WHERE)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
 
 
 def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:

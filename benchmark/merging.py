@@ -52,7 +52,8 @@ def merge(sources: list[Path], into: Path) -> Merge:
                 _copy(folder, into, key)
                 outcome.copied.append(key)
             for source in sources:
-                _add_neighbours(source, into)
+                grid.add(into, grid.read(source).values())
+            _add_settings(sources, into)
             results.rebuild_csv(into)
     except OSError as error:
         raise UserError(f"cannot merge into {into}: {error}", ExitCode.RESOURCES) from error
@@ -158,8 +159,12 @@ def _copy(folder: Path, into: Path, key: str) -> None:
     shutil.rmtree(scratch)
 
 
-def _add_neighbours(source: Path, into: Path) -> None:
-    """The study's own files: the plan, and the settings where there are none."""
-    grid.add(into, grid.read(source).values())
-    if (source / "study.yaml").exists() and not (into / "study.yaml").exists():
-        results.write_atomically(into / "study.yaml", (source / "study.yaml").read_text())
+def _add_settings(sources: list[Path], into: Path) -> None:
+    """`study.yaml`, by which a folder is known as a study; of several the first by its text."""
+    texts = [
+        (study / "study.yaml").read_text(encoding="utf-8")
+        for study in (into, *sources)
+        if (study / "study.yaml").exists()
+    ]
+    if texts:
+        results.write_atomically(into / "study.yaml", min(texts))

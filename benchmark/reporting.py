@@ -14,6 +14,7 @@ def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "R
     """The tables; None, and why, if there is no finished trial."""
     from benchmark import frames, replication, resources
     from reports import published
+    from reports.aggregate import comparable
     from reports.comparisons import MissingPairs
     from reports.report import Report
 
@@ -30,7 +31,8 @@ def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "R
         _require_many_seeds(done)
     try:
         papers = published.read(resources.folder("results/published"), folder.parent / "published")
-        cases = None if options.reading.ci == "seeds" else frames.cases(folder, done)
+        shown = comparable(trials, options.evaluate_on).rows
+        cases = None if options.reading.ci == "seeds" else frames.cases(folder, shown)
         return Report(trials, options, cases=cases, papers=papers, expected=replication.expected)
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error

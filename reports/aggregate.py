@@ -78,11 +78,11 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
     are trials of it), other data with other data, or two settings under one name; what it leaves
     out it says.
     """
-    failed = rows[rows.status != "done"]
-    left_out = [f"{_trials(len(failed))} failed: {reasons(failed)}"] if len(failed) else []
-    rows = rows[rows.status == "done"]
+    failed, rows = rows[rows.status != "done"], rows[rows.status == "done"]
     sets = set(rows.evaluate_on)
     chosen = evaluate_on or ("test" if "test" in sets else max(sets, default=""))
+    failed = failed[failed.evaluate_on == chosen]
+    left_out = [f"{_trials(len(failed))} failed: {reasons(failed)}"] if len(failed) else []
     others = rows[rows.evaluate_on != chosen]
     for name, trials in others.groupby("evaluate_on"):
         shown = f"{_trials(len(trials))} evaluated on {name} not shown"
@@ -186,20 +186,22 @@ class Complete(NamedTuple):
     """Variants that were not run in all of them."""
 
 
-def most_complete(run: Mapping[str, frozenset], least: int = 2) -> Complete | None:
+def most_complete(run: Mapping[str, frozenset], least_variants: int = 1) -> Complete | None:
     """Of variants and the places of each: the places that keep the most figures comparable.
 
     That is, most variants times places. So a variant that was run in one place more, or less,
-    changes nothing for the others. None if no variant was run in `least` places.
+    changes nothing for the others. None if so many variants have not two places in common.
     """
 
     def figures(places: frozenset) -> tuple[int, int, list]:
         variants = sum(own >= places for own in run.values())
         return variants * len(places), variants, sorted(places)
 
-    sets = set(run.values())
-    shared = {a & b for a in sets for b in sets}
-    common = max((s for s in shared if len(s) >= least), key=figures, default=None)
+    shared: set[frozenset] = set()  # what any of the variants have in common
+    for own in set(run.values()):
+        shared |= {own} | {own & places for places in shared}
+    enough = [s for s in shared if len(s) >= 2 and figures(s)[1] >= least_variants]
+    common = max(enough, key=figures, default=None)
     if common is None:
         return None
     names = ordered(run)

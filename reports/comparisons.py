@@ -14,7 +14,7 @@ import pandas as pd
 from reports import significance
 from reports.aggregate import Key, Reading, by_seed, ordered
 from reports.intervals import Interval, t_interval
-from reports.sheet import percent
+from reports.sheet import percent, shortened
 from reports.significance import MIN_PAIRS
 
 ALPHA = 0.05
@@ -39,7 +39,10 @@ class Comparison(NamedTuple):
     superiority: float
     """P(a run of the variant is better than a run of the control), over all pairs of runs."""
     detectable: float
-    """The difference that this many pairs would find with 80 % power at Holm's first step."""
+    """What a paired t test of this many pairs finds with 80 % power at Holm's first step.
+
+    NaN where the test in use could not find any difference, however large.
+    """
     reachable: float
     """The smallest p_holm that this many pairs and comparisons allow, however large the gain."""
 
@@ -90,7 +93,9 @@ def family(
             significance.holm(p), significance.false_discovery_rate(p), significance.holm(bounds),
         )  # fmt: skip
         for i, d, raw, holm, bh, reachable in zip(tested, gains, p, *corrected, strict=True):
-            effect = significance.detectable_effect(len(d), ALPHA / len(tested))
+            effect = math.nan
+            if reachable < ALPHA:
+                effect = significance.detectable_effect(len(d), ALPHA / len(tested))
             found[i] = found[i]._replace(
                 p=float(raw),
                 p_holm=float(holm),
@@ -193,22 +198,45 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
     sizes = sorted({len(family) for family in tested})
     bounds = sorted(c.reachable for c in every)
     reach = f"; smallest p that could be reached {_range(bounds, '{:.2g}')}" if bounds[-1] else ""
-    widths = sorted(c.detectable for c in every)
+    widths = sorted(c.detectable for c in every if c.is_decidable)
+    power = (
+        f"; minimum detectable difference (80 % power of a paired t test) "
+        f"{_range(widths, '{:.2f}', 100)} points of Dice"
+        if widths
+        else ""
+    )
     lines = [
         f"differences {what}: {TEST_NAMES[test]}, paired by seed, Holm over {_range(sizes, '{}')} "
-        f"comparison{'s' * (sizes != [1])} on each dataset and ratio, level {ALPHA:g}{reach}; "
-        f"minimum detectable difference (80 % power) {_range(widths, '{:.2f}', 100)} points of Dice"
+        f"comparison{'s' * (sizes != [1])} on each dataset and ratio, level {ALPHA:g}{reach}{power}"
     ]
-    left = sum(len(family) for family in families) - len(every)
-    if left:
-        lines.append(f"{left} comparisons have fewer than {MIN_PAIRS} pairs and are not tested")
-    hopeless = sum(not c.is_decidable for c in every)
+    few = [c.key for family in families for c in family if not c.is_tested]
+    if few:
+        lines.append(f"not tested, fewer than {MIN_PAIRS} pairs: {shortened(_cells(few))}")
+    hopeless = [c.key for c in every if not c.is_decidable]
     if hopeless:
         lines.append(
-            f"in {hopeless} of {len(every)} comparisons no difference could be found, however "
-            "large: too many comparisons for so few seeds"
+            f"in {len(hopeless)} of {len(every)} comparisons no difference could be found, however "
+            f"large, too many comparisons for so few seeds: {shortened(_cells(hopeless))}"
         )
     return lines
+
+
+def _cells(keys: Iterable[Key]) -> list[str]:
+    """As a footer names them: cps/glas/5 %."""
+    return [f"{variant}/{dataset}/{percent(ratio)}" for dataset, ratio, variant in keys]
+
+
+def not_compared(rows: pd.DataFrame, families: Iterable[list[Comparison]], to: str) -> list[str]:
+    """A footer line that names the cells without a seed in common with their control."""
+    families = list(families)
+    compared = {c.key for family in families for c in family}
+    compared |= {(*c.key[:2], c.control) for family in families for c in family}
+    keys = rows[["dataset", "ratio", "variant"]].drop_duplicates().itertuples(index=False)
+    left = sorted(
+        (key for key in map(tuple, keys) if key not in compared and key[2] != to),
+        key=lambda key: (key[1], key[2], key[0]),
+    )
+    return [f"no seed in common with {to}: {shortened(_cells(left))}"] if left else []
 
 
 TEST_NAMES = {

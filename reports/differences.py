@@ -26,7 +26,7 @@ def sheet(comparisons: list[Comparison], control: str, reading: Reading, test: s
         f"{100 * reading.ci_level:g} % t half-width over pairs; effect g: mean over deviation of "
         "the differences, with Hedges' correction; P(better): over all pairs of runs",
         *describe(families.values(), f"from {control}", test),
-        "the test set is fixed: p speaks of other seeds on these images, not of other images",
+        "the images are fixed: p speaks of other seeds on these images, not of other images",
     ]
     return Sheet("differences", f"Differences from {control}", heads, rows, data, footer, words=3)
 

@@ -19,8 +19,10 @@ def labels_needed(
     """The labelled share at which the score reaches the target, log-linear between the measured.
 
     The first crossing counts. Infinite if no measured share reaches it; the smallest share if that
-    one does already.
+    one does already; NaN without a target.
     """
+    if math.isnan(target):
+        return math.nan
     if scores[0] >= target:
         return float(ratios[0])
     for i in range(1, len(scores)):

@@ -22,7 +22,7 @@ def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Fl
 def estimator(reading: Reading, full_n: int) -> str:
     """What "84.60 ± 0.36" means."""
     level = f"{100 * reading.ci_level:g} %"
-    over_seeds = f"over seeds, n = {full_n} unless given in brackets; the test set is fixed"
+    over_seeds = f"over seeds, n = {full_n} unless given in brackets; the images are fixed"
     if reading.interval != "t":
         kind = {
             "logit-t": "t of the log-odds",

@@ -30,8 +30,8 @@ def rankings(rows: pd.DataFrame, reading: Reading) -> dict[float, Ranked]:
     means = rows.groupby(["ratio", "dataset", "variant"])[reading.column("dc")].mean()
     found = {}
     for ratio, trials in rows.groupby("ratio"):
-        complete = most_complete({v: frozenset(d) for v, d in trials.groupby("variant").dataset})
-        if complete is not None and len(complete.variants) >= 3:
+        complete = most_complete({v: frozenset(d) for v, d in trials.groupby("variant").dataset}, 3)
+        if complete is not None:
             names = complete.variants
             scores = means[ratio].unstack("variant").loc[complete.where, names]
             found[float(ratio)] = Ranked(names, rank(scores.to_numpy(float), _ALPHA), complete)

@@ -1,7 +1,7 @@
 """All tables of a report, from frames: which there are, and what they compare with what."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pandas as pd
@@ -10,6 +10,7 @@ from reports import (
     comparisons,
     differences,
     distances,
+    footers,
     label_efficiency,
     optimism,
     published,
@@ -83,7 +84,17 @@ class Report:
             "distances": partial(distances.sheet, rows, reading),
             "published": partial(published.sheet, rows, reading, self._papers, self._expected),
         }
-        return makers[name]()
+        sheet = makers[name]()
+        if sheet is None or name == "table":
+            return sheet
+        return replace(sheet, footer=[*sheet.footer, *self._common(name)])
+
+    def _common(self, name: str) -> list[str]:
+        """What every table has to say: how and where it was read, what it does not show."""
+        lines = footers.oddities(self.rows) + self._left_out
+        if name not in ("optimism", "distances", "published"):  # these say so themselves
+            lines = [footers.selection(self.reading), *lines]
+        return [footers.evaluated(self.rows), *lines]
 
     def tables(self) -> list[Sheet]:
         """All for which the trials are enough."""
@@ -109,10 +120,13 @@ class Report:
         found = comparisons.against_control(self.rows, self.reading, self._control, test=test)
         if not found:  # no seed in common with the control
             return None
-        return differences.sheet(found, self._control, self.reading, test)
+        made = differences.sheet(found, self._control, self.reading, test)
+        return replace(
+            made,
+            footer=[*made.footer, *comparisons.not_compared(self.rows, [found], self._control)],
+        )
 
 
 def _of(cases: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Lines of the trials that are shown."""
-    where = ["dataset", "ratio", "variant", "seed"]
-    return cases.merge(rows[where], on=where)
+    return cases[cases.key.isin(rows.key)]

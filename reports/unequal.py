@@ -11,7 +11,8 @@ from reports.sheet import percent, shortened
 _MAY_DIFFER = {
     "dataset", "data_hash", "ratio", "seed", "method", "hyperparameters", "pretraining",
 }  # fmt: skip
-"""What tells trials of a table apart by intent; steps of a pretraining are in the budgets."""
+"""What tells trials of a table apart by intent."""
+_OF_A_METHOD = ("hyperparameters", "pretraining")
 
 
 def budgets(rows: pd.DataFrame) -> list[str]:
@@ -43,18 +44,41 @@ def _steps(before: int, steps: int) -> str:
 def settings(rows: pd.DataFrame) -> list[str]:
     """Settings that differ between the variants or labelled shares of one dataset."""
     firsts = rows.drop_duplicates(["dataset", "ratio", "variant"])
-    told: dict[str, str] = {}
-    for _, trials in firsts.groupby("dataset"):
-        cells = {
-            (row.variant, float(row.ratio)): dict(flat(row.settings, _MAY_DIFFER))
-            for row in trials.itertuples()
+    told: dict[str, list[str]] = {}  # what is said → the datasets of which it is true
+    for dataset, trials in firsts.groupby("dataset"):
+        cells = {(row.variant, float(row.ratio)): row.settings for row in trials.itertuples()}
+        for text in [*_between(cells, _MAY_DIFFER), *_within(cells)]:
+            told.setdefault(text, []).append(dataset)
+    everywhere = rows.dataset.nunique()
+    lines = [
+        text if len(datasets) == everywhere else f"{text} on {', '.join(datasets)}"
+        for text, datasets in told.items()
+    ]
+    return [f"settings differ: {shortened(lines, 8)}"] if lines else []
+
+
+Cells = Mapping[tuple[str, float], Mapping[str, Any]]  # variant and ratio → settings
+
+
+def _between(cells: Cells, leave: set[str]) -> list[str]:
+    """Settings with more than one value among the cells."""
+    values = {cell: dict(flat(settings, leave)) for cell, settings in cells.items()}
+    names = dict.fromkeys(name for own in values.values() for name in own)
+    texts = {name: {c: str(own.get(name, "–")) for c, own in values.items()} for name in names}
+    return [f"{name} {text}" for name in names if (text := _exceptions(texts[name]))]
+
+
+def _within(cells: Cells) -> list[str]:
+    """What belongs to a method and should be one at all ratios under one name."""
+    found = []
+    for variant in ordered(name for name, _ in cells):
+        own = {
+            cell: {name: settings.get(name) or {} for name in _OF_A_METHOD}
+            for cell, settings in cells.items()
+            if cell[0] == variant
         }
-        names = dict.fromkeys(name for values in cells.values() for name in values)
-        for name in names:
-            text = _exceptions({cell: str(v.get(name, "–")) for cell, v in cells.items()})
-            if text:
-                told.setdefault(name, f"{name} {text}")
-    return [f"settings differ: {shortened(list(told.values()), 8)}"] if told else []
+        found += _between(own, set())
+    return found
 
 
 def _exceptions(values: Mapping[tuple[str, float], str]) -> str:

@@ -76,7 +76,7 @@ def test_the_printed_latex_is_the_table_alone(bench):
     assert len("\n".join(comments)) + 1 + len(LATEX) == len(out)
     assert comments[0] == (
         "% DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in brackets; "
-        "the test set is fixed"
+        "the images are fixed"
     )
     assert 'no "supervised" here' in comments[-1]
 
@@ -203,6 +203,29 @@ def test_a_study_of_failures_alone_says_why(bench, tmp_path):
 def test_intervals_over_cases_need_the_cases_of_every_trial(bench, tmp_path):
     code, _, err = bench("--ci", "cases", "--aggregate", "case")
     assert code == ExitCode.DATA and "20 of 20 have none" in err and "--ci seeds" in err
+
+
+def test_cases_of_trials_that_are_not_shown_are_not_counted(bench, tmp_path):
+    """Each trial of the table has one case of 84.60 on average; one on dev would be far below."""
+    folder = tmp_path / "results" / "golden"
+    late = record("ours", 0, 0.1, evaluate_on="dev", cell="dev", key="late")
+    results.write_record(folder, late)
+    for key, dice in [("late", 0.1), *((f"ours{i}", d) for i, d in enumerate(A)),
+                      *((f"cps{i}", d) for i, d in enumerate(B))]:  # fmt: skip
+        lines = [{"case": case, "dc": float(dice), "ji": float(dice)} for case in "xy"]
+        results.write_table(results.trial_folder(folder, key) / "cases.csv", lines)
+    code, out, err = bench("--ci", "cases", "--aggregate", "case", "--format", "markdown")
+    assert code == 0 and "| ours | **84.60 ± 0.00** |" in out, err
+
+
+def test_every_table_says_how_it_was_read_and_what_it_leaves_out(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    for seed, dice in enumerate(B):
+        results.write_record(folder, record("supervised", seed, float(dice)))
+    results.write_record(folder, record("em", 0, 0.5, status="failed", error="boom", metrics={}))
+    out = bench("--table", "differences", "--selection", "oracle", "--aggregate", "case")[1]
+    for words in ("ORACLE", "mean over cases", "evaluated on: test", "1 trial failed: boom"):
+        assert words in out
 
 
 def test_a_newer_trial_on_dev_does_not_hide_the_test_set(bench, tmp_path):

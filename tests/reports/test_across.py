@@ -72,7 +72,10 @@ def test_the_sheet_of_ranks_names_the_low_power():
         ("m0", "1.20"), ("m1", "2.20"), ("m2", "2.60"), ("m3", "4.00"),
     ]  # fmt: skip
     assert "closer than 1.87" in sheet.footer[0] and "5 datasets, low power" in sheet.footer[0]
-    assert "χ² = 12.1" in sheet.footer[0] and "(F = 16.8, p = 0.000134)" in sheet.footer[0]
+    assert (
+        "χ² = 12.1, p = 0.0011 " in sheet.footer[0]
+        and "(F = 16.8, p = 0.000134)" in sheet.footer[0]
+    )
     assert "χ² = 12.1" in sheet.footer[0] and "(F = 16.8, p = 0.000134)" in sheet.footer[0]
     assert rankings.sheet(trials(cps=A, ours=B), Reading()) is None
 
@@ -82,6 +85,11 @@ def test_what_most_were_run_on_is_compared_and_the_others_are_named():
     found = most_complete({name: frozenset(places) for name, places in run.items()})
     assert found == ([1, 2], ["a", "b", "c"], ["d", "e"])
     assert most_complete({"a": frozenset({1}), "b": frozenset({2})}) is None
+    pairs = {f"m{i}": frozenset({1, 2, 3, 4, 5, 6} - {i}) for i in (1, 2, 3, 4)}
+    assert most_complete(pairs) == ([4, 5, 6], ["m1", "m2", "m3"], ["m4"])  # 9 figures of 8, 9
+    few = {name: frozenset({1, 2, 3, 4}) for name in "ab"} | {"c": frozenset({1, 2})}
+    assert most_complete(few).where == [1, 2, 3, 4]
+    assert most_complete(few, 3) == ([1, 2], ["a", "b", "c"], [])
     halves = {"a": frozenset({1, 2, 4}), "b": frozenset({1, 2, 3})}
     assert most_complete(halves) == ([1, 2], ["a", "b"], [])
 
@@ -138,6 +146,7 @@ def test_the_sheet_of_label_efficiency():
     sheet = label_efficiency.sheet(pd.DataFrame(rows), Reading())
     assert [cell.text for cell in sheet.rows[0]] == ["glas", "ours", "72.31", "–", "1"]
     assert "no 100 % row of supervised on glas" in sheet.footer[1]
+    assert math.isnan(sheet.data.labels_needed.item())
     rows.append(trial("supervised", 0, 0.84, ratio=1.0))
     sheet = label_efficiency.sheet(pd.DataFrame(rows), Reading())
     assert [cell.text for cell in sheet.rows[0]] == ["glas", "ours", "72.31", "12.03 %", "1"]

@@ -34,6 +34,7 @@ def test_development_and_test_set_are_never_mixed():
     assert selected.rows.seed.tolist() == [1]
     assert selected.left_out == ["1 trial evaluated on test not shown (--evaluate-on test does)"]
     assert kept(rows[1]) == ([1], [])
+    assert kept(rows[0], row(status="failed", evaluate_on="dev", error="boom")) == ([0], [])
 
 
 def test_other_data_of_one_dataset_are_left_out_and_other_datasets_stay():

@@ -1,5 +1,8 @@
 """Families of paired comparisons; the worked pair A and B, statistics C2 to C5."""
 
+import itertools
+import math
+
 import pandas as pd
 import pytest
 
@@ -64,8 +67,23 @@ def test_the_sheet_shows_difference_first():
 def test_other_tests_on_request():
     rows = trials(ours=A, supervised=B)
     (t,) = comparisons.against_control(rows, READING, "supervised", test="t")
+    assert t.p == pytest.approx(0.00023916565863298)
+    gains = [0.01, 0.02, 0.03, 0.04, 0.05, 0.20, -0.15]
+    rows = trials(ours=[0.7 + gain for gain in gains], supervised=[0.7] * 7)
+    (flips,) = comparisons.against_control(rows, READING, "supervised")
     (wilcoxon,) = comparisons.against_control(rows, READING, "supervised", test="wilcoxon")
-    assert t.p == pytest.approx(0.00023916565863298) and wilcoxon.p == pytest.approx(0.00390625)
+    assert flips.p == pytest.approx(by_hand(gains)) != wilcoxon.p
+    assert wilcoxon.p == pytest.approx(by_hand([1, 2, 3, 4, 5, 7, -6]))
+
+
+def by_hand(values: list[float]) -> float:
+    """Share of sign patterns whose sum is as far from 0."""
+    observed = abs(sum(values)) - 1e-9
+    sums = [
+        sum(sign * abs(v) for sign, v in zip(signs, values, strict=True))
+        for signs in itertools.product((1, -1), repeat=len(values))
+    ]
+    return sum(abs(total) >= observed for total in sums) / len(sums)
 
 
 def test_a_control_without_partners_is_refused():
@@ -110,9 +128,22 @@ def test_what_no_difference_could_show_is_counted_and_not_called_a_tie():
     values = {f"m{i}": B[:6] + 0.01 * i for i in range(5)}
     (found,) = comparisons.against_best(trials(**values), READING).values()
     assert not any(c.is_decidable for c in found)
-    assert "in 4 of 4 comparisons no difference could be found" in comparisons.describe(
-        [found], "from the best"
-    )[1].replace("however large: ", "")
+    assert all(math.isnan(c.detectable) for c in found)
+    assert (
+        "in 4 of 4 comparisons no difference could be found"
+        in comparisons.describe([found], "from the best")[1]
+    )
+
+
+def test_what_has_no_seed_in_common_is_named():
+    rows = pd.concat(
+        [trials(ours=A, supervised=B), trials(cps=B).assign(seed=lambda t: t.seed + 50)]
+    )
+    found = comparisons.against_control(rows, READING, "supervised")
+    assert comparisons.not_compared(rows, [found], "supervised") == [
+        "no seed in common with supervised: cps/glas/20 %"
+    ]
+    assert comparisons.not_compared(rows[rows.variant != "cps"], [found], "supervised") == []
 
 
 def test_a_lucky_single_run_is_not_the_best():

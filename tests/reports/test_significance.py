@@ -58,6 +58,15 @@ def test_the_smallest_p_that_can_be_reached(pairs, comparisons, p):
     assert significance.holm(bounds) == pytest.approx(np.full(comparisons, p))
 
 
+def test_wilcoxon_with_ties_is_exact():
+    """All six gains: 2 of 64 sign patterns, ties or not. A zero is left out: 2 of 32."""
+    assert significance.wilcoxon(np.array([0.1, 0.1, 0.2, 0.2, 0.3, 0.3])) == 2 / 64
+    assert significance.wilcoxon(np.array([0.0, 0.1, 0.1, 0.2, 0.3, 0.3])) == 2 / 32
+    # ranks 1.5, -1.5, 3, 4, 5, 6: |W| is at least 18 in 6 of 64 patterns
+    found = significance.wilcoxon(np.array([0.1, -0.1, 0.2, 0.3, 0.4, 0.5]))
+    assert found == pytest.approx(6 / 64)
+
+
 def test_the_smallest_p_of_other_tests():
     assert significance.smallest_p(10, "wilcoxon") == significance.wilcoxon(np.arange(1.0, 11.0))
     assert significance.smallest_p(10, "t") == 0
@@ -85,6 +94,7 @@ def test_effect_sizes():
     assert significance.superiority(A, B) == pytest.approx(0.795, abs=1e-12)
     assert significance.rank_biserial(np.zeros(3)) == 0
     assert significance.cohen_d(np.full(3, 0.5)) == np.inf
+    assert significance.cohen_d(np.zeros(3)) == significance.hedges_g(np.zeros(3)) == 0
     assert significance.cohen_d(np.array([0.1, 0.1 + 1e-16, 0.1])) == np.inf
 
 

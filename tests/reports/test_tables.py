@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from reports import render, tables
+from reports import render, tables, unequal
 from reports.aggregate import Reading
 from reports.sheet import Sheet, number, signed
 from tests.reports import worked
@@ -200,6 +200,28 @@ def test_settings_that_differ_are_named():
         for row in rows.itertuples()
     ]  # fmt: skip
     assert footer(rows) == ["settings differ: network.name unet (cps at 20 %: resnet34)"]
+
+
+def test_settings_are_compared_within_a_dataset_and_those_of_a_method_within_its_name():
+    def settings(rate: float, weight: float) -> dict:
+        return {"hyperparameters": {"weight": weight}, "learning_rate": rate}
+
+    rows = pd.concat([worked.trials(cps=A, ours=A).assign(dataset=name) for name in "ab"])
+    rows["settings"] = [
+        settings({"acps": 0.1, "bours": 0.2}.get(row.dataset + row.variant, 0.5), 5.0)
+        for row in rows.itertuples()
+    ]
+    (line,) = unequal.settings(rows)
+    assert line == (
+        "settings differ: learning_rate 0.1 (ours: 0.5) on a, learning_rate 0.5 (ours: 0.2) on b"
+    )
+    rows = pd.concat([worked.trials(cps=A, ours=A).assign(ratio=ratio) for ratio in (0.05, 0.2)])
+    rows["settings"] = [
+        settings(0.5, 5.0 if (row.variant, row.ratio) != ("ours", 0.05) else 1.0)
+        for row in rows.itertuples()
+    ]
+    (line,) = unequal.settings(rows)
+    assert line == "settings differ: hyperparameters.weight 1.0 (ours at 20 %: 5.0)"
 
 
 def test_a_lucky_single_run_is_neither_best_nor_second():
