@@ -211,17 +211,17 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
     ]
     few = [c.key for family in families for c in family if not c.is_tested]
     if few:
-        lines.append(f"not tested, fewer than {MIN_PAIRS} pairs: {shortened(_cells(few))}")
+        lines.append(f"not tested, fewer than {MIN_PAIRS} pairs: {shortened(named(few))}")
     hopeless = [c.key for c in every if not c.is_decidable]
     if hopeless:
         lines.append(
             f"in {len(hopeless)} of {len(every)} comparisons no difference could be found, however "
-            f"large, too many comparisons for so few seeds: {shortened(_cells(hopeless))}"
+            f"large, too many comparisons for so few seeds: {shortened(named(hopeless))}"
         )
     return lines
 
 
-def _cells(keys: Iterable[Key]) -> list[str]:
+def named(keys: Iterable[Key]) -> list[str]:
     """As a footer names them: cps/glas/5 %."""
     return [f"{variant}/{dataset}/{percent(ratio)}" for dataset, ratio, variant in keys]
 
@@ -236,7 +236,7 @@ def not_compared(rows: pd.DataFrame, families: Iterable[list[Comparison]], to: s
         (key for key in map(tuple, keys) if key not in compared and key[2] != to),
         key=lambda key: (key[1], key[2], key[0]),
     )
-    return [f"no seed in common with {to}: {shortened(_cells(left))}"] if left else []
+    return [f"no seed in common with {to}: {shortened(named(left))}"] if left else []
 
 
 TEST_NAMES = {

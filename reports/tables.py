@@ -1,6 +1,7 @@
 """The main table: rows grouped by labelled ratio, DC and JI of each dataset, as papers print it."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,15 @@ class _Marks:
             for c in family
             if c.is_decidable and not c.is_significant
         }
+        compared = {c.key for family in families.values() for c in family}
+        groups = Counter(key[:2] for key in values["dc"])
+        self._alone = [
+            key
+            for key in values["dc"]
+            if key not in compared
+            and groups[key[:2]] > 1
+            and self._places.get(("dc", key)) != Place.BEST
+        ]
 
     def _rank(self, metric: str, keys: list[Key]) -> None:
         """The places of one dataset and ratio."""
@@ -117,6 +127,9 @@ class _Marks:
         if self._places:
             tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
             lines.append(f"best and second best mean of each dataset and ratio are marked{tied}")
+        if self._alone:
+            shown = shortened(comparisons.named(self._alone))
+            lines.append(f"no seed in common with the best, not compared: {shown}")
         if self._few:
             few = sorted(self._few.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
             shown = shortened([f"{v}/{d}/{percent(r)} (n={n})" for (d, r, v), n in few])

@@ -224,6 +224,17 @@ def test_settings_are_compared_within_a_dataset_and_those_of_a_method_within_its
     assert line == "settings differ: hyperparameters.weight 1.0 (ours at 20 %: 5.0)"
 
 
+def test_what_has_no_seed_in_common_with_the_best_is_named():
+    rows = pd.concat([
+        worked.trials(ours=A, em=B), worked.trials(cps=B).assign(seed=lambda t: t.seed + 50),
+        worked.trials(ours=A).assign(ratio=0.05),  # alone: there is no best
+    ])  # fmt: skip
+    assert "no seed in common with the best, not compared: cps/glas/20 %" in (
+        tables.main(rows, Reading()).footer
+    )
+    assert "in common" not in " ".join(table().footer)
+
+
 def test_a_lucky_single_run_is_neither_best_nor_second():
     sheet = tables.main(worked.trials(ours=A, cps=B, lucky=[0.99]), Reading())
     lines = render.as_markdown(sheet).splitlines()[3:6]
