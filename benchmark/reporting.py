@@ -1,7 +1,8 @@
 """A study's folder → its report, printed or written to files. Between `frames` and `reports`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import ExitCode, UserError, require_choice
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "Report | None":
     """The tables; None, and why, if there is no finished trial."""
-    from benchmark import frames, replication, resources
+    from benchmark import frames, resources
     from reports import published
     from reports.aggregate import comparable
     from reports.comparisons import MissingPairs
@@ -33,11 +34,18 @@ def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "R
         papers = published.read(resources.folder("results/published"), folder.parent / "published")
         shown = comparable(trials, options.evaluate_on).rows
         cases = None if options.reading.ci == "seeds" else frames.cases(folder, shown)
-        return Report(trials, options, cases=cases, papers=papers, expected=replication.expected)
+        return Report(trials, options, cases=cases, papers=papers, expected=_expected)
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
     except published.Unreadable as error:
         raise UserError(str(error), ExitCode.DATA) from error
+
+
+def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Imported when a trial is compared with its preset: it needs the methods, and they PyTorch."""
+    from benchmark import replication
+
+    return replication.expected(preset, trial)
 
 
 def _nothing_done(folder: Path, trials, evaluate_on: str | None) -> str:

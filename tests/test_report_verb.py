@@ -1,5 +1,8 @@
 """`bench report` on records with known answers: two methods, 84.60 ± 0.36 and 83.97 ± 0.28."""
 
+import subprocess
+import sys
+
 import pytest
 
 from benchmark import cli, replication, results
@@ -262,3 +265,13 @@ def published_line(bench, method: str) -> tuple[str, str]:
     out = bench("--published")[1]
     (line,) = [line for line in out.splitlines() if f" {method} " in line and "printed" not in line]
     return line.rstrip(), out.partition("\n\n")[2]
+
+
+def test_a_table_does_not_wait_for_torch(bench, tmp_path):
+    probe = (
+        "import sys; from benchmark import cli; "
+        f"cli.app(['report', '--results', {str(tmp_path / 'results')!r}], standalone_mode=False); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "84.60 ± 0.36" in done.stdout and done.stdout.endswith("False\n")
