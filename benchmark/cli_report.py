@@ -85,6 +85,7 @@ def report(
     folder = results_root / name
     names = _names(table, published)
     forms = _forms(form, names, out)
+    _require_main_table(names, costs, ci, interval)
     reading = _reading(selection, aggregate, as_published, ci, interval, ci_level)
     options = _options(reading, control, test, costs, evaluate_on)
     made = reporting.build(folder, options)
@@ -134,6 +135,18 @@ def _forms(form: str | None, names: list[str], out: Path | None) -> list[str]:
             "text, markdown, latex, csv"
         )
     return forms
+
+
+def _require_main_table(names: list[str], costs: bool, ci: str, interval: str) -> None:
+    """Refuse options that would change nothing in the tables that were asked for."""
+    given = {
+        "--costs": costs,
+        f"--ci {ci}": ci != "seeds",
+        f"--interval {interval}": interval != "t",
+    }
+    idle = [option for option, is_given in given.items() if is_given]
+    if idle and names and not {"table", "all"} & set(names):
+        raise UserError(f"{idle[0]} is of the main table: name it too, with --table table")
 
 
 def _reading(

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.aggregate import Complete, Reading, floors, most_complete
-from reports.intervals import Interval
+from reports.intervals import MIN_RESAMPLED, Interval
 from reports.ranks import LOW_POWER, Ranking, rank, score
-from reports.sheet import Cell, Head, Sheet, percent, shortened, with_interval
+from reports.sheet import Cell, Head, Sheet, of_fewer, percent, shortened, with_interval
 
 _ALPHA = 0.10
+_FEW = f"; with fewer than {MIN_RESAMPLED} such an interval is too narrow"
 
 
 class Ranked(NamedTuple):
@@ -44,6 +45,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     if not found:
         return None
     lines, data, footer = [], [], []
+    full_n = int(rows.groupby(["dataset", "ratio", "variant"]).size().max())
     for ratio, (names, ranking, complete) in found.items():
         shown = (rows.ratio == ratio) & rows.dataset.isin(complete.where)
         scores = _scores(rows[shown & rows.variant.isin(names)], reading)
@@ -52,12 +54,12 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
             lines.append(
                 [
                     Cell(percent(ratio), ratio), Cell(name), Cell(f"{place:.2f}", place),
-                    Cell(with_interval(interval), interval.mean),
+                    Cell(with_interval(interval) + of_fewer(interval.n, full_n), interval.mean),
                 ]
             )  # fmt: skip
             data.append(
                 {
-                    "ratio": ratio, "variant": name, "rank": place,
+                    "ratio": ratio, "variant": name, "rank": place, "n": interval.n,
                     "datasets": len(complete.where), "score": interval.mean,
                     "score_low": interval.low, "score_high": interval.high,
                 }
@@ -72,7 +74,8 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         "p: Friedman's test, ranks permuted within datasets; F: Iman and Davenport's form of it; "
         "score: Dice on a scale from the floor (0) to a perfect mask (100), mean over datasets, "
         f"{100 * reading.ci_level:g} % bootstrap interval over seeds within each dataset, the "
-        "datasets being fixed"
+        f"datasets being fixed; n = {full_n} unless the dataset with fewest runs has fewer, in "
+        f"brackets{_FEW if full_n < MIN_RESAMPLED else ''}"
     )
     heads = [Head("labelled"), Head("method"), Head("average rank"), Head("score")]
     return Sheet("ranks", "Ranks over datasets", heads, lines, pd.DataFrame(data), footer)

@@ -126,6 +126,8 @@ def test_published_figures_stand_beside_ours(bench):
         (("--ci-level", "90"), "lies between 0 and 1"),
         (("--format", "html", "--table", "ranks"), "leave --table and --published out"),
         (("--format", "html", "--published"), "leave --table and --published out"),
+        (("--table", "optimism", "--costs"), "--costs is of the main table"),
+        (("--published", "--interval", "logit-t"), "--interval logit-t is of the main table"),
         (("--evaluate-on", "train"), "--evaluate-on is one of test, dev"),
     ],
 )

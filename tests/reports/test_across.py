@@ -127,7 +127,13 @@ def test_the_score_is_0_at_the_floor_and_100_at_a_perfect_mask():
     sheet = rankings.sheet(pd.DataFrame(rows), Reading())
     scores = {line[1].text: line[3].value for line in sheet.rows}
     assert scores == pytest.approx({"a": 0.0, "b": 0.5, "c": 1.0})
-    assert "datasets being fixed" in sheet.footer[-1]
+    assert "datasets being fixed; n = 2 unless" in sheet.footer[-1]
+    assert "fewer than 20 such an interval is too narrow" in sheet.footer[-1]
+    rows = [r for r in rows if (r["variant"], r["dataset"], r["seed"]) != ("c", "d1", 1)]
+    sheet = rankings.sheet(pd.DataFrame(rows), Reading())
+    assert [(line[1].text, "n=1" in line[3].text) for line in sheet.rows] == [
+        ("c", True), ("b", False), ("a", False),
+    ]  # fmt: skip
 
 
 def test_area_and_labels_needed():
