@@ -1,6 +1,7 @@
 """A study's folder → its report, printed or written to files. Between `frames` and `reports`."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "R
     """The tables; None, and why, if there is no finished trial."""
     from benchmark import frames, resources
     from reports import published
-    from reports.aggregate import comparable
     from reports.comparisons import MissingPairs
     from reports.report import Report
 
@@ -32,8 +32,7 @@ def build(folder: Path, options: "Options", cells: set[str] | None = None) -> "R
         _require_many_seeds(done)
     try:
         papers = published.read(resources.folder("results/published"), folder.parent / "published")
-        shown = comparable(trials, options.evaluate_on).rows
-        cases = None if options.reading.ci == "seeds" else frames.cases(folder, shown)
+        cases = partial(frames.cases, folder)
         return Report(trials, options, cases=cases, papers=papers, expected=_expected)
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
@@ -135,7 +134,7 @@ def write_figures(folder: Path, made: "Report", forms: list[str], out: Path) -> 
 
 def _drawn(folder: Path, made: "Report"):
     from benchmark import frames
-    from reports import figures, rankings
+    from reports import figures
 
     rows, reading = made.rows, made.reading
     return figures.draw(
@@ -144,24 +143,15 @@ def _drawn(folder: Path, made: "Report"):
             reading=reading,
             histories=frames.stacked(folder, rows, "history.csv"),
             panels=frames.panels(folder, rows),
-            ranks={
-                ratio: (
-                    dict(zip(names, ranking.ranks, strict=True)),
-                    ranking.critical_difference,
-                    len(complete.where),
-                )
-                for ratio, (names, ranking, complete) in rankings.rankings(rows, reading).items()
-            },
         )
     )
 
 
 def write_page(folder: Path, made: "Report", file: Path, drawn: list | None = None) -> None:
-    from benchmark import frames
     from benchmark.folders import write_atomically
     from reports import summary
 
     drawn = _drawn(folder, made) if drawn is None else drawn
-    text = summary.page(folder.name, made, frames.trials(folder), drawn)
+    text = summary.page(folder.name, made, made.trials, drawn)
     write_atomically(file, text)
     print(f"wrote {file}")

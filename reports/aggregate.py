@@ -9,11 +9,19 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.intervals import INTERVALS, Interval, crossed_interval
-from reports.sheet import shortened
+from reports.sheet import percent, shortened
 
 Key = tuple[str, float, str]
 """Dataset, labelled ratio, variant."""
+METRICS = (("DC", "dc"), ("JI", "ji"))
+"""Heads of columns, and the names of their figures."""
 _LONG = 120  # characters of an error in a footer
+
+
+def named(key: Key) -> str:
+    """A cell as a footer names it: cps/glas/5 %."""
+    dataset, ratio, variant = key
+    return f"{variant}/{dataset}/{percent(ratio)}"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from reports import significance
-from reports.aggregate import Key, Reading, by_seed, ordered
+from reports.aggregate import Key, Reading, by_seed, named, ordered
 from reports.intervals import Interval, t_interval
-from reports.sheet import percent, shortened
+from reports.sheet import shortened
 from reports.significance import MIN_PAIRS
 
 ALPHA = 0.05
@@ -151,7 +151,7 @@ def require_pairs(rows: pd.DataFrame, control: str) -> None:
         for variant in ordered(set(values.columns) - {control}):
             n = int((values[variant].notna() & partner.isna()).sum())
             if n:
-                missing.append(f"{variant}/{dataset}/{percent(ratio)} ({n})")
+                missing.append(f"{named((dataset, ratio, variant))} ({n})")
     if missing:
         shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
         raise MissingPairs(
@@ -211,32 +211,22 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
     ]
     few = [c.key for family in families for c in family if not c.is_tested]
     if few:
-        lines.append(f"not tested, fewer than {MIN_PAIRS} pairs: {shortened(named(few))}")
+        lines.append(
+            f"not tested, fewer than {MIN_PAIRS} pairs: {shortened(list(map(named, few)))}"
+        )
     hopeless = [c.key for c in every if not c.is_decidable]
     if hopeless:
         lines.append(
             f"in {len(hopeless)} of {len(every)} comparisons no difference could be found, however "
-            f"large, too many comparisons for so few seeds: {shortened(named(hopeless))}"
+            f"large, too many comparisons for so few seeds: {shortened(list(map(named, hopeless)))}"
         )
     return lines
 
 
-def named(keys: Iterable[Key]) -> list[str]:
-    """As a footer names them: cps/glas/5 %."""
-    return [f"{variant}/{dataset}/{percent(ratio)}" for dataset, ratio, variant in keys]
-
-
-def not_compared(rows: pd.DataFrame, families: Iterable[list[Comparison]], to: str) -> list[str]:
-    """A footer line that names the cells without a seed in common with their control."""
-    families = list(families)
-    compared = {c.key for family in families for c in family}
-    compared |= {(*c.key[:2], c.control) for family in families for c in family}
-    keys = rows[["dataset", "ratio", "variant"]].drop_duplicates().itertuples(index=False)
-    left = sorted(
-        (key for key in map(tuple, keys) if key not in compared and key[2] != to),
-        key=lambda key: (key[1], key[2], key[0]),
-    )
-    return [f"no seed in common with {to}: {shortened(named(left))}"] if left else []
+def not_compared(cells: set[Key], found: Iterable[Comparison], to: str) -> list[str]:
+    """A footer line that names the cells, none a control, without a comparison."""
+    left = sorted(cells - {c.key for c in found}, key=lambda key: (key[1], key[2], key[0]))
+    return [f"no seed in common with {to}: {shortened(list(map(named, left)))}"] if left else []
 
 
 TEST_NAMES = {

@@ -6,12 +6,15 @@ from typing import Any
 
 from reports import aggregate, canvas
 from reports.inputs import Inputs, Named, bars, plain
+from reports.rankings import rankings
 from reports.sheet import percent
 
 
 def ranks(inputs: Inputs) -> Iterator[Named]:
     """Critical-difference diagrams (Demšar 2006): bars join what is not told apart."""
-    for ratio, (places, difference, datasets) in inputs.ranks.items():
+    for ratio, (variants, ranking, complete) in rankings(inputs.rows, inputs.reading).items():
+        places = dict(zip(variants, ranking.ranks, strict=True))
+        difference, datasets = ranking.critical_difference, len(complete.where)
         names = sorted(places, key=lambda name: (places[name], name))
         groups = alike([places[name] for name in names], difference)
         levels = 0.4 * len(groups) + 0.75 * ((len(names) + 1) // 2)

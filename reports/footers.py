@@ -3,9 +3,9 @@
 import pandas as pd
 
 from reports import unequal
-from reports.aggregate import Floor, Reading
+from reports.aggregate import Floor, Reading, named
 from reports.intervals import MIN_RESAMPLED, coverage
-from reports.sheet import percent, shortened
+from reports.sheet import shortened
 
 
 def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
@@ -88,7 +88,7 @@ def _collapsed(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) ->
         return []
     of = rows.groupby(["ratio", "variant", "dataset"]).size()
     shown = [
-        f"{variant}/{dataset}/{percent(ratio)} ({n} of {of[ratio, variant, dataset]})"
+        f"{named((dataset, ratio, variant))} ({n} of {of[ratio, variant, dataset]})"
         for (ratio, variant, dataset), n in counts.items()
     ]
     return [f"runs at or below the floor in DC: {shortened(shown)}"]

@@ -43,8 +43,6 @@ class Inputs:
     """All `history.csv`, with dataset, ratio, variant and seed."""
     panels: dict[Key, Mapping[str, ndarray]] = field(default_factory=dict)
     """One `panel.npz` of each cell."""
-    ranks: dict[float, tuple[dict[str, float], float, int]] = field(default_factory=dict)
-    """Ratio → average rank of each variant, critical difference, number of datasets."""
 
     @cached_property
     def looks(self) -> dict[str, canvas.Look]:

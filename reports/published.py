@@ -11,7 +11,7 @@ import yaml
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports.aggregate import Key, Reading, ordered
+from reports.aggregate import METRICS, Key, Reading, ordered
 from reports.intervals import Summary, deviation_of, t_interval, welch
 from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, shortened, signed
 from reports.unequal import flat
@@ -19,7 +19,6 @@ from reports.unequal import flat
 Expected = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
 """Preset and a trial → the settings that the preset gives such a trial; None if unknown."""
 
-METRICS = (("DC", "dc"), ("JI", "ji"))
 _MAY_DIFFER = {"dataset", "data_hash", "evaluate_on", "seed", "threads_per_trial"}
 """Settings that are no departure from a preset, or have a reason of their own."""
 _COLUMNS = ("dataset", "labelled_percent", "method", "dc_mean", "dc_ci90_half")

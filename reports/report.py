@@ -39,7 +39,7 @@ class Options:
 class Report:
     """What a study says: the trials that are shown, and tables of them, made when asked for.
 
-    cases: lines of all cases of all trials, needed by intervals over cases; papers: printed
+    cases: gives the lines of all cases of these trials, for intervals over cases; papers: printed
     figures; expected: the settings of a trial under a preset. Raises `comparisons.MissingPairs` if
     the control that was asked for lacks pairs.
     """
@@ -59,14 +59,16 @@ class Report:
         trials: pd.DataFrame,
         options: Options,
         *,
-        cases: pd.DataFrame | None = None,
+        cases: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
         papers: list[published.Paper] | None = None,
         expected: published.Expected | None = None,
     ):
+        self.trials = trials
         self.rows, self._left_out = comparable(trials, options.evaluate_on)
         self.reading = options.reading
         self._options, self._papers, self._expected = options, papers or [], expected
-        self._cases = None if cases is None else _of(cases, self.rows)
+        over_cases = cases is not None and self.reading.ci != "seeds"
+        self._cases = cases(self.rows) if over_cases else None
         if options.control is not None:
             comparisons.require_pairs(self.rows, options.control)
         has_baseline = BASELINE in set(self.rows.variant)
@@ -121,12 +123,7 @@ class Report:
         if not found:  # no seed in common with the control
             return None
         made = differences.sheet(found, self._control, self.reading, test)
-        return replace(
-            made,
-            footer=[*made.footer, *comparisons.not_compared(self.rows, [found], self._control)],
-        )
-
-
-def _of(cases: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Lines of the trials that are shown."""
-    return cases[cases.key.isin(rows.key)]
+        cells = set(self.rows.groupby(["dataset", "ratio", "variant"]).groups)
+        controls = {cell for cell in cells if cell[2] == self._control}
+        left = comparisons.not_compared(cells - controls, found, self._control)
+        return replace(made, footer=[*made.footer, *left])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from reports import footers, optimism
-from reports.aggregate import Reading, ordered
+from reports.aggregate import Reading, named, ordered
 from reports.figures import Named, saved
 from reports.page import LIMIT, Page, Picture, render
 from reports.report import Report
@@ -106,7 +106,7 @@ def failures(trials: pd.DataFrame) -> list[tuple[str, str]]:
     """Label and reason of each trial that failed."""
     failed = trials[trials.status != "done"].sort_values(["dataset", "ratio", "variant", "seed"])
     return [
-        (f"{row.variant}/{row.dataset}/{percent(row.ratio)}/seed {row.seed}", str(row.error))
+        (f"{named((row.dataset, row.ratio, row.variant))}/seed {row.seed}", str(row.error))
         for row in failed.itertuples()
     ]
 

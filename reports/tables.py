@@ -7,7 +7,18 @@ import numpy as np
 import pandas as pd
 
 from reports import comparisons
-from reports.aggregate import Cost, Floor, Key, Reading, cells, costs, floors, ordered
+from reports.aggregate import (
+    METRICS,
+    Cost,
+    Floor,
+    Key,
+    Reading,
+    cells,
+    costs,
+    floors,
+    named,
+    ordered,
+)
 from reports.footers import cost_notes, notes
 from reports.intervals import Interval, interquartile_mean
 from reports.sheet import (
@@ -23,7 +34,6 @@ from reports.sheet import (
     with_interval,
 )
 
-METRICS = (("DC", "dc"), ("JI", "ji"))
 _COSTS = ("M param.", "GFLOP/step", "s/step", "s in all", "MiB")
 
 
@@ -95,15 +105,14 @@ class _Marks:
             for c in family
             if c.is_decidable and not c.is_significant
         }
-        compared = {c.key for family in families.values() for c in family}
-        groups = Counter(key[:2] for key in values["dc"])
-        self._alone = [
+        sizes = Counter(key[:2] for key in values["dc"])
+        others = {
             key
             for key in values["dc"]
-            if key not in compared
-            and groups[key[:2]] > 1
-            and self._places.get(("dc", key)) != Place.BEST
-        ]
+            if sizes[key[:2]] > 1 and self._places.get(("dc", key)) != Place.BEST
+        }
+        found = [c for family in families.values() for c in family]
+        self._alone = comparisons.not_compared(others, found, "the best, not compared")
 
     def _rank(self, metric: str, keys: list[Key]) -> None:
         """The places of one dataset and ratio."""
@@ -127,12 +136,10 @@ class _Marks:
         if self._places:
             tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
             lines.append(f"best and second best mean of each dataset and ratio are marked{tied}")
-        if self._alone:
-            shown = shortened(comparisons.named(self._alone))
-            lines.append(f"no seed in common with the best, not compared: {shown}")
+        lines += self._alone
         if self._few:
             few = sorted(self._few.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
-            shown = shortened([f"{v}/{d}/{percent(r)} (n={n})" for (d, r, v), n in few])
+            shown = shortened([f"{named(key)} (n={n})" for key, n in few])
             lines.append(f"never marked as best, too few runs beside the others: {shown}")
         if any(i.leaves_unit for found in self._values.values() for i in found.values()):
             lines.append("† the interval reaches beyond 0 or 100, where no figure can lie")

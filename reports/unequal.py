@@ -17,8 +17,7 @@ _OF_A_METHOD = ("hyperparameters", "pretraining")
 
 def budgets(rows: pd.DataFrame) -> list[str]:
     """Training steps, with those of a pretraining, where they differ within dataset and ratio."""
-    before = rows.pretrain_steps if "pretrain_steps" in rows else pd.Series(0, rows.index)
-    frame = rows.assign(before=before.astype(float).fillna(0))
+    frame = rows.assign(before=rows.pretrain_steps.astype(float).fillna(0))
     groups, lines = 0, []
     for (dataset, ratio), trials in frame.groupby(["dataset", "ratio"]):
         groups += 1

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmark import frames, plugins
-from reports import canvas, figures, plots, rankings, summary
+from reports import canvas, figures, plots, summary
 from reports.figures import Inputs
 from reports.page import Picture
 from tests import studies
@@ -26,20 +26,11 @@ def full(tmp_path_factory) -> Inputs:
     )  # fmt: skip
     assert n == 2 * 3 * 2 * 13
     rows = frames.trials(folder)
-    inputs = Inputs(
+    return Inputs(
         rows=rows,
         histories=frames.stacked(folder, rows, "history.csv"),
         panels=frames.panels(folder, rows),
     )
-    ranks = {
-        ratio: (
-            dict(zip(names, found.ranks, strict=True)),
-            found.critical_difference,
-            len(complete.where),
-        )
-        for ratio, (names, found, complete) in rankings.rankings(rows, inputs.reading).items()
-    }
-    return Inputs(rows=rows, histories=inputs.histories, panels=inputs.panels, ranks=ranks)
 
 
 def test_a_full_study_has_every_figure(full):

@@ -24,7 +24,7 @@ def trial(variant: str, seed: int, dice: float, **changes) -> dict:
         "data_partial": "60 of 80 test cases", "code_version": "0.1.0",
         "dc_pooled": dice, "ji_pooled": dice - 0.1, "dc_case": dice - 0.2, "ji_case": dice - 0.3,
         "oracle_dc_pooled": dice + 0.1, "oracle_ji_pooled": dice, "oracle_dc_case": dice,
-        "oracle_ji_case": dice, "steps": 250, "settings": {}, "changes": "",
+        "oracle_ji_case": dice, "steps": 250, "pretrain_steps": None, "settings": {}, "changes": "",
     }  # fmt: skip
     return row | FLOORS | changes
 
