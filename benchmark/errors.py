@@ -33,7 +33,7 @@ def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
     """Raise the error for a value that is none of the choices."""
     choices = list(choices)
     if value not in choices:
-        raise UserError(f"{what} is one of {', '.join(choices)}, got {value!r}")
+        raise UserError(f"{what} must be one of {', '.join(choices)}; got {value!r}")
 
 
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UserError:

@@ -1,4 +1,4 @@
-"""Where studies and trials lie on disk, and the one way to write there; imports nothing heavy."""
+"""Files: the one way to write them, and where the packaged ones lie. Imports nothing heavy."""
 
 import contextlib
 import os
@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmark.errors import ExitCode, UserError, unknown
+_PACKAGE = Path(__file__).parent
 
 
-def trial_folder(study_folder: Path, key: str) -> Path:
-    """Where the trial of this key keeps its files."""
-    return study_folder / "trials" / key
+def packaged(name: str) -> Path:
+    """The folder "datasets" or "results/published": the wheel's copy, else the checkout's."""
+    copied = _PACKAGE / "_resources" / name
+    return copied if copied.is_dir() else _PACKAGE.parent / name
 
 
 @contextlib.contextmanager
@@ -34,26 +35,3 @@ def write_atomically(file: Path, text: str) -> None:
     """The whole text, or what was there before."""
     with replacing(file) as stream:
         stream.write(text.encode())
-
-
-def studies(results_root: Path) -> list[str]:
-    """Names of the studies under the results folder, the most recently run first."""
-    folders = {f.parent for f in results_root.glob("*/study.yaml")}
-    return [f.name for f in sorted(folders, key=_last_run, reverse=True)]
-
-
-def _last_run(folder: Path) -> float:
-    return (folder / "study.yaml").stat().st_mtime
-
-
-def chosen_study(results_root: Path, name: str | None) -> str:
-    """The name, or the newest study; `UserError` (exit code 3) if there is none at all."""
-    known = studies(results_root)
-    if not known:
-        raise UserError(
-            f"no study under {results_root}; make one, such as: bench run --preset demo",
-            ExitCode.DATA,
-        )
-    if name is not None and name not in known:
-        raise unknown("study", name, known)
-    return name or known[0]

@@ -1,13 +1,17 @@
-"""Values that options of `ours` take, and the two columns that its name in brackets sets at once.
+"""What can be set of `ours`, and the two columns that its name in brackets sets at once.
 
 Sections and equations are those of arXiv:2504.01547v2; A* is ciampluca/
-hebbian-bootstraping-semi-supervised-medical-imaging@dac1ad6, the scripts of December 2024.
+hebbian-bootstraping-semi-supervised-medical-imaging@dac1ad6, the scripts of December 2024. f_m sees
+a mask in an image, f_i an image in a mask; T is the teacher.
 """
 
 import math
 import re
-from typing import Any
+from dataclasses import dataclass
 
+from benchmark.toolkit.method import option
+
+INFERENCE = re.compile(r"single_T|single_t0|random_t|(mean|ddim)_[1-9]\d*")
 CHOICES = {
     "criterion": ("run", "ce", "dice"),
     "aux_weight_labelled": ("lam", "one"),
@@ -16,14 +20,127 @@ CHOICES = {
     "schedule": ("linear", "sigmoid"),
     "mask_start": ("zero", "background_onehot"),
     "mask_to_image": ("softmax", "raw"),
-    "image_to_mask": ("z_scores", "unit_range"),
     "mask_output": ("logits", "x0"),
-    "pathways": ("separate", "shared_trunk"),
     "image_input": ("noisy_image", "pure_noise"),
     "image_param": ("noise", "x0"),
     "tested": ("student", "teacher"),
 }
-INFERENCE = re.compile(r"single_T|single_t0|random_t|(mean|ddim)_[1-9]\d*")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The hyper-parameters. Raises ValueError for values that no run could have."""
+
+    # Supervision
+    weight: float = option(
+        5.0, "λ at the end of the run, rising linearly from 0 (Sec. 3.3, App. A)"
+    )
+    criterion: str = option(
+        "run", "S of Eq. 9, 10, 13: the run's (run), cross entropy (ce) or Dice (dice)"
+    )
+    semi_on_labelled: bool = option(
+        True, "L_semi on labelled images as well (Eq. 16); A* leaves it out there"
+    )
+    aux_weight_labelled: str = option(
+        "lam", "Weight of L_align and L_rec on labelled images: λ (lam, Eq. 16) or 1 (one, A*)"
+    )
+
+    # Rounds
+    rounds: int = option(
+        5, "R, image and mask made again so many times (Eq. 11 to 14); 0 leaves cross supervision"
+    )
+    rounds_chained: bool = option(
+        True,
+        "A round starts from the mask of the last (Eq. 11); A* starts each from the first mask",
+    )
+    round_image: str = option(
+        "original",
+        "What a round noises: the image itself (original), or the one made last (previous)",
+    )
+    detach_mask_to_image: bool = option(
+        True,
+        "No gradient from f_i back into the mask that it is given (A*; the paper does not say)",
+    )
+    detach_image_to_mask: bool = option(
+        True, "No gradient from f_m back into the image that was made (A*; the paper does not say)"
+    )
+    clip_x0: bool = option(
+        True, "Images that were made are cut off at ± 1 before f_m sees them; A* does not"
+    )
+
+    # Reconstruction
+    reconstruction_target: str = option(
+        "image", "L_rec measures the image (Eq. 7, 14) or the noise in it (noise, A*)"
+    )
+    reconstruction_cap: float = option(
+        5.0,
+        "Largest weight of the noise's error in that of the image, 1/A - 1; inf is Eq. 7 and 14",
+    )
+    t_prime_max: int = option(-1, "Latest time t' at which images are noised; -1: the last")
+    schedule: str = option(
+        "linear", "β over time: linear (App. A, Eq. 17) or sigmoid (the default of A*'s library)"
+    )
+    time_steps: int = option(1000, "T")
+
+    # Input
+    mask_start: str = option(
+        "zero",
+        "What f_m's noise is added to: zero (Sec. 3.1) or the background (background_onehot, A*)",
+    )
+    mask_noise: bool = option(
+        True, "f_m is given noise at all; false is a control that the paper lacks"
+    )
+    mask_to_image: str = option(
+        "softmax",
+        "How a mask enters f_i: as probabilities in [-1, 1] (softmax), or as it is (raw, A*)",
+    )
+    mask_output: str = option(
+        "logits", "f_m puts out logits, or the mask itself in [-1, 1] (x0, A*)"
+    )
+    shared_noise: bool = option(
+        False, "Teacher and student are given the same noise and time (the symbols of Eq. 8)"
+    )
+    pretrain: bool = option(
+        True, "The teacher starts from the label-free first stage (Sec. 3.1, Fig. 4)"
+    )
+    image_input: str = option(
+        "noisy_image",
+        "What f_i is given in the first stage: the noised image, or noise (pure_noise, Eq. 6)",
+    )
+    image_param: str = option("noise", "f_i puts out the noise (Eq. 3) or the image (x0)")
+
+    # Inference
+    inference: str = option(
+        "single_T",
+        "One pass from noise (single_T), at time 0 (single_t0) or at a random time (random_t, "
+        "A*); the mean of k passes (mean_k); k steps of DDIM (ddim_k). The noise depends on "
+        "seed and image",
+    )
+    tested: str = option(
+        "student",
+        "Whose f_m is tested: student or teacher; A* takes the better one on the test set",
+    )
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value}")
+        if not INFERENCE.fullmatch(self.inference):
+            raise ValueError(
+                "inference must be single_T, single_t0, random_t, mean_8 (passes) or ddim_10 "
+                f"(steps); got {self.inference}"
+            )
+        if self.rounds < 0 or self.time_steps < 1:
+            raise ValueError(
+                "rounds must be 0 or more and time_steps 1 or more; got "
+                f"{self.rounds} and {self.time_steps}"
+            )
+        if not -1 <= self.t_prime_max < self.time_steps:
+            raise ValueError(
+                f"t_prime_max must be a time step below {self.time_steps}, or -1 for the last; got "
+                f"{self.t_prime_max}"
+            )
+
 
 _PAPER = {
     "weight": 5.0,  # Sec. 3.3, App. A; presets may have another
@@ -52,8 +169,7 @@ BUNDLES = {"paper": _PAPER, "authors": _AUTHORS}
 
 PRETRAIN_PARAMETERS = (
     "reconstruction_target", "reconstruction_cap", "t_prime_max", "schedule", "time_steps",
-    "mask_start", "mask_noise", "mask_to_image", "image_to_mask", "mask_output", "pathways",
-    "image_input", "image_param",
+    "mask_start", "mask_noise", "mask_to_image", "mask_output", "image_input", "image_param",
 )  # fmt: skip
 
 # The paper's two (Fig. 4 and 5), and controls that it lacks: no round at all, and masks from the
@@ -63,25 +179,3 @@ ABLATIONS = {
     "rounds": (0, 1, 3, 5, 10),
     "mask_noise": (True, False),
 }
-
-
-def check(options: Any) -> None:
-    """Refuse values that no run could have: ValueError; options: their values as attributes."""
-    for name, choices in CHOICES.items():
-        if (value := getattr(options, name)) not in choices:
-            raise ValueError(f"{name} is one of {', '.join(choices)}, got {value}")
-    if not INFERENCE.fullmatch(options.inference):
-        raise ValueError(
-            "inference is single_T, single_t0, random_t, mean_8 (passes) or ddim_10 (steps), got "
-            f"{options.inference}"
-        )
-    if options.rounds < 0 or options.time_steps < 1:
-        raise ValueError(
-            f"rounds is 0 or more and time_steps 1 or more, got {options.rounds} and "
-            f"{options.time_steps}"
-        )
-    if not -1 <= options.t_prime_max < options.time_steps:
-        raise ValueError(
-            f"t_prime_max is a time step below {options.time_steps}, or -1 for the last, got "
-            f"{options.t_prime_max}"
-        )

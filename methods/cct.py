@@ -15,6 +15,10 @@ Differs: weight rising linearly to 5 (original 30, reached after a tenth of the 
          perturbed as well (original: the encoder's last output), gradient through the target
          (detach_target=true for the original). aux_share_weights=true is what XNet's 3D copy and
          the benchmark's authors do: the main decoder in the place of the auxiliary ones
+Options: weight: of the consistency at the end of the run, rising linearly from 0
+         detach_target: no gradient through d₀(e(u))
+         aux_share_weights: the main decoder in the place of the auxiliary ones
+         supervise_auxiliary: the auxiliary decoders learn from the labels too
 Cost:    1 network with 3 more decoders in training (1 pass of x, 1 of u, each through 4 decoders),
          1 at test (d₀)
 """
@@ -26,9 +30,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
-from benchmark.perturbations import feature_dropout, feature_noise
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import agreement, consistency, foreground_share
+from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.toolkit.perturbations import feature_dropout, feature_noise
 
 PERTURBATIONS = (
     partial(feature_noise, limit=0.3),
@@ -67,12 +72,10 @@ class CCT(Method):
         features = self.network.encode(batch.u)
         z0, others = self._main(features), self._perturbed(features)
         target = z0.detach() if self.detach_target else z0
-        yield {"consistency": self.weight * progress * consistency(target, others)}
-        h0 = z0.argmax(1)
-        same = [(h0 == zi.argmax(1)).float().mean() for zi in others]
+        yield {"consistency": self.weight * progress * mean_consistency(target, others)}
         self.diagnostics = {
-            "predicted_foreground": (h0 > 0).float().mean(),
-            "agreement": sum(same) / len(same),
+            "predicted_foreground": foreground_share(z0),
+            "agreement": sum(agreement(z0, zi) for zi in others) / len(others),
         }
 
     def forward(self, x):
@@ -89,9 +92,9 @@ class CCT(Method):
         ]
 
 
-def consistency(
+def mean_consistency(
     target: Float[Tensor, "b k *s"], others: list[Float[Tensor, "b k *s"]]
 ) -> Float[Tensor, ""]:
-    """Mean over decoders, pixels and classes of the squared difference of the probabilities."""
+    """`consistency` of the main decoder's logits with those of each other, mean over these."""
     p = target.softmax(1)
-    return sum((p - z.softmax(1)).square().mean() for z in others) / len(others)
+    return sum(consistency(p, z.softmax(1)) for z in others) / len(others)

@@ -7,14 +7,16 @@ Code:    charlesCXK/TorchSemiSeg@5e0c29c exp.voc/voc8.res50v3+.CPS/train.py:184-
 Differs: the cross term on unlabelled images only (theirs on both: consistency_on=both), weight
          rising linearly to 5 (theirs 1.5 throughout), S is the run's criterion (theirs cross
          entropy), one optimiser over both networks (theirs two: the same for SGD and Adam)
+Options: weight: of the cross term at the end of the run, rising linearly from 0
+         consistency_on: images with a cross term, unlabelled or both
 Cost:    2 networks in training (2 passes of x, 2 of u), 1 at test (f₁, never the better one)
 """
 
 from collections.abc import Iterator
 
-from benchmark.losses import cross_supervision
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import agreement, cross_supervision, foreground_share
+from benchmark.toolkit.method import Batch, Method, Terms
 
 
 class CPS(Method):
@@ -39,10 +41,9 @@ class CPS(Method):
 
         z1, z2 = self.f1(batch.u), self.f2(batch.u)
         yield {"cross": weight * cross_supervision(z1, z2, self.criterion)}
-        h1, h2 = z1.argmax(1), z2.argmax(1)
         self.diagnostics = {
-            "pseudo_foreground": (h1 > 0).float().mean(),
-            "agreement": (h1 == h2).float().mean(),
+            "pseudo_foreground": foreground_share(z1),
+            "agreement": agreement(z1, z2),
         }
 
     def forward(self, x):

@@ -11,6 +11,11 @@ Differs: weight rising linearly to 5 (theirs 1, sigmoid ramp); S is the run's cr
          1×1×1); a patch that is all foreground has distance 0 or -1 as sdf_empty says (theirs NaN).
          unlabelled_only=true is what the benchmark's authors do, who also compare a channel that
          nothing supervises
+Options: weight: of the consistency at the end of the run, rising linearly from 0
+         distance_weight: of the second head's error on labelled images
+         steepness: of the sigmoid that makes a mask of a distance
+         unlabelled_only: consistency on u alone
+         sdf_empty: distance of a side that fills a patch, zeros or ones
 Cost:    1 network with 1 more head in training (1 pass of x, 1 of u), 1 at test (segmentation)
 """
 
@@ -20,9 +25,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmark.distance import signed_distances
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.distances import signed_distances
+from benchmark.toolkit.losses import consistency, foreground_share
+from benchmark.toolkit.method import Batch, Method, Terms
 
 ABSENT = {"zeros": 0.0, "ones": 1.0}
 
@@ -59,14 +65,14 @@ class DTC(Method):
             "distance": self.distance_weight * (s - true).square().mean(),
         }
         if not self.unlabelled_only:
-            agree = consistency(z, s, self.steepness)
+            agree = heads_agree(z, s, self.steepness)
             terms["consistency_labelled"] = weight * (1 - share) * agree
         yield terms
 
         z, s = self._both(batch.u)
-        yield {"consistency": weight * share * consistency(z, s, self.steepness)}
+        yield {"consistency": weight * share * heads_agree(z, s, self.steepness)}
         self.diagnostics = {
-            "predicted_foreground": (z.argmax(1) > 0).float().mean(),
+            "predicted_foreground": foreground_share(z),
             "distance_size": s.detach().abs().mean(),
         }
 
@@ -79,11 +85,11 @@ class DTC(Method):
         return self.network.head(finest), self.distance_head(finest).tanh()
 
 
-def consistency(
+def heads_agree(
     z: Float[Tensor, "b k *s"], s: Float[Tensor, "b c *s"], steepness: float
 ) -> Float[Tensor, ""]:
     """Mean squared difference of the foreground's probabilities by both heads, c = k - 1.
 
     Beyond |s| of about 5 / steepness the sigmoid is flat: only a narrow band learns from it.
     """
-    return (torch.sigmoid(-steepness * s) - z.softmax(1)[:, 1:]).square().mean()
+    return consistency(torch.sigmoid(-steepness * s), z.softmax(1)[:, 1:])

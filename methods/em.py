@@ -7,6 +7,7 @@ Paper:   Vu et al. (ADVENT, its direct variant "MinEnt"), CVPR 2019, arXiv:1811.
 Code:    valeoai/ADVENT@3e58d45 advent/utils/loss.py, advent/domain_adaptation/train_UDA.py
 Differs: weight rising linearly to 5 as in this benchmark (theirs 0.001 throughout); the entropy in
          log space, exact at any confidence (theirs log(p + 1e-30))
+Options: weight: of the entropy at the end of the run, rising linearly from 0
 Cost:    1 network in training (1 pass of x, 1 of u), 1 at test
 """
 
@@ -16,8 +17,9 @@ from collections.abc import Iterator
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import foreground_share
+from benchmark.toolkit.method import Batch, Method, Terms
 
 
 class EntropyMinimisation(Method):
@@ -32,7 +34,7 @@ class EntropyMinimisation(Method):
         z = self.network(batch.u)
         yield {"entropy": self.weight * progress * normalised_entropy(z)}
         # A large weight can make the network choose one class everywhere.
-        self.diagnostics = {"predicted_foreground": (z.argmax(1) > 0).float().mean()}
+        self.diagnostics = {"predicted_foreground": foreground_share(z)}
 
     def forward(self, x):
         return self.network(x)

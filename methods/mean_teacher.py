@@ -8,6 +8,12 @@ Code:    HiLab-git/SSL4MIS@06df604 code/train_mean_teacher_2D.py:133-196
 Differs: weight rising linearly to 5 (theirs 0.1, sigmoid ramp over 200 · 150 steps, nothing at all
          in the first 1000); the average counts steps, as there (some later copies count epochs);
          the teacher starts as a copy and is tested, as in the paper (tested=student for theirs)
+Options: weight: of the consistency at the end of the run, rising linearly from 0
+         decay: limit of the average's rate aₖ
+         noise: standard deviation of the noise on the teacher's images, in z-scores
+         noise_limit: where that noise is cut off
+         tested: network that is tested, teacher or student
+         buffers: the teacher's batch-norm statistics are its own (own) or the student's (copy)
 Cost:    2 networks in training (1 pass of x, 2 of u: student with gradient, teacher without), 1 at
          test
 """
@@ -16,12 +22,11 @@ import copy
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
-from benchmark.teachers import average_rate, follow, noisy
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import agreement, consistency
+from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.toolkit.teachers import average_rate, follow, noisy
 
 
 class MeanTeacher(Method):
@@ -54,9 +59,8 @@ class MeanTeacher(Method):
         z = self.student(batch.u)
         with torch.no_grad():
             target = self.teacher(noisy(batch.u, self.noise, self.noise_limit))
-        yield {"consistency": self.weight * progress * consistency(z, target)}
-        same = (z.argmax(1) == target.argmax(1)).float().mean()
-        self.diagnostics = {"agreement": same}
+        yield {"consistency": self.weight * progress * consistency(z.softmax(1), target.softmax(1))}
+        self.diagnostics = {"agreement": agreement(z, target)}
 
     def after_step(self, progress: float) -> None:
         follow(self.teacher, self.student, average_rate(self.step.item(), self.decay))
@@ -67,8 +71,3 @@ class MeanTeacher(Method):
 
     def forward(self, x):
         return (self.teacher if self.tested == "teacher" else self.student)(x)
-
-
-def consistency(z: Float[Tensor, "b k *s"], target: Float[Tensor, "b k *s"]) -> Float[Tensor, ""]:
-    """Mean over pixels and classes of the squared difference of the probabilities."""
-    return (z.softmax(1) - target.softmax(1)).square().mean()

@@ -5,11 +5,12 @@
 Paper:   Ronneberger et al., MICCAI 2015, arXiv:1505.04597
 Code:    none: the criterion is the run's
 Differs: the unlabelled images are not looked at
+Options: none
 Cost:    1 network in training (1 pass of x), 1 at test
 """
 
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.method import Batch, Method, Terms
 
 
 class Supervised(Method):

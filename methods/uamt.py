@@ -10,6 +10,12 @@ Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid r
          uses ln K (theirs ln 2 for any K); the average counts steps, as there (some later copies
          count epochs); the teacher starts as a copy (theirs: as another network that the first
          average overwrites); its samples leave its batch-norm statistics alone
+Options: weight: of the consistency at the end of the run, rising linearly from 0
+         decay: limit of the average's rate aₖ
+         noise: standard deviation of the noise on the teacher's images, in z-scores
+         noise_limit: where that noise is cut off
+         samples: passes of the teacher whose mean tells how sure it is
+         tested: network that is tested, teacher or student
 Cost:    2 networks in training (1 pass of x, 10 of u: the student's with gradient, the teacher's
          target and 8 samples without), 1 at test
 """
@@ -22,9 +28,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
-from benchmark.teachers import average_rate, follow, noisy, running_statistics_kept
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import agreement
+from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.toolkit.teachers import average_rate, follow, noisy, running_statistics_kept
 
 _SMOOTH = (
     1e-6  # in the logarithm, as in the source: it lets a uniform pixel pass the last threshold
@@ -63,8 +70,7 @@ class UAMT(Method):
             target = self.teacher(self._noisy(batch.u))
             is_sure = uncertainty(self._mean_of_samples(batch.u)) < threshold(progress, z.shape[1])
         yield {"consistency": self.weight * progress * masked_consistency(z, target, is_sure)}
-        same = (z.argmax(1) == target.argmax(1)).float().mean()
-        self.diagnostics = {"agreement": same, "sure": is_sure.float().mean()}
+        self.diagnostics = {"agreement": agreement(z, target), "sure": is_sure.float().mean()}
 
     def after_step(self, progress: float) -> None:
         follow(self.teacher, self.student, average_rate(self.step.item(), self.decay))

@@ -11,6 +11,10 @@ Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid r
          is the paper's (theirs the other way round: kl=pc_ps), computed in log space, finite at any
          confidence; no perturbation before the coarse heads (pyramid_perturb=true for theirs in
          2D); heads are 3×3 convolutions, in 3D too (theirs 1×1×1)
+Options: weight: of both terms on u at the end of the run, rising linearly from 0
+         kl: direction of the divergence, ps_pc: KL(pₛ ‖ p_c), or pc_ps
+         pyramid_perturb: the coarse heads get perturbed features
+         supervise_auxiliary: the coarse heads learn from the labels too
 Cost:    1 network with 3 more heads in training (1 pass of x, 1 of u), 1 at test (full resolution)
 """
 
@@ -22,9 +26,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from benchmark.method import Batch, Method, Terms
-from benchmark.networks import NetworkBuilder
-from benchmark.perturbations import feature_dropout, feature_noise
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import foreground_share
+from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.toolkit.perturbations import feature_dropout, feature_noise
 
 # Of the coarse heads at 1/2, 1/4 and 1/8 of the resolution.
 PERTURBATIONS = (feature_noise, feature_dropout, F.dropout)
@@ -63,7 +68,7 @@ class URPC(Method):
         weight = self.weight * progress
         yield {"consistency": weight * agree, "divergence": weight * differ}
         self.diagnostics = {
-            "predicted_foreground": (z[0].argmax(1) > 0).float().mean(),
+            "predicted_foreground": foreground_share(z[0]),
             "certainty": certainty.detach(),
         }
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from itertools import groupby
 
-from reports.sheet import Cell, Place, Sheet
+from reports.sheet import Cell, Mark, Sheet
 
-_TEXT_MARKS = {Place.NONE: "", Place.BEST: "*", Place.SECOND: "+"}
+_TEXT_MARKS = {Mark.NONE: "", Mark.BEST: "*", Mark.SECOND: "+"}
 
 
 def as_text(sheet: Sheet) -> str:
     """Aligned columns and the footer, for a terminal: * best, + second, ≈ like the best."""
     grid = [[(cell.text, _text_marks(cell)) for cell in line] for line in _without_repeats(sheet)]
-    # Marks stand to the right of the figures, which stay aligned.
+    # Marks stand to the right of the numbers, which stay aligned.
     marks = [max(len(mark) for _, mark in column) for column in zip(*grid, strict=True)]
     body = [
         [text + mark.ljust(width) for (text, mark), width in zip(line, marks, strict=True)]
@@ -30,21 +30,23 @@ def as_text(sheet: Sheet) -> str:
         return "  ".join([*left, *(text.rjust(w) for text, w in right)]).rstrip()
 
     rule = "  ".join("-" * width for width in widths)
-    parts = [row(lines[0]), rule, *map(row, lines[1:]), "", *footer_lines(sheet, _TEXT_LEGEND)]
+    parts = [
+        row(lines[0]),
+        rule,
+        *map(row, lines[1:]),
+        "",
+        *footer_lines(sheet, "* best, + second best"),
+    ]
     return "\n".join(parts) + "\n"
 
 
-_TEXT_LEGEND = "* best, + second best mean of each dataset and ratio"
-_MARKED = "best and second best mean of each dataset and ratio are marked"
-
-
-def footer_lines(sheet: Sheet, legend: str) -> list[str]:
-    """With the legend in the words of the format."""
-    return [line.replace(_MARKED, legend) for line in sheet.footer]
+def footer_lines(sheet: Sheet, how: str) -> list[str]:
+    """What the marks mean first, in the format's own way of marking; then the footer."""
+    return [f"{how} {sheet.marked}", *sheet.footer] if sheet.marked else sheet.footer
 
 
 def _text_marks(cell: Cell) -> str:
-    return _TEXT_MARKS[cell.place] + ("≈" if cell.is_tied else "")
+    return _TEXT_MARKS[cell.mark] + ("≈" if cell.is_tied else "")
 
 
 def _without_repeats(sheet: Sheet) -> list[list[Cell]]:
@@ -61,22 +63,22 @@ def as_markdown(sheet: Sheet) -> str:
     rule = ["---"] * sheet.words + ["---:"] * (len(heads) - sheet.words)
     grid = [[_markdown_cell(cell) for cell in line] for line in _without_repeats(sheet)]
     lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *grid)]
-    legend = "**bold** best, <u>underlined</u> second best mean of each dataset and ratio"
-    return "\n".join([*lines, "", *(f"{line}  " for line in footer_lines(sheet, legend))]) + "\n"
+    footer = footer_lines(sheet, "**bold** best, <u>underlined</u> second best")
+    return "\n".join([*lines, "", *(f"{line}  " for line in footer)]) + "\n"
 
 
 def _markdown_cell(cell: Cell) -> str:
     text = cell.text.replace("|", r"\|")
-    forms = {Place.NONE: "{}", Place.BEST: "**{}**", Place.SECOND: "<u>{}</u>"}
-    return forms[cell.place].format(text) + ("<sup>≈</sup>" if cell.is_tied else "")
+    forms = {Mark.NONE: "{}", Mark.BEST: "**{}**", Mark.SECOND: "<u>{}</u>"}
+    return forms[cell.mark].format(text) + ("<sup>≈</sup>" if cell.is_tied else "")
 
 
 def as_latex(sheet: Sheet) -> str:
     """A tabular for the package booktabs; the footer as comments."""
     columns = "l" * sheet.words + "r" * (len(sheet.heads) - sheet.words)
-    legend = "bold: best, underlined: second best mean of each dataset and ratio"
+    footer = footer_lines(sheet, "bold: best, underlined: second best")
     lines = [
-        *(f"% {' '.join(line.split())}" for line in footer_lines(sheet, legend)),
+        *(f"% {' '.join(line.split())}" for line in footer),
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *_latex_groups(sheet),
@@ -104,8 +106,8 @@ def _latex_groups(sheet: Sheet) -> list[str]:
 
 
 def _latex_cell(cell: Cell) -> str:
-    forms = {Place.NONE: "{}", Place.BEST: r"\textbf{{{}}}", Place.SECOND: r"\underline{{{}}}"}
-    text = forms[cell.place].format(latex_escape(cell.text))
+    forms = {Mark.NONE: "{}", Mark.BEST: r"\textbf{{{}}}", Mark.SECOND: r"\underline{{{}}}"}
+    text = forms[cell.mark].format(latex_escape(cell.text))
     return text + ("$^{\\approx}$" if cell.is_tied else "")
 
 
@@ -127,7 +129,7 @@ def latex_escape(text: str) -> str:
 
 
 def as_csv(sheet: Sheet) -> str:
-    """The figures in full precision."""
+    """The scores in full precision."""
     return sheet.data.to_csv(index=False)
 
 

@@ -6,21 +6,19 @@ from functools import partial
 
 import pandas as pd
 
-from reports import (
+from reports.select import BASELINE, WHERE, Reading, comparable
+from reports.sheet import Sheet
+from reports.tables import (
     comparisons,
     differences,
     distances,
+    efficiency,
     footers,
-    label_efficiency,
+    main,
     optimism,
     published,
-    rankings,
-    tables,
+    ranks,
 )
-from reports.aggregate import Reading, comparable
-from reports.sheet import Sheet
-
-BASELINE = "supervised"
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,11 @@ class Options:
 
 
 class Report:
-    """What a study says: the trials that are shown, and tables of them, made when asked for.
+    """A study's trials that are shown, and tables of them, made when asked for.
 
-    cases: gives the lines of all cases of these trials, for intervals over cases; papers: printed
-    figures; expected: the settings of a trial under a preset. Raises `comparisons.MissingPairs` if
-    the control that was asked for lacks pairs.
+    cases: gives the lines of all cases of these trials, for intervals over cases; papers: reads the
+    printed results, when their table is asked for; expected: the settings of a trial under a
+    preset. Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
     """
 
     TABLES = (
@@ -60,13 +58,15 @@ class Report:
         options: Options,
         *,
         cases: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-        papers: list[published.Paper] | None = None,
+        papers: Callable[[], list[published.Paper]] = list,
         expected: published.Expected | None = None,
     ):
         self.trials = trials
         self.rows, self._left_out = comparable(trials, options.evaluate_on)
         self.reading = options.reading
-        self._options, self._papers, self._expected = options, papers or [], expected
+        self._options, self._papers, self._expected = options, papers, expected
+        self.problems: list[str] = []
+        """Why `tables` had to leave one out."""
         over_cases = cases is not None and self.reading.ci != "seeds"
         self._cases = cases(self.rows) if over_cases else None
         if options.control is not None:
@@ -75,16 +75,19 @@ class Report:
         self._control = options.control or (BASELINE if has_baseline else None)
 
     def table(self, name: str) -> Sheet | None:
-        """One of `TABLES`; None if the trials are not enough for it."""
+        """One of `TABLES`; None if the trials are not enough for it.
+
+        Raises `published.Unreadable`.
+        """
         rows, reading = self.rows, self.reading
         makers: dict[str, Callable[[], Sheet | None]] = {
             "table": self._main,
             "differences": self._differences,
             "optimism": partial(optimism.sheet, rows, reading),
-            "label-efficiency": partial(label_efficiency.sheet, rows, reading),
-            "ranks": partial(rankings.sheet, rows, reading),
+            "label-efficiency": partial(efficiency.sheet, rows, reading),
+            "ranks": partial(ranks.sheet, rows, reading),
             "distances": partial(distances.sheet, rows, reading),
-            "published": partial(published.sheet, rows, reading, self._papers, self._expected),
+            "published": self._published,
         }
         sheet = makers[name]()
         if sheet is None or name == "table":
@@ -99,14 +102,23 @@ class Report:
         return [footers.evaluated(self.rows), *lines]
 
     def tables(self) -> list[Sheet]:
-        """All for which the trials are enough."""
-        return [sheet for name in self.TABLES if (sheet := self.table(name)) is not None]
+        """All for which the trials are enough; a published one that is unreadable is a problem."""
+        sheets = []
+        for name in self.TABLES:
+            try:
+                sheets.append(self.table(name))
+            except published.Unreadable as error:
+                self.problems.append(str(error))
+        return [sheet for sheet in sheets if sheet is not None]
+
+    def _published(self) -> Sheet | None:
+        return published.sheet(self.rows, self.reading, self._papers(), self._expected)
 
     def _main(self) -> Sheet:
         left_out = list(self._left_out)
         if self._control is None:
             left_out.append(f'no differences from a control: no "{BASELINE}" here, no --control')
-        return tables.main(
+        return main.sheet(
             self.rows,
             self.reading,
             with_costs=self._options.with_costs,
@@ -123,7 +135,7 @@ class Report:
         if not found:  # no seed in common with the control
             return None
         made = differences.sheet(found, self._control, self.reading, test)
-        cells = set(self.rows.groupby(["dataset", "ratio", "variant"]).groups)
-        controls = {cell for cell in cells if cell[2] == self._control}
-        left = comparisons.not_compared(cells - controls, found, self._control)
+        shown = set(self.rows.groupby(WHERE).groups)
+        controls = {where for where in shown if where[2] == self._control}
+        left = comparisons.not_compared(shown - controls, found, self._control)
         return replace(made, footer=[*made.footer, *left])

@@ -1,4 +1,8 @@
-"""Rows of trials → one cell per (dataset, ratio, variant): mean and interval over seeds."""
+"""Which trials are shown together, and what is read of them.
+
+Frames of trials have the columns of `results.csv`. In the frames that `comparable` gives, the
+column `budget` holds a `Budget`: it sorts as the label budgets do, and knows its text.
+"""
 
 import re
 from collections import Counter
@@ -8,30 +12,76 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.intervals import INTERVALS, Interval, crossed_interval
-from reports.sheet import percent, shortened
+from reports.sheet import counted, shortened
+from reports.stats.intervals import INTERVALS, Interval, crossed_interval
 
-Key = tuple[str, float, str]
-"""Dataset, labelled ratio, variant."""
+BASELINE = "supervised"
+"""The variant that others are compared with, if no control is named."""
 METRICS = (("DC", "dc"), ("JI", "ji"))
-"""Heads of columns, and the names of their figures."""
+"""Heads of columns, and the names of their scores."""
+GIVEN = frozenset({"dataset", "data_hash", "seed"})
+"""Settings of a trial that no preset decides."""
+BY_INTENT = GIVEN | {"budget", "method", "hyperparameters", "pretraining"}
+"""Settings that tell the trials of one table apart by intent."""
+HARMLESS = frozenset({"evaluate_on", "threads_per_trial"})
+"""Settings whose change is no departure from a preset: told by itself, or a matter of rounding."""
 _LONG = 120  # characters of an error in a footer
 
 
-def named(key: Key) -> str:
-    """A cell as a footer names it: cps/glas/5 %."""
-    dataset, ratio, variant = key
-    return f"{variant}/{dataset}/{percent(ratio)}"
+@dataclass(frozen=True, order=True)
+class Budget:
+    """How much was labelled, as the records state it."""
+
+    order: float
+    """By which budgets are sorted."""
+    text: str
+    """As a table prints it: 5 %."""
+    share: float
+    """Of the train pool, in (0, 1]."""
+
+
+Configuration = tuple[str, Budget, str]
+"""Dataset, label budget, variant: all trials that differ by the seed alone, one cell of a table."""
+WHERE = ["dataset", "budget", "variant"]
+"""The columns of a configuration."""
+
+
+def named(configuration: Configuration) -> str:
+    """As a footer names it: cps/glas/5 %."""
+    dataset, budget, variant = configuration
+    return f"{variant}/{dataset}/{budget.text}"
+
+
+def columns(configuration: Configuration) -> dict[str, object]:
+    """Of a CSV: the names that all tables share."""
+    dataset, budget, variant = configuration
+    return {"dataset": dataset, "budget": budget.text, "ratio": budget.share, "variant": variant}
+
+
+def with_budgets(trials: pd.DataFrame) -> pd.DataFrame:
+    """The frame with `Budget`s in the place of their texts."""
+    found = zip(trials.budget_order, trials.budget, trials.ratio, strict=True)
+    budgets = [Budget(float(order), str(text), float(share)) for order, text, share in found]
+    return trials.assign(budget=pd.Series(budgets, trials.index, dtype=object))
+
+
+def lines(rows: pd.DataFrame) -> list[tuple[Budget, str]]:
+    """Budget and variant of each line of a table, in its order."""
+    return [
+        (budget, variant)
+        for budget in sorted(rows.budget.unique())
+        for variant in ordered(rows[rows.budget == budget].variant)
+    ]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which of the stored figures a table shows."""
+    """Which of the stored scores a table shows."""
 
     selection: str = "final"  # final | oracle
     aggregate: str = "pooled"  # pooled | case
     ci_level: float = 0.90
-    ci: str = "seeds"  # what is drawn anew: seeds | cases | both
+    ci: str = "seeds"  # what the interval resamples: seeds | cases | both
     interval: str = "t"  # over seeds: t | logit-t | bootstrap
     ddof: int = 1  # of t
 
@@ -42,7 +92,7 @@ class Reading:
 
 
 class Cost(NamedTuple):
-    """What one trial of a cell takes: medians over its seeds (NaN where it was not measured)."""
+    """What a trial of a configuration takes: medians over seeds (NaN where not measured)."""
 
     parameters: float
     """Of all networks that are trained."""
@@ -56,8 +106,8 @@ class Cost(NamedTuple):
     """Peak, in MiB."""
 
 
-def costs(rows: pd.DataFrame) -> dict[Key, Cost]:
-    """(dataset, ratio, variant) → what it takes."""
+def costs(rows: pd.DataFrame) -> dict[Configuration, Cost]:
+    """Configuration → what a trial of it takes."""
     before = rows.seconds_pretrain if "seconds_pretrain" in rows else pd.Series(0.0, rows.index)
     measured = pd.DataFrame(
         {
@@ -68,7 +118,7 @@ def costs(rows: pd.DataFrame) -> dict[Key, Cost]:
             "memory": rows.peak_memory_mib,
         }
     ).astype(float)
-    medians = measured.groupby([rows.dataset, rows.ratio, rows.variant]).median()
+    medians = measured.groupby([rows[name] for name in WHERE]).median()
     return {key: Cost(*map(float, line)) for key, line in medians.iterrows()}
 
 
@@ -80,7 +130,7 @@ class Selected(NamedTuple):
 
 
 def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
-    """Done trials of one setting per cell: of several, the one that finished last.
+    """Done trials of one setting per configuration: of several, the one that finished last.
 
     A table never mixes development with test set (evaluate_on: which; None: the test set if there
     are trials of it), other data with other data, or two settings under one name; what it leaves
@@ -90,22 +140,24 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
     sets = set(rows.evaluate_on)
     chosen = evaluate_on or ("test" if "test" in sets else max(sets, default=""))
     failed = failed[failed.evaluate_on == chosen]
-    left_out = [f"{_trials(len(failed))} failed: {reasons(failed)}"] if len(failed) else []
+    left_out = [f"{counted(len(failed), 'trial')} failed: {reasons(failed)}"] if len(failed) else []
     others = rows[rows.evaluate_on != chosen]
     for name, trials in others.groupby("evaluate_on"):
-        shown = f"{_trials(len(trials))} evaluated on {name} not shown"
+        shown = f"{counted(len(trials), 'trial')} evaluated on {name} not shown"
         left_out.append(f"{shown} (--evaluate-on {name} does)")
     rows = rows[rows.evaluate_on == chosen]
     groups = (
         ("other data", ["dataset"], "data_hash"),
-        ("other settings", ["dataset", "ratio", "variant"], "cell"),
+        ("other settings", WHERE, "configuration"),
     )
     for what, within, column in groups:
         kept = _newest(rows, within, column)
         if len(kept) < len(rows):
-            left_out.append(f"{_trials(len(rows) - len(kept))} with {what} (older) not shown")
+            left_out.append(
+                f"{counted(len(rows) - len(kept), 'trial')} with {what} (older) not shown"
+            )
         rows = kept
-    return Selected(rows, left_out)
+    return Selected(with_budgets(rows), left_out)
 
 
 def reasons(failed: pd.DataFrame) -> str:
@@ -113,10 +165,6 @@ def reasons(failed: pd.DataFrame) -> str:
     lines = [str(error).strip().partition("\n")[0] or "no reason given" for error in failed.error]
     counts = Counter(line if len(line) <= _LONG else line[:_LONG] + "…" for line in lines)
     return shortened([f"{line} ({n})" for line, n in counts.most_common()], shown=3)
-
-
-def _trials(n: int) -> str:
-    return f"{n} trial{'s' if n != 1 else ''}"
 
 
 def _newest(rows: pd.DataFrame, within: list[str], column: str) -> pd.DataFrame:
@@ -128,17 +176,17 @@ def _newest(rows: pd.DataFrame, within: list[str], column: str) -> pd.DataFrame:
     return rows[rows[column] == last.reindex(rows.index)]
 
 
-def cells(
+def intervals(
     rows: pd.DataFrame, reading: Reading, metric: str, cases: pd.DataFrame | None = None
-) -> dict[Key, Interval]:
-    """(dataset, ratio, variant) → mean and interval of a metric, dc or ji.
+) -> dict[Configuration, Interval]:
+    """Configuration → mean and interval of a metric, dc or ji.
 
-    cases: for intervals over cases; a line per trial and case with dataset, ratio, variant, seed,
+    cases: for intervals over cases; a line per trial and case with dataset, budget, variant, seed,
     case and the metric.
     """
     if reading.ci != "seeds":
-        return _crossed_cells(cases, reading, metric)
-    grouped = rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]
+        return _crossed(cases, reading, metric)
+    grouped = rows.groupby(WHERE)[reading.column(metric)]
     make = INTERVALS[reading.interval]
     options = {"level": reading.ci_level}
     if reading.interval == "t":
@@ -146,20 +194,20 @@ def cells(
     return {key: make(values.to_numpy(float), **options) for key, values in grouped}
 
 
-def _crossed_cells(cases: pd.DataFrame, reading: Reading, metric: str) -> dict[Key, Interval]:
+def _crossed(cases: pd.DataFrame, reading: Reading, metric: str) -> dict[Configuration, Interval]:
     found = {}
-    for key, lines in cases.groupby(["dataset", "ratio", "variant"]):
-        matrix = lines.pivot(index="seed", columns="case", values=metric).to_numpy(float)
+    for key, group in cases.groupby(WHERE):
+        matrix = group.pivot(index="seed", columns="case", values=metric).to_numpy(float)
         crossed = crossed_interval(matrix, reading.ci_level)
         found[key] = Interval(crossed.mean, getattr(crossed, reading.ci), len(matrix))
     return found
 
 
-def by_seed(rows: pd.DataFrame, column: str) -> dict[tuple[str, float], pd.DataFrame]:
-    """(dataset, ratio) → values of a column: a line a seed, a column a variant; NaN if missing."""
+def by_seed(rows: pd.DataFrame, column: str) -> dict[tuple[str, Budget], pd.DataFrame]:
+    """(dataset, budget) → values of a column: a line a seed, a column a variant; NaN if missing."""
     return {
         key: group.pivot(index="seed", columns="variant", values=column).astype(float)
-        for key, group in rows.groupby(["dataset", "ratio"])
+        for key, group in rows.groupby(["dataset", "budget"])
     }
 
 
@@ -185,7 +233,7 @@ def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
 
 
 class Complete(NamedTuple):
-    """Variants that were run in all of some places, which are datasets or labelled shares."""
+    """Variants that were run in all of some places, which are datasets or label budgets."""
 
     where: list
     """The places, ascending."""
@@ -195,21 +243,21 @@ class Complete(NamedTuple):
 
 
 def most_complete(run: Mapping[str, frozenset], least_variants: int = 1) -> Complete | None:
-    """Of variants and the places of each: the places that keep the most figures comparable.
+    """Of variants and the places of each: the places that keep the most scores comparable.
 
     That is, most variants times places. So a variant that was run in one place more, or less,
     changes nothing for the others. None if so many variants have not two places in common.
     """
 
-    def figures(places: frozenset) -> tuple[int, int, list]:
+    def scores(places: frozenset) -> tuple[int, int, list]:
         variants = sum(own >= places for own in run.values())
         return variants * len(places), variants, sorted(places)
 
     shared: set[frozenset] = set()  # what any of the variants have in common
     for own in set(run.values()):
         shared |= {own} | {own & places for places in shared}
-    enough = [s for s in shared if len(s) >= 2 and figures(s)[1] >= least_variants]
-    common = max(enough, key=figures, default=None)
+    enough = [s for s in shared if len(s) >= 2 and scores(s)[1] >= least_variants]
+    common = max(enough, key=scores, default=None)
     if common is None:
         return None
     names = ordered(run)
@@ -222,7 +270,7 @@ def most_complete(run: Mapping[str, frozenset], least_variants: int = 1) -> Comp
 
 def ordered(variants: Iterable[str]) -> list[str]:
     """The baseline first, then by name, numbers by their size: rounds=3 before rounds=10."""
-    return sorted(set(variants), key=lambda name: (name != "supervised", _pieces(name)))
+    return sorted(set(variants), key=lambda name: (name != BASELINE, _pieces(name)))
 
 
 def _pieces(name: str) -> list[str | int]:

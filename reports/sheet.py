@@ -1,4 +1,4 @@
-"""A table before it is text: cells with their marks, a caption, a footer, and the exact figures."""
+"""A table before it is text: cells with their marks, a title, a footer, and the exact scores."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from enum import IntEnum
 
 import pandas as pd
 
-from reports.intervals import Interval
+from reports.stats.intervals import Interval
 
 
-class Place(IntEnum):
-    """Where a figure stands among those of its column and group."""
+class Mark(IntEnum):
+    """Where a score stands among those of its column and group."""
 
     NONE = 0
     BEST = 1
@@ -26,7 +26,7 @@ class Cell:
     """As printed, with " ± " and "–" (nothing there)."""
     value: int | float = math.nan
     """By which it sorts."""
-    place: Place = Place.NONE
+    mark: Mark = Mark.NONE
     is_tied: bool = False
     """Not distinguishable from the best by the test that the footer names."""
 
@@ -55,15 +55,18 @@ class Sheet:
     heads: list[Head]
     rows: list[list[Cell]]
     data: pd.DataFrame
-    """The same in full precision, one line a figure or a row: what becomes the CSV."""
+    """The same in full precision, one line a score or a row: what becomes the CSV."""
     footer: list[str] = field(default_factory=list)
     words: int = 2
-    """So many first columns hold words and not figures."""
+    """So many first columns hold words and not numbers."""
+    marked: str = ""
+    """Of what the best and the second best are marked; "" where nothing is. Each format says in its
+    footer how it marks them."""
 
 
-def percent(ratio: float) -> str:
-    """A share as people write it: 0.05 → "5 %"."""
-    return f"{100 * ratio:g} %"
+def counted(n: int, noun: str) -> str:
+    """1 trial, 2 trials."""
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def mean_and_width(mean: float, half_width: float = math.nan) -> str:
@@ -87,7 +90,7 @@ def with_interval(interval: Interval) -> str:
 
 
 def of_fewer(n: int, full_n: int) -> str:
-    """What stands behind a figure of a single run, or of fewer than the others: " (n=3)"."""
+    """What stands behind a score of a single run, or of fewer than the others: " (n=3)"."""
     return f" (n={n})" if n < full_n or n == 1 else ""
 
 
@@ -99,8 +102,8 @@ def shortened(texts: list[str], shown: int = 6) -> str:
 
 def signed(difference: float, half_width: float = math.nan) -> str:
     """As `mean_and_width` in percentage points, with a sign: "+0.63 ± 0.20", "−1.2 ± 3.4"."""
-    figure, _ = number(abs(difference), half_width)
-    is_zero = not figure.strip("0.")
+    text, _ = number(abs(difference), half_width)
+    is_zero = not text.strip("0.")
     sign = "−" if difference < 0 and not is_zero else "+"
     return sign + mean_and_width(abs(difference), half_width)
 

@@ -10,10 +10,10 @@ import torch
 
 from benchmark import plugins
 from benchmark.data import cards, phantoms, pool
-from benchmark.method import Batch
-from benchmark.networks import NetworkBuilder
-from benchmark.study import Network, Study, Training
-from benchmark.trials import DataFacts, trials
+from benchmark.toolkit.method import Batch
+from benchmark.toolkit.networks import NetworkBuilder
+from benchmark.study.settings import Network, Study, Training
+from benchmark.study.trials import DataFacts, trials
 from tests.grids import Grid
 
 CHECKOUT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark import results
 from benchmark.folders import trial_folder
-from benchmark.results import Record
+from benchmark.store.record import Record
 
 DATASETS = ("glas", "hmeps", "la", "ph2")
 METHODS = ("supervised", "cct", "cps", "dtc", "em", "mean_teacher", "ours", "uamt", "urpc")

@@ -242,7 +242,7 @@ def test_lists_say_what_there_is(bench):
 
 def test_synth_writes_what_prepare_reads(bench, tmp_path, monkeypatch):
     from benchmark.data import phantoms
-    from benchmark.data.cards import PhantomOptions
+    from benchmark.data.card import PhantomOptions
 
     small = PhantomOptions(kind="glas", train=85, test=80, width=48, height=32)
     monkeypatch.setitem(phantoms.OFFICIAL, "glas", small)

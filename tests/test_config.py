@@ -2,7 +2,7 @@ import pytest
 
 from benchmark import config
 from benchmark.errors import UserError
-from benchmark.study import training_of
+from benchmark.study.settings import training_of
 
 KNOWN = ["supervised", "cps", "ours"]
 

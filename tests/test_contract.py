@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from benchmark import encoders, networks, plugins
-from benchmark.encoders import EncoderUNet
-from benchmark.fit import backward
-from benchmark.networks import UNet
+from benchmark.toolkit.encoders import EncoderUNet
+from benchmark.training.loop import backward
+from benchmark.toolkit.networks import UNet
 
 METHODS = plugins.names()
 every_method = pytest.mark.parametrize("name", METHODS)
@@ -25,8 +25,8 @@ in_every_form = pytest.mark.parametrize(
 MAY_IMPORT = {
     "collections.abc", "copy", "functools", "math", "typing", "jaxtyping",
     "torch", "torch.nn", "torch.nn.functional",
-    "benchmark.method", "benchmark.losses", "benchmark.schedules", "benchmark.networks",
-    "benchmark.diffusion", "benchmark.distance", "benchmark.perturbations", "benchmark.teachers",
+    "benchmark.toolkit.method", "benchmark.toolkit.losses", "benchmark.toolkit.schedules", "benchmark.toolkit.networks",
+    "benchmark.toolkit.diffusion", "benchmark.distance", "benchmark.toolkit.perturbations", "benchmark.toolkit.teachers",
 }  # fmt: skip
 
 

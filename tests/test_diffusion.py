@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from benchmark.diffusion import BETAS, NoiseSchedule, linear_betas, sigmoid_betas
+from benchmark.toolkit.diffusion import BETAS, NoiseSchedule, linear_betas, sigmoid_betas
 
 LINEAR = NoiseSchedule(linear_betas(1000))
 SIGMOID = NoiseSchedule(sigmoid_betas(1000))

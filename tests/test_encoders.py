@@ -4,9 +4,9 @@ from safetensors.torch import save_file
 from segmentation_models_pytorch import Unet
 
 from benchmark import encoders
-from benchmark.encoders import EncoderUNet
+from benchmark.toolkit.encoders import EncoderUNet
 from benchmark.errors import ExitCode, UserError
-from benchmark.study import Network
+from benchmark.study.settings import Network
 
 NAMES = ["resnet34", "efficientnet-b0", "densenet121"]
 every_encoder = pytest.mark.parametrize("name", NAMES)

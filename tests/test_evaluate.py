@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.pool import Labelled, TrialData, Unlabelled
-from benchmark.evaluate import Diverged, evaluate, floors, surfaces
-from benchmark.execute import oracle
-from benchmark.method import Method
+from benchmark.data.prepared import Labelled, TrialData, Unlabelled
+from benchmark.training.evaluate import Diverged, evaluate, floors, surfaces
+from benchmark.training.trial import oracle
+from benchmark.toolkit.method import Method
 
 CPU = torch.device("cpu")
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from benchmark import fit as fitting
-from benchmark.batches import draw_batch
+from benchmark.training.batches import draw_batch
 from benchmark.data import pool
-from benchmark.evaluate import Diverged
-from benchmark.execute import build_method
-from benchmark.fit import backward, fit
-from benchmark.method import Method
+from benchmark.training.evaluate import Diverged
+from benchmark.training.trial import build_method
+from benchmark.training.loop import backward, fit
+from benchmark.toolkit.method import Method
 from tests.conftest import TINY
 
 CPU = torch.device("cpu")
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_code_version_is_not_continued(
 
 
 def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepared, tmp_path):
-    from benchmark.evaluate import evaluate
+    from benchmark.training.evaluate import evaluate
 
     trial = tiny_trials()[1]
     unread, _ = run(dataclasses.replace(trial, evaluate_every=0), prepared, tmp_path / "a.pt")

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from benchmark.losses import cross_entropy, cross_entropy_and_dice, dice_loss
+from benchmark.toolkit.losses import cross_entropy, cross_entropy_and_dice, dice_loss
 
 
 def one_foreground_pixel():

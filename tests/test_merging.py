@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from benchmark import results, sharing
 from benchmark.errors import ExitCode, UserError
-from benchmark.selectors import WHOLE, Shard, parse_shard
+from benchmark.study.syntax import WHOLE, Shard, parse_shard
 from tests.conftest import CHECKOUT
 from tests.grids import Grid
 from tests.test_cli import TINY, bench, run_cells  # noqa: F401

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmark import metrics
-from benchmark.metrics import Counts
+from benchmark.training.metrics import Counts
 
 
 def counts(tp, fp, fn):

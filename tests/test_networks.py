@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmark.networks import NetworkBuilder, TimeEmbedding
+from benchmark.toolkit.networks import NetworkBuilder, TimeEmbedding
 
 
 def parameters(module) -> int:

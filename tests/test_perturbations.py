@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmark.perturbations import feature_dropout, feature_noise
+from benchmark.toolkit.perturbations import feature_dropout, feature_noise
 
 
 def test_noise_is_a_factor_within_its_limits_shared_by_the_batch():

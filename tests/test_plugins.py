@@ -17,7 +17,7 @@ METHOD = '''"""Only the labelled images, with a weight.
     L = weight · S(f(x), y)
 """
 
-from benchmark.method import Method
+from benchmark.toolkit.method import Method
 
 
 class Weighted(Method):

@@ -8,8 +8,8 @@ import torch
 
 from benchmark import jobs, pretraining
 from benchmark.data import pool
-from benchmark.execute import Place, build_method, execute
-from benchmark.study import Pretraining
+from benchmark.training.trial import Place, build_method, execute
+from benchmark.study.settings import Pretraining
 from methods.ours import DiffusionTeacherStudent
 from tests.conftest import TINY
 

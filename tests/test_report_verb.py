@@ -7,7 +7,7 @@ import pytest
 
 from benchmark import cli, replication, results
 from benchmark.errors import ExitCode
-from benchmark.results import Record
+from benchmark.store.record import Record
 from tests.reports.worked import FLOORS, A, B
 
 

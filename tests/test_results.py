@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from benchmark import results
 from benchmark.errors import ExitCode, UserError
-from benchmark.execute import Place, execute
-from benchmark.results import Record
+from benchmark.training.trial import Place, execute
+from benchmark.store.record import Record
 from tests.conftest import TINY
 
 CPU = torch.device("cpu")
@@ -104,7 +104,7 @@ def test_a_failed_trial_starts_over_for_its_code_may_have_been_mended(
     tiny_trials, prepared, tmp_path, monkeypatch
 ):
     trial = tiny_trials()[0]
-    monkeypatch.setattr("benchmark.artefacts.write_panel", lambda *a: 1 / 0)
+    monkeypatch.setattr("benchmark.training.outputs.write_panel", lambda *a: 1 / 0)
     failed = execute(trial, prepared, place(tmp_path), device=CPU)
     assert failed.error == "ZeroDivisionError: division by zero"
     assert not (results.trial_folder(tmp_path, trial.key) / "checkpoint.pt").exists()

@@ -1,9 +1,9 @@
 import pytest
 
 from benchmark import schedules
-from benchmark.batches import positions
-from benchmark.fit import learning_rate, steps_per_epoch
-from benchmark.study import Training
+from benchmark.training.batches import positions
+from benchmark.training.loop import learning_rate, steps_per_epoch
+from benchmark.study.settings import Training
 
 
 def test_cosine_starts_at_one_is_half_in_the_middle_and_ends_at_zero():

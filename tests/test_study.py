@@ -3,14 +3,14 @@ import dataclasses
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.selectors import (
+from benchmark.study.syntax import (
     parse_ratios,
     parse_seeds,
     parse_variant,
     split_outside_brackets,
 )
-from benchmark.study import Network, Study, check, percent
-from benchmark.trials import DataFacts, MethodFacts, fingerprint, trials
+from benchmark.study.settings import Network, Study, check, percent
+from benchmark.study.trials import DataFacts, MethodFacts, fingerprint, trials
 
 METHODS = {
     "supervised": MethodFacts({}),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmark.teachers import average_rate, follow, noisy, running_statistics_kept
+from benchmark.toolkit.teachers import average_rate, follow, noisy, running_statistics_kept
 
 
 def teacher_after(values: list[float], decay: float = 0.99) -> float:

@@ -1,4 +1,4 @@
-"""The verb `bench doctor`: does this machine have what a run needs?"""
+"""The verb doctor: does this machine have what a run needs?"""
 
 import shutil
 import tempfile
@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-import torch
+import typer
 
-from benchmark import plugins, provenance
-from benchmark.data import pool
-from benchmark.errors import UserError
+from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
+from benchmark.errors import ExitCode, UserError
 
+app = new_app()
 _LITTLE_MEMORY = 2 * 2**30
 _LITTLE_DISK = 2**30
 
@@ -26,6 +25,21 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.level:8} {self.subject:9} {self.text}"
+
+
+@app.command()
+def doctor(
+    data_root: DataRoot = DATA,
+    results_root: ResultsRoot = RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """Check this machine: packages, processors, memory, folders, datasets, Ray."""
+    broken = []
+    for finding in examine(data_root, results_root):
+        typer.echo(finding)
+        broken += [finding.subject] if finding.level == "broken" else []
+    if broken:
+        raise UserError(f"not ready to run: {', '.join(broken)}", ExitCode.RESOURCES)
 
 
 def examine(data_root: Path, results_root: Path) -> Iterator[Finding]:
@@ -42,6 +56,8 @@ def examine(data_root: Path, results_root: Path) -> Iterator[Finding]:
 
 
 def _packages() -> Finding:
+    from benchmark import provenance
+
     versions = provenance.package_versions()
     missing = [name for name, version in versions.items() if not version]
     if missing:
@@ -52,6 +68,8 @@ def _packages() -> Finding:
 
 
 def _code() -> Finding:
+    from benchmark import provenance
+
     version = provenance.code_version()
     if version.endswith("+changes"):
         return Finding(
@@ -61,6 +79,10 @@ def _code() -> Finding:
 
 
 def _machine() -> Finding:
+    import psutil
+
+    from benchmark import provenance
+
     memory = psutil.virtual_memory()
     text = (
         f"{provenance.cpu_count()} CPUs, {memory.total / 2**30:.1f} GiB of memory, "
@@ -72,6 +94,8 @@ def _machine() -> Finding:
 
 
 def _gpus() -> Finding:
+    import torch
+
     if torch.cuda.is_available():
         count = torch.cuda.device_count()
         names = [torch.cuda.get_device_name(i) for i in range(count)]
@@ -87,10 +111,12 @@ def _gpus() -> Finding:
 
 
 def _methods() -> Finding:
-    broken = [name for name in plugins.names() if _error(lambda n=name: plugins.find(n))]
+    from benchmark.study import methods
+
+    broken = [name for name in methods.names() if _error(lambda n=name: methods.find(n))]
     if broken:
         return Finding("warning", "methods", f"cannot be loaded: {', '.join(broken)}")
-    return Finding("ok", "methods", ", ".join(plugins.names()))
+    return Finding("ok", "methods", ", ".join(methods.names()))
 
 
 def _writable(subject: str, root: Path, option: str) -> Finding:
@@ -110,8 +136,10 @@ def _writable(subject: str, root: Path, option: str) -> Finding:
 
 
 def _datasets(data_root: Path) -> Finding:
-    names = pool.prepared_names(data_root)
-    damaged = [name for name in names if _error(lambda n=name: pool.read_manifest(data_root, n))]
+    from benchmark.data import prepared
+
+    names = prepared.prepared_names(data_root)
+    damaged = [n for n in names if _error(lambda n=n: prepared.read_manifest(data_root, n))]
     if damaged:
         return Finding(
             "warning", "datasets", f"damaged: {', '.join(damaged)}; bench data prepare again"
@@ -124,14 +152,14 @@ def _datasets(data_root: Path) -> Finding:
 
 
 def _ray() -> Finding:
-    from benchmark import runner
-
     try:
-        return Finding("ok", "Ray", f"starts in {runner.seconds_to_start():.0f} s")
+        from benchmark.cluster import ray_runner
+
+        return Finding("ok", "Ray", f"starts in {ray_runner.seconds_to_start():.0f} s")
     except Exception as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return Finding(
-            "broken", "Ray", f"does not start ({line}); single trials run with --cell all the same"
+            "broken", "Ray", f"does not start ({line}); single trials run with --trial all the same"
         )
 
 

@@ -1,19 +1,21 @@
 """The verb report: from a study's records to tables, figures and a page."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark import reporting
-from benchmark.cli_studies import RESULTS, ResultsRoot, Verbose
-from benchmark.errors import UserError, require_choice
+from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app
+from benchmark.errors import ExitCode, UserError, require_choice
 
 if TYPE_CHECKING:
-    from reports.aggregate import Reading
-    from reports.report import Options
+    from reports.report import Options, Report
+    from reports.select import Reading
+    from reports.sheet import Sheet
 
-app = typer.Typer()
+app = new_app()
 FORMATS = ("text", "markdown", "latex", "csv", "html")
 
 
@@ -36,7 +38,7 @@ def report(
         ),
     ] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Beside published figures: --table published.")
+        bool, typer.Option("--published", help="Compare with published results: --table published.")
     ] = False,
     evaluate_on: Annotated[
         str | None, typer.Option(help="Trials evaluated on test, or on dev [test if there are].")
@@ -51,18 +53,20 @@ def report(
     as_published: Annotated[
         bool,
         typer.Option(
-            "--as-published", help="As this literature reads: oracle, pooled, deviation over n."
+            "--as-published",
+            help="Report as the literature does: oracle, pooled, standard deviation over n.",
         ),
     ] = False,
     ci: Annotated[
-        str, typer.Option(help="What is drawn anew: seeds, cases (--aggregate case), or both.")
+        str,
+        typer.Option(help="What the interval resamples: seeds, cases (--aggregate case), or both."),
     ] = "seeds",
     interval: Annotated[
         str, typer.Option(help="Over seeds: t, logit-t, or bootstrap (BCa; 20 seeds or more).")
     ] = "t",
     ci_level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.90,
     control: Annotated[
-        str | None, typer.Option(help="Variant that differences are from [supervised].")
+        str | None, typer.Option(help="Baseline variant for the differences [supervised].")
     ] = None,
     test: Annotated[str, typer.Option(help="Paired test: sign-flip, t, or wilcoxon.")] = (
         "sign-flip"
@@ -76,10 +80,10 @@ def report(
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
-    """What a study says: tables with intervals over seeds, differences, figures, a page."""
-    from benchmark import folders
+    """Report a study: tables with confidence intervals, tests, figures, a page."""
+    from benchmark.store import layout
 
-    name = folders.chosen_study(results_root, study)
+    name = layout.chosen_study(results_root, study)
     if study is None:
         typer.echo(f"study: {name} (the newest; --study names another)", err=True)
     folder = results_root / name
@@ -87,32 +91,29 @@ def report(
     forms = _forms(form, names, out)
     _require_main_table(names, costs, ci, interval)
     reading = _reading(selection, aggregate, as_published, ci, interval, ci_level)
-    options = _options(reading, control, test, costs, evaluate_on)
-    made = reporting.build(folder, options)
+    made = _made(folder, _options(reading, control, test, costs, evaluate_on))
     if made is None:
         return
-    wanted = reporting.wanted(made, names or (["all"] if out else ["table"]))
-    if out is not None:
-        reporting.write_tables(wanted, forms, out)
+    sheets = _wanted(made, names or (["all"] if out else ["table"]))
+    if out is None:
+        _print(sheets, forms, folder, made)
+        if forms == ["text"] and not names:
+            typer.echo(f"\nalso:    --table {','.join(made.TABLES[1:])}; --format html", err=True)
+    else:
+        _write_tables(sheets, forms, out)
         if not names:
-            reporting.write_figures(folder, made, forms, out)
-        return
-    for each in forms:
-        if each == "html":
-            reporting.write_page(folder, made, folder / "report.html")
-        else:
-            typer.echo(reporting.printed(wanted, each), nl=False)
-    if forms == ["text"] and not names:
-        typer.echo(f"\nalso:    --table {','.join(made.TABLES[1:])}; --format html", err=True)
+            _write_figures(folder, made, forms, out)
+    for problem in made.problems:
+        typer.echo(f"left out: {problem}", err=True)
 
 
-def print_table(folder: Path, cells: set[str]) -> None:
-    """The main table of a study, limited to trials of these cells (keys without seed)."""
+def print_main(folder: Path, configurations: set[str]) -> None:
+    """The main table of a study, limited to trials of these configurations."""
     from reports.report import Options
 
-    made = reporting.build(folder, Options(), cells)
+    made = _made(folder, Options(), configurations)
     if made is not None:
-        typer.echo(reporting.printed(reporting.wanted(made, ["table"]), "text"), nl=False)
+        typer.echo(_printed(_wanted(made, ["table"]), "text"), nl=False)
 
 
 def _names(table: str | None, published: bool) -> list[str]:
@@ -146,7 +147,7 @@ def _require_main_table(names: list[str], costs: bool, ci: str, interval: str) -
     }
     idle = [option for option, is_given in given.items() if is_given]
     if idle and names and not {"table", "all"} & set(names):
-        raise UserError(f"{idle[0]} is of the main table: name it too, with --table table")
+        raise UserError(f"{idle[0]} affects only the main table; add --table table")
 
 
 def _reading(
@@ -157,8 +158,8 @@ def _reading(
     interval: str,
     ci_level: float,
 ) -> "Reading":
-    from reports.aggregate import Reading
-    from reports.intervals import INTERVALS
+    from reports.select import Reading
+    from reports.stats.intervals import INTERVALS
 
     if as_published and (selection or aggregate):
         raise UserError(
@@ -171,12 +172,14 @@ def _reading(
     require_choice("--ci", ci, ("seeds", "cases", "both"))
     require_choice("--interval", interval, INTERVALS)
     if interval != "t" and (as_published or ci != "seeds"):
-        raise UserError(f"--interval {interval} is over seeds, and not what is published")
+        raise UserError(
+            f"--interval {interval} applies to seeds only; not with --ci or --as-published"
+        )
     if not 0 < ci_level < 1:
-        raise UserError(f"--ci-level lies between 0 and 1, such as 0.90; got {ci_level}")
+        raise UserError(f"--ci-level must lie between 0 and 1, such as 0.90; got {ci_level}")
     if ci != "seeds" and (aggregate, selection) != ("case", "final"):
         raise UserError(
-            f"--ci {ci} needs the figures of each case at the final step: give --aggregate case, "
+            f"--ci {ci} needs the scores of each case at the final step: give --aggregate case, "
             "and no --selection oracle"
         )
     return Reading(selection, aggregate, ci_level, ci, interval, ddof=0 if as_published else 1)
@@ -185,10 +188,174 @@ def _reading(
 def _options(
     reading: "Reading", control: str | None, test: str, costs: bool, evaluate_on: str | None
 ) -> "Options":
+    from benchmark.study.settings import CHOICES
     from reports.report import Options
-    from reports.significance import TESTS
+    from reports.stats.significance import TESTS
 
     require_choice("--test", test, TESTS)
     if evaluate_on is not None:
-        require_choice("--evaluate-on", evaluate_on, ("test", "dev"))
+        require_choice("--evaluate-on", evaluate_on, CHOICES["conditions.evaluate_on"])
     return Options(reading, control, test, costs, evaluate_on)
+
+
+def _made(
+    folder: Path, options: "Options", configurations: set[str] | None = None
+) -> "Report | None":
+    """The report; None, and why, if there is no finished trial."""
+    from benchmark import files
+    from benchmark.store import tables
+    from reports.report import Report
+    from reports.tables import published
+    from reports.tables.comparisons import MissingPairs
+
+    trials = tables.trials(folder)
+    if configurations is not None:
+        trials = trials[trials.configuration.isin(configurations)]
+    done = trials[trials.status == "done"]
+    if options.evaluate_on is not None:
+        done = done[done.evaluate_on == options.evaluate_on]
+    if done.empty:
+        typer.echo(_nothing_done(folder, trials, options.evaluate_on))
+        return None
+    if options.reading.interval == "bootstrap":
+        _require_many_seeds(done)
+    printed = (files.packaged("results/published"), folder.parent / "published")
+    try:
+        return Report(
+            trials,
+            options,
+            cases=partial(tables.cases, folder),
+            papers=partial(published.read, *printed),
+            expected=_expected,
+        )
+    except MissingPairs as error:
+        raise UserError(str(error), ExitCode.STATISTICS) from error
+
+
+def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Imported when a trial is compared with its preset: it needs the methods, and they PyTorch."""
+    from benchmark.study.plan import expected_settings
+
+    return expected_settings(preset, trial)
+
+
+def _nothing_done(folder: Path, trials, evaluate_on: str | None) -> str:
+    from reports.select import reasons
+
+    where = f" evaluated on {evaluate_on}" if evaluate_on else ""
+    text = f"no finished trial{where} in {folder} yet"
+    failed = trials[trials.status == "failed"]
+    if len(failed):
+        text += f"; {len(failed)} failed: {reasons(failed)}. bench status names them"
+    return text
+
+
+def _require_many_seeds(done) -> None:
+    from reports.stats.intervals import MIN_RESAMPLED
+
+    most = int(done.groupby("configuration").seed.nunique().max())
+    if most < MIN_RESAMPLED:
+        raise UserError(
+            f"--interval bootstrap needs {MIN_RESAMPLED} seeds, there are {most} at most: with few "
+            "it is too narrow. --interval t holds for few",
+            ExitCode.STATISTICS,
+        )
+
+
+def _wanted(made: "Report", names: list[str]) -> "list[Sheet]":
+    from reports.tables.published import Unreadable
+
+    for name in names:
+        require_choice("--table", name, (*made.TABLES, "all"))
+    if "all" in names:
+        return made.tables()
+    try:
+        sheets = [made.table(name) for name in names]
+    except Unreadable as error:
+        raise UserError(str(error), ExitCode.DATA) from error
+    if None in sheets:
+        name = names[sheets.index(None)]
+        raise UserError(f"no table {name}: {_NEEDS[name]}", ExitCode.STATISTICS)
+    return sheets
+
+
+_NEEDS = {
+    "differences": "it needs supervised, or another variant that --control names, and a second one",
+    "label-efficiency": "it needs a method at two or more label budgets below 100 %",
+    "ranks": "it needs three or more methods on two or more datasets at one label budget",
+    "distances": "the trials have no surface distances",
+    "published": "nothing of this study is printed in results/published (by dataset, label budget "
+    "and plain method)",
+}
+
+
+def _print(sheets: "list[Sheet]", forms: list[str], folder: Path, made: "Report") -> None:
+    """The tables in each format; of html the page, which goes into the study's folder."""
+    for form in forms:
+        if form == "html":
+            _write_page(folder, made, folder / "report.html", _drawn(folder, made))
+        else:
+            typer.echo(_printed(sheets, form), nl=False)
+
+
+def _printed(sheets: "list[Sheet]", form: str) -> str:
+    """One table alone, or several with their titles."""
+    from reports.render import FORMS, title
+
+    _, render = FORMS[form]
+    if len(sheets) == 1:
+        return render(sheets[0])
+    return "\n".join(title(sheet, form) + render(sheet) for sheet in sheets)
+
+
+def _write_tables(sheets: "list[Sheet]", forms: list[str], out: Path) -> None:
+    """Each table in each format."""
+    from benchmark.files import write_atomically
+    from reports.render import FORMS
+
+    out.mkdir(parents=True, exist_ok=True)
+    for sheet in sheets:
+        for form in forms:
+            if form != "html":
+                ending, render = FORMS[form]
+                write_atomically(out / f"{sheet.name}.{ending}", render(sheet))
+                typer.echo(f"wrote {out / f'{sheet.name}.{ending}'}")
+
+
+def _write_figures(folder: Path, made: "Report", forms: list[str], out: Path) -> None:
+    """All figures, and the page if it is asked for."""
+    from benchmark.files import replacing
+    from reports import figures
+
+    (out / "figures").mkdir(exist_ok=True)
+    drawn = _drawn(folder, made)
+    for figure in drawn:
+        for form in figures.FORMS:
+            with replacing(out / "figures" / f"{figure.name}.{form}") as file:
+                file.write(figures.saved(figure.figure, form))
+        endings = ", ".join(f".{form}" for form in figures.FORMS)
+        typer.echo(f"wrote {out / 'figures' / figure.name}{endings}")
+    if "html" in forms:
+        _write_page(folder, made, out / "report.html", drawn)
+
+
+def _drawn(folder: Path, made: "Report") -> list:
+    from benchmark.store import tables
+    from reports import figures
+
+    return figures.draw(
+        figures.Inputs(
+            rows=made.rows,
+            reading=made.reading,
+            histories=tables.stacked(folder, made.rows, "history.csv"),
+            panels=tables.panels(folder, made.rows),
+        )
+    )
+
+
+def _write_page(folder: Path, made: "Report", file: Path, drawn: list) -> None:
+    from benchmark.files import write_atomically
+    from reports.page import summary
+
+    write_atomically(file, summary.page(folder.name, made, made.trials, drawn))
+    typer.echo(f"wrote {file}")

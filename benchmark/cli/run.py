@@ -1,28 +1,21 @@
-"""argv → verb. Heavy imports stand inside the verbs: `bench --help` must not wait for torch."""
+"""The verb run: plan a grid of trials, run what is missing, print its table."""
 
-import os
-import signal
-import sys
-import traceback
-from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark import cli_data, cli_report, cli_studies
-from benchmark.cli_studies import DATA, RESULTS, DataRoot, ResultsRoot, Verbose
-from benchmark.errors import ExitCode, UserError, require_choice
+from benchmark.cli import report
+from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
+from benchmark.errors import ExitCode, UserError
+from benchmark.wording import counted
 
-app = typer.Typer(
-    help="Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(cli_data.app, name="data")
-app.add_typer(cli_report.app)
-app.add_typer(cli_studies.app)
+if TYPE_CHECKING:
+    from benchmark.cluster.cluster import Cluster
+    from benchmark.study.plan import Plan
+    from benchmark.study.syntax import Shard
+
+app = new_app()
 
 
 @app.command()
@@ -36,21 +29,30 @@ def run(
         ),
     ] = None,
     methods: Annotated[
-        str | None, typer.Option(help='Variants: "supervised,cps[weight=0.5]", or all.')
+        str | None,
+        typer.Option(
+            help='Methods to run: "supervised,cps"; change a hyper-parameter with '
+            '"cps[weight=0.5]"; or all.'
+        ),
     ] = None,
     ablation: Annotated[
         str | None,
-        typer.Option(help='Settings whose values are compared, one at a time: "pretrain,rounds".'),
+        typer.Option(
+            help="Hyper-parameters to ablate, one at a time (values: bench list methods -v)."
+        ),
     ] = None,
     datasets: Annotated[
-        str | None, typer.Option(help='Names, or "all": what is prepared, but no phantoms.')
+        str | None,
+        typer.Option(help='Dataset names, or "all": every prepared dataset except phantoms.'),
     ] = None,
     ratios: Annotated[str | None, typer.Option(help='Labelled share in percent: "1,5,20".')] = None,
     seeds: Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')] = None,
-    preset: Annotated[str, typer.Option(help="paper, matched, cpu, demo (bench list presets).")] = (
-        "paper"
-    ),
-    study: Annotated[str | None, typer.Option(help="Name of the results folder [preset].")] = None,
+    preset: Annotated[
+        str, typer.Option(help="paper, matched, cpu, cpu3d, demo (bench list presets).")
+    ] = "paper",
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study, and of its folder [the preset's].")
+    ] = None,
     network: Annotated[
         str | None, typer.Option(help="unet, or an encoder such as resnet34 (bench list networks).")
     ] = None,
@@ -58,8 +60,7 @@ def run(
         str | None, typer.Option(help="Published weights of the encoder: imagenet [random].")
     ] = None,
     evaluate_on: Annotated[
-        str | None,
-        typer.Option(help="test, or dev: a fixed 20 % of the train pool, for choosing anything."),
+        str | None, typer.Option(help="test, or dev: a fixed 20 % of the train pool, for tuning.")
     ] = None,
     address: Annotated[
         str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')
@@ -72,58 +73,93 @@ def run(
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help='Only the i-th of n parts, "2/8": for machines apart.'),
+        typer.Option(
+            metavar="I/N",
+            help='Run part i of n ("2/8"), to split a grid over separate machines.',
+        ),
     ] = None,
     save: Annotated[
         str | None,
         typer.Option(help="predictions (PNG, NIfTI) and weights (safetensors) beside each record."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
-    cell: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Run this one trial here, without Ray.")
+    trial: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),
     ] = None,
     data_root: DataRoot = DATA,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
-    """Run what is missing of a grid of trials; the same command continues an interrupted one."""
-    from benchmark import session
-
-    if cell is not None and shard is not None:
-        raise UserError("--cell names one trial and --shard a part of all: give one of them")
-    plan = session.plan(
-        preset,
-        _settings(overrides or [], network, weights, save),
-        data_root,
-        results_root,
-        methods=methods,
-        datasets=datasets,
-        ratios=ratios,
-        seeds=seeds,
-        name=study,
-        evaluate_on=evaluate_on,
-        shard=shard,
-        ablation=ablation,
-    )
+    """Run the trials that have no result yet; repeat the command to resume."""
+    if trial is not None and shard is not None:
+        raise UserError("--trial names one trial and --shard a part of all: give one of them")
+    typed = {
+        "methods": methods,
+        "datasets": datasets,
+        "ratios": ratios,
+        "seeds": seeds,
+        "name": study,
+        "evaluate_on": evaluate_on,
+    }
+    settings = _settings(overrides or [], network, weights, save)
+    plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
+
+    from benchmark.cluster import run as running
+
     if dry_run:
-        typer.echo(session.describe(plan, verbose=verbose))
+        plan = running.with_done(plan)
+        typer.echo("\n".join([*running.describe(plan), *running.listed(plan, verbose=verbose)]))
         return
-    if cell is not None:
-        failed = session.run_cell(plan, cell, data_root, gpus_per_trial)
+    if trial is not None:
+        failed = running.run_single(plan, trial, data_root, gpus_per_trial)
     else:
         cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
-        failed = session.run(plan, data_root, cluster)
+        failed = running.run_grid(plan, data_root, cluster)
     typer.echo()
-    cli_report.print_table(plan.folder, {trial.cell for trial in plan.trials})
+    report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
     typer.echo(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
-    typer.echo(f"next:    {session.next_step(plan)}")
+    typer.echo(f"next:    {_next(plan)}")
     if failed:
         raise UserError(
-            f"{failed} of {len(plan.own)} trials failed; the same command tries them again",
+            f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
+            "again",
             ExitCode.SOME_TRIALS_FAILED,
         )
+
+
+def _plan(
+    preset: str,
+    overrides: list[str],
+    ablation: str | None,
+    shard: str | None,
+    typed: dict[str, str | None],
+    roots: tuple[Path, Path],
+) -> "Plan":
+    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on."""
+    from dataclasses import replace
+
+    from benchmark.study import methods, plan, presets, syntax
+
+    part = syntax.parse_shard(shard) if shard is not None else syntax.WHOLE
+    readers = {
+        "methods": syntax.split_outside_brackets,
+        "datasets": syntax.split_outside_brackets,
+        "ratios": syntax.parse_ratios,
+        "seeds": syntax.parse_seeds,
+    }
+    grid = {
+        name: readers[name](text) if name in readers and text is not None else text
+        for name, text in typed.items()
+    }
+    if ablation is not None:
+        factors = syntax.split_outside_brackets(ablation)
+        grid["methods"] = plan.ablated(grid["methods"] or [], factors)
+    study = presets.load(preset, overrides, known_methods=methods.names(), **grid)
+    made = plan.make(study, *roots)
+    return replace(made, shard=part, overrides=[o for o in overrides if presets.is_hashed(o)])
 
 
 def _settings(
@@ -135,59 +171,20 @@ def _settings(
     return overrides + given + ([f"save=[{save}]"] if save else [])
 
 
-def _cluster(address, gpus_per_trial, max_concurrent, shard):
-    from benchmark.runner import Cluster
+def _cluster(
+    address: str | None, gpus_per_trial: float | None, max_concurrent: int | None, shard: "Shard"
+) -> "Cluster":
+    from benchmark.cluster.cluster import Cluster
 
     if gpus_per_trial is not None and gpus_per_trial < 0:
         raise UserError(f"--gpus-per-trial must not be negative, got {gpus_per_trial}")
     return Cluster(address, gpus_per_trial, max_concurrent, f".ray{shard.suffix}")
 
 
-@app.command(name="list")
-def list_(
-    what: Annotated[str, typer.Argument(help="methods, datasets, networks or presets.")],
-    data_root: DataRoot = DATA,
-    verbose: Verbose = False,
-) -> None:
-    """What there is to run."""
-    from benchmark import listing
-
-    require_choice("bench list", what, listing.LISTINGS)
-    typer.echo(listing.LISTINGS[what](data_root, verbose))
-
-
-def main() -> None:
-    """Console command `bench`: user errors in words, everything else with its traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_guarded(lambda: app(standalone_mode=False)))
-
-
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
-
-
-def _guarded(command: Callable[[], object]) -> int:
-    is_verbose = "-v" in sys.argv or "--verbose" in sys.argv
-    try:
-        code = command() or ExitCode.DONE
-        if code == ExitCode.INTERRUPTED:  # typer turns KeyboardInterrupt into this
-            raise KeyboardInterrupt
-        return code
-    except UserError as error:
-        if is_verbose:
-            traceback.print_exc()
-        typer.echo(f"error: {error}", err=True)
-        return error.exit_code
-    except _UsageError as error:
-        error.show()
-        return ExitCode.USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted; the same command continues", err=True)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # `bench … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
-
-
-# Typer exports no common base of its usage errors (and has its own copy of click's).
-_UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+def _next(plan: "Plan") -> str:
+    """What a user is likely to type after a run."""
+    root = plan.folder.parent
+    where = "" if root == RESULTS else f" --results {root}"
+    if plan.study.preset == "demo":
+        return f"bench report --format latex{where}   (then your data: bench list datasets)"
+    return f"bench report --study {plan.study.name} --format latex{where}"

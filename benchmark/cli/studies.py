@@ -1,17 +1,13 @@
-"""Verbs on what is there: status, show, merge, doctor; a part of the command line of `cli`."""
+"""The verbs on studies that are there: status, show, merge."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark.errors import ExitCode, UserError
+from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app
 
-app = typer.Typer()
-DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
-ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="More, and tracebacks of errors.")]
-DATA, RESULTS = Path("data"), Path("results")
+app = new_app()
 
 
 @app.command()
@@ -20,29 +16,30 @@ def status(
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
-    """How far a study is, also while it runs: done, failed, running trials of each cell."""
-    from benchmark import folders
-    from benchmark import status as reading
+    """How far a study is, also while it runs: done, failed and running trials."""
+    from benchmark.store import layout
+    from benchmark.store import status as reading
 
-    name = folders.chosen_study(results_root, study)
+    name = layout.chosen_study(results_root, study)
     typer.echo(f"study {name} in {results_root / name}\n")
     typer.echo(reading.describe(results_root / name))
 
 
 @app.command()
 def show(
-    key: Annotated[str, typer.Argument(help="Key of a trial, or how it begins.")],
+    key: Annotated[str, typer.Argument(help="Trial key or a prefix of it.")],
     study: Annotated[str | None, typer.Option(help="Where to look [all, newest first].")] = None,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
-    """One trial: settings, numbers, costs, provenance, error, files."""
-    from benchmark import folders, inspection
+    """One trial: settings, scores, costs, provenance, error, files."""
+    from benchmark.store import layout
+    from benchmark.store import show as reading
 
-    newest = folders.chosen_study(results_root, study)
-    names = [newest] if study else folders.studies(results_root)
-    trial = inspection.find([results_root / name for name in names], key)
-    typer.echo(inspection.describe(trial))
+    newest = layout.chosen_study(results_root, study)
+    names = [newest] if study else layout.studies(results_root)
+    trial = reading.find([results_root / name for name in names], key)
+    typer.echo(reading.describe(trial))
 
 
 @app.command()
@@ -51,26 +48,8 @@ def merge(
     into: Annotated[Path, typer.Option(help="Folder of the study that gets their trials.")],
     verbose: Verbose = False,
 ) -> None:
-    """Copy the trials of other machines' studies into one; different numbers are refused."""
-    from benchmark import merging
+    """Copy the trials of other machines' studies into one; different scores are refused."""
+    from benchmark.store import merge as merging
 
-    outcome = merging.merge(sources, into)
-    typer.echo(outcome.describe(into))
+    typer.echo(merging.merge(sources, into).describe(into))
     typer.echo(f"next:  bench report --study {into.name} --results {into.parent}")
-
-
-@app.command()
-def doctor(
-    data_root: DataRoot = DATA,
-    results_root: ResultsRoot = RESULTS,
-    verbose: Verbose = False,
-) -> None:
-    """Check this machine: packages, processors, memory, folders, datasets, Ray."""
-    from benchmark import doctor as checks
-
-    broken = []
-    for finding in checks.examine(data_root, results_root):
-        typer.echo(finding)
-        broken += [finding.subject] if finding.level == "broken" else []
-    if broken:
-        raise UserError(f"not ready to run: {', '.join(broken)}", ExitCode.RESOURCES)

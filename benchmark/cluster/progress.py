@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from benchmark import jobs
-from benchmark.jobs import Job, Outcome
+from benchmark.store.record import JobRecord
+from benchmark.training import job as jobs
+from benchmark.training.job import Job
 
 _SHOWN = 4  # running trials named in the live block
 
@@ -34,7 +35,8 @@ class GridProgress:
             SpinnerColumn(),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}  {task.fields[running]}"),
+            # Names of variants have brackets, which markup would swallow.
+            TextColumn("{task.fields[left]}  {task.fields[running]}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )
@@ -57,16 +59,16 @@ class GridProgress:
         self._running[job.key] = job
         self._refresh()
 
-    def ended(self, job: Job, outcome: Outcome) -> None:
-        """To be told when its outcome is there, done or failed."""
+    def ended(self, job: Job, record: JobRecord) -> None:
+        """To be told when its record is there, done or failed."""
         self._running.pop(job.key, None)
         self.finished += 1
-        self.failed += not outcome.is_done
-        if outcome.is_done:
-            self.say(f"{job.label}: {outcome.summary}")
+        self.failed += not record.is_done
+        if record.is_done:
+            self.say(f"{job.label}: {record.summary}")
         else:
             log = jobs.log_file(job, self._folder)
-            self.say(f"failed: {job.label}: {outcome.error}; log: {log}")
+            self.say(f"failed: {job.label}: {record.error}; log: {log}")
         self._refresh()
 
     def lost(self, job: Job) -> None:

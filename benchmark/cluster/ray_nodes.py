@@ -1,6 +1,6 @@
 """The nodes of the connected Ray cluster: what they have, what they share, which one was lost.
 
-Used by `runner`, which sets Ray's environment before it is imported.
+Used by `ray_runner`, which sets Ray's environment before it is imported.
 """
 
 import time
@@ -14,7 +14,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.jobs import Job
+from benchmark.training.job import Job
 
 _VISIBLE_SECONDS = 5.0  # until a node must see a new file on shared storage
 
@@ -24,15 +24,15 @@ def for_each(work: Sequence[Job], gpus: float | None) -> dict[str, float]:
 
     gpus: of a trial; None stands for 1 where there is a GPU, else 0.
     """
-    nodes = _resources()
+    found = _resources()
     if gpus is None:
-        gpus = 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
-    cpus = float(max(job.threads_per_trial for job in work))
+        gpus = 1.0 if any(node.get("GPU", 0) for node in found) else 0.0
+    cpus = float(max(job.threads for job in work))
     resources = {"cpu": cpus, "gpu": gpus}
     if not any_fits(resources):
-        found = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
+        listed = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in found)
         raise UserError(
-            f"no node has {cpus:g} CPUs and {gpus:g} GPUs for one trial (found: {found}); change "
+            f"no node has {cpus:g} CPUs and {gpus:g} GPUs for one trial (found: {listed}); change "
             "threads_per_trial or --gpus-per-trial",
             ExitCode.RESOURCES,
         )

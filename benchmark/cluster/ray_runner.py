@@ -1,4 +1,4 @@
-"""Missing trials → Ray Tune → records. This and `nodes` alone import Ray.
+"""Jobs → Ray Tune → records. This and `ray_nodes` alone import Ray.
 
 Ray executes what is missing and keeps nothing: every trial leaves its own record, whatever becomes
 of the workers or of this process.
@@ -14,7 +14,6 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 # Ray reads these when it is imported. Progress and results are ours, not Tune's.
@@ -31,29 +30,18 @@ import torch
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayTaskError
 
-from benchmark import jobs, nodes, provenance
-from benchmark.data.pool import Prepared
+from benchmark import provenance
+from benchmark.cluster import ray_nodes
+from benchmark.cluster.cluster import Cluster
+from benchmark.cluster.progress import GridProgress
+from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
-from benchmark.execute import Place
-from benchmark.jobs import Job
-from benchmark.progress import GridProgress
+from benchmark.training import job as jobs
+from benchmark.training.job import Destination, Job
 
 _WAVE = 200  # jobs per Tuner: the driver's memory grows with them
 _TRIES = 3  # of a job whose node is lost: one that brings its node down must not bring down all
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where trials run, and what each one takes."""
-
-    address: str | None = None
-    """Of a running Ray cluster ("auto", "host:6379"); None starts one on this machine."""
-    gpus_per_trial: float | None = None
-    """A fraction lets trials share a GPU; None: 1 where there is a GPU, else 0."""
-    max_concurrent: int | None = None
-    scratch: str = ".ray"
-    """Name of Tune's folder in the study's; shards that run side by side have each their own."""
 
 
 @contextlib.contextmanager
@@ -123,30 +111,34 @@ def _nothing() -> None:
     """The smallest task."""
 
 
-def run(
+def run_jobs(
     work: Sequence[Job],
     datasets: dict[str, Prepared],
-    place: Place,
+    destination: Destination,
     cluster: Cluster,
     progress: GridProgress,
 ) -> None:
-    """Run the jobs on the connected cluster; each leaves its outcome, also one that fails.
+    """Run the jobs on the connected cluster; each leaves its record, also one that fails.
 
     datasets: at the jobs' size; they go once through the object store and are shared, without
     copies, by all workers of a node.
     """
     if cluster.address:
-        nodes.require_shared(place.study_folder)
-    resources = nodes.for_each(work, cluster.gpus_per_trial)
+        ray_nodes.require_shared(destination.study_folder)
+    resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
     by_key = {job.key: job for job in work}
     trainable = tune.with_resources(
         tune.with_parameters(
-            _work, work=by_key, datasets=datasets, place=place, use_gpu=resources["gpu"] > 0
+            _work,
+            work=by_key,
+            datasets=datasets,
+            destination=destination,
+            use_gpu=resources["gpu"] > 0,
         ),
         resources,
     )
-    scratch = place.study_folder.resolve() / cluster.scratch
-    watcher = _Watcher(by_key, place, progress, resources)
+    scratch = destination.study_folder.resolve() / cluster.scratch
+    watcher = _Watcher(by_key, destination, progress, resources)
     waiting, waves = list(by_key), 0
     try:
         while waiting:
@@ -176,11 +168,11 @@ def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -
         tuner.fit()
 
 
-def _work(config, work, datasets, place, use_gpu) -> None:
+def _work(config, work, datasets, destination, use_gpu) -> None:
     """In a worker: one job."""
     job = work[config["key"]]
     device = torch.device("cuda" if use_gpu else "cpu")
-    jobs.run(job, datasets[job.dataset], place, device=device)
+    jobs.run(job, datasets[job.dataset], destination, device=device)
 
 
 def _name(trial) -> str:
@@ -188,20 +180,20 @@ def _name(trial) -> str:
 
 
 class _Watcher(tune.Callback):
-    """Tells the progress; writes the outcome of a job whose worker died before it could.
+    """Tells the progress; writes the record of a job whose worker died before it could.
 
-    A job that lost its node has done nothing wrong: it gets no outcome, and is run again from its
+    A job that lost its node has done nothing wrong: it gets no record, and is run again from its
     checkpoint in a later wave.
     """
 
     def __init__(
         self,
         work: dict[str, Job],
-        place: Place,
+        destination: Destination,
         progress: GridProgress,
         resources: dict[str, float],
     ):
-        self._work, self._place, self._progress = work, place, progress
+        self._work, self._destination, self._progress = work, destination, progress
         self._resources = resources
         self._lost: list[str] = []
         self._times_lost: Counter[str] = Counter()
@@ -223,7 +215,7 @@ class _Watcher(tune.Callback):
             return
         self._looked = time.monotonic()
         was_stuck = self._is_stuck
-        self._is_stuck = not nodes.any_fits(self._resources)
+        self._is_stuck = not ray_nodes.any_fits(self._resources)
         if self._is_stuck and not was_stuck:  # Tune would wait in silence
             self._progress.say(
                 "no node is left that could run a trial: waiting for one to join. Ctrl-C stops; "
@@ -235,22 +227,22 @@ class _Watcher(tune.Callback):
 
     def on_trial_complete(self, iteration, trials, trial, **info) -> None:
         job = self._work[trial.config["key"]]
-        self._progress.ended(job, jobs.outcome(job, self._place.study_folder))
+        self._progress.ended(job, job.found(self._destination.study_folder))
 
     def on_trial_error(self, iteration, trials, trial, **info) -> None:
         job = self._work[trial.config["key"]]
-        outcome = jobs.outcome(job, self._place.study_folder)
-        if outcome is None or not outcome.is_done:  # else it died after its work was done
+        found = job.found(self._destination.study_folder)
+        if found is None or not found.is_done:  # else it died after its work was done
             error = _error_of(trial)
             if self._is_to_be_run_again(job.key, error):
                 self._lost.append(job.key)
                 self._progress.lost(job)
                 return
-            outcome = jobs.fail(job, self._place, _cause(error))
-        self._progress.ended(job, outcome)
+            found = jobs.fail(job, self._destination, _cause(error))
+        self._progress.ended(job, found)
 
     def _is_to_be_run_again(self, key: str, error: Exception | None) -> bool:
-        if not nodes.was_lost(error):
+        if not ray_nodes.was_lost(error):
             return False
         self._times_lost[key] += 1
         return self._times_lost[key] < _TRIES
@@ -264,7 +256,7 @@ def _error_of(trial) -> Exception | None:
 
 def _cause(error: Exception | None) -> str:
     """One line on why a worker did not come back."""
-    if nodes.was_lost(error):
+    if ray_nodes.was_lost(error):
         return f"its node was lost {_TRIES} times"
     if isinstance(error, OutOfMemoryError):
         return "the worker was killed for memory"

@@ -1,218 +1,166 @@
-"""The verb `bench run`: plan a study, run what is missing, rebuild the table."""
+"""What is missing of a plan is run: all of it on Ray, or one trial here."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
 from rich.console import Console
 
-from benchmark import config, encoders, grid, jobs, plugins, pretraining, results, sharing
-from benchmark import plan as planning
-from benchmark.data import pool
+from benchmark.cluster.cluster import Cluster
+from benchmark.cluster.progress import GridProgress
+from benchmark.data import prepared
+from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
-from benchmark.execute import Place
-from benchmark.plan import Plan
-from benchmark.progress import GridProgress
-from benchmark.runner import Cluster
-from benchmark.selectors import (
-    WHOLE,
-    Cell,
-    Shard,
-    parse_ratios,
-    parse_seeds,
-    parse_shard,
-    split_outside_brackets,
-)
+from benchmark.files import write_atomically
+from benchmark.store import layout, locks, planned, record, tables
+from benchmark.study.plan import Plan
+from benchmark.study.syntax import Part, SingleTrial
+from benchmark.toolkit import encoders
+from benchmark.training import job, pretraining
+from benchmark.training.job import Destination, Job
+from benchmark.training.trial import TrialJob
+from benchmark.wording import counted
+
+_LISTED = 20  # trials of a dry run, without -v
 
 
-def plan(
-    preset: str,
-    overrides: list[str],
-    data_root: Path,
-    results_root: Path,
-    *,
-    shard: str | None = None,
-    ablation: str | None = None,
-    **typed: str | None,
-) -> Plan:
-    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on.
-
-    ablation: hyper-parameters whose values are compared, one at a time.
-    """
-    part = parse_shard(shard) if shard is not None else WHOLE
-    readers = {
-        "methods": split_outside_brackets,
-        "datasets": split_outside_brackets,
-        "ratios": parse_ratios,
-        "seeds": parse_seeds,
-    }
-    parsed: dict[str, Any] = {
-        name: readers[name](text) if name in readers and text is not None else text
-        for name, text in typed.items()
-    }
-    if ablation is not None:
-        factors = split_outside_brackets(ablation)
-        parsed["methods"] = planning.ablated(parsed.get("methods") or [], factors)
-    study = config.load(preset, overrides, known_methods=plugins.names(), **parsed)
-    made = planning.make(study, data_root, results_root)
-    return replace(made, shard=part, changes=[o for o in overrides if _counts(o)])
+def with_done(plan: Plan) -> Plan:
+    """The plan with the trials whose records say that they are done."""
+    return replace(plan, done=frozenset(record.done_keys(plan.folder)))
 
 
-def _counts(override: str) -> bool:
-    """Could the setting change a number?"""
-    return override.partition("=")[0] not in ("save", "checkpoint_seconds")
-
-
-def describe(plan: Plan, *, verbose: bool) -> str:
-    """What would run, what is done, and how many images each ratio labels."""
+def describe(plan: Plan) -> list[str]:
+    """What would run, what is done, and how many images each budget labels."""
     missing = plan.missing
-    lines = [
+    before = len(pretraining.missing(missing, plan.folder))
+    first = f", after {counted(before, 'pretraining')} without labels" if before else ""
+    return [
         f"study {plan.study.name} (preset {plan.study.preset}) in {plan.folder}",
-        f"evaluated on: {plan.study.evaluate_on}",
+        f"evaluated on: {plan.study.conditions.evaluate_on}",
         *plan.labelled_counts(),
-        f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run"
-        + _beforehand(plan),
+        f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run{first}",
     ]
-    shown = missing if verbose else missing[:20]
-    lines += [f"  {trial.key}  {trial.label}" for trial in shown]
+
+
+def listed(plan: Plan, *, verbose: bool) -> list[str]:
+    """Keys and names of the trials that would run; of many, the first."""
+    missing = plan.missing
+    shown = missing if verbose else missing[:_LISTED]
+    lines = [f"  {trial.key}  {trial.label}" for trial in shown]
     if len(shown) < len(missing):
         lines.append(f"  … and {len(missing) - len(shown)} more (-v shows all)")
-    return "\n".join(lines)
-
-
-def _beforehand(plan: Plan) -> str:
-    n = len(pretraining.missing(plan.missing, plan.folder))
-    return f", after {n} pretraining{'s' if n > 1 else ''} without labels" if n else ""
+    return lines
 
 
 def _count(plan: Plan) -> str:
-    if plan.shard.count == 1:
-        return f"{len(plan.trials)} trials"
+    if plan.shard.is_whole:
+        return counted(len(plan.trials), "trial")
     part = f"shard {plan.shard.index}/{plan.shard.count}"
-    return f"{part}, {len(plan.own)} of {len(plan.trials)} trials"
+    return f"{part}, {len(plan.own)} of {counted(len(plan.trials), 'trial')}"
 
 
-def next_step(plan: Plan) -> str:
-    """What a user is likely to type after a run."""
-    root = plan.folder.parent
-    where = "" if root == Path("results") else f" --results {root}"
-    if plan.study.preset == "demo":
-        return f"bench report --format latex{where}   (then your data: bench list datasets)"
-    return f"bench report --study {plan.study.name} --format latex{where}"
-
-
-def run(plan: Plan, data_root: Path, cluster: Cluster) -> int:
+def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
     """Run the missing trials on Ray; returns how many have no result.
 
     Raises KeyboardInterrupt after saying how far it came; the records that are there stay.
     """
     console = Console(stderr=True)
     with _opened(plan, plan.shard) as claim:
-        plan = replace(plan, done=results.done_keys(plan.folder))  # another run may have ended
-        if not plan.missing:
-            console.print(f"all {len(plan.own)} trials are done", highlight=False)
-        else:
+        plan = with_done(plan)  # another run may have ended
+        if plan.missing:
             datasets = _load(plan, data_root)
-            for line in describe(plan, verbose=False).splitlines()[: 3 + len(plan.manifests)]:
+            for line in [*describe(plan), "starting Ray …"]:
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
-            console.print("starting Ray …", highlight=False)
             _run_on_ray(plan, datasets, cluster, console, claim)
-        results.rebuild_csv(plan.folder)
-        return len({trial.key for trial in plan.own} - results.done_keys(plan.folder))
+        else:
+            console.print(f"all {counted(len(plan.own), 'trial')} are done", highlight=False)
+        return len({trial.key for trial in plan.own} - tables.rebuild(plan.folder))
 
 
 def _run_on_ray(
     plan: Plan,
-    datasets: dict[str, pool.Prepared],
+    datasets: dict[str, Prepared],
     cluster: Cluster,
     console: Console,
-    claim: sharing.Claim,
+    claim: locks.Claim,
 ) -> None:
-    from benchmark import runner
+    from benchmark.cluster import ray_runner  # seconds, and only this needs it
 
-    first = pretraining.missing(plan.missing, plan.folder)
-    total = len(first) + len(plan.missing)
+    before: Sequence[Job] = pretraining.missing(plan.missing, plan.folder)
+    trials: Sequence[Job] = [TrialJob(trial) for trial in plan.missing]
+    total = len(before) + len(trials)
     progress = GridProgress(total, plan.folder, console, claim.note_running)
     try:
-        with runner.connected(cluster), progress:
-            for wave in filter(None, (first, plan.missing)):
-                runner.run(wave, datasets, _place(plan), cluster, progress)
+        with ray_runner.connected(cluster), progress:
+            for wave in filter(None, (before, trials)):
+                ray_runner.run_jobs(wave, datasets, _destination(plan), cluster, progress)
     except KeyboardInterrupt:
-        done = len({trial.key for trial in plan.own} & results.done_keys(plan.folder))
-        results.rebuild_csv(plan.folder)
+        done = len({trial.key for trial in plan.own} & tables.rebuild(plan.folder))
         console.print(
-            f"interrupted: {done}/{len(plan.own)} trials done, {progress.running} stopped",
+            f"interrupted: {done}/{counted(len(plan.own), 'trial')} done, "
+            f"{progress.running} stopped",
             highlight=False,
         )
         raise
 
 
-def run_cell(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
+def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
     """Run one trial of the plan in this process; returns 1 if it failed, 0 also if it was done.
 
     gpus: above 0 for a GPU; None takes one where there is one, as a whole grid does.
     """
     chosen = [trial for trial in plan.trials if key and trial.key.startswith(key)]
     if len(chosen) != 1:
+        found = counted(len(chosen), "trial") if chosen else "no trial"
         raise UserError(
-            f"--cell {key}: {len(chosen)} trials of this study have a key that starts so; "
-            "the same command with --dry-run -v lists them"
+            f"--trial: {found} with a key starting with {key!r} in this study; the same command "
+            "with --dry-run -v lists them"
         )
     trial = chosen[0]
     if gpus and not torch.cuda.is_available():
         raise UserError(f"--gpus-per-trial {gpus:g}, but torch finds no GPU", ExitCode.RESOURCES)
     on_gpu = torch.cuda.is_available() if gpus is None else gpus > 0
-    with _opened(plan, Cell(trial.key)) as claim:
-        if trial.key in results.done_keys(plan.folder):
+    with _opened(plan, SingleTrial(trial.key)) as claim:
+        if trial.key in record.done_keys(plan.folder):
             print(f"{trial.label} is done already", flush=True)
             return 0
         claim.note_running([trial.key])
-        prepared = _load(plan, data_root)[trial.dataset]
-        for job in (*pretraining.missing([trial], plan.folder), trial):
-            outcome = jobs.run(
-                job,
-                prepared,
-                _place(plan),
+        prepared_data = _load(plan, data_root)[trial.dataset]
+        for each in (*pretraining.missing([trial], plan.folder), TrialJob(trial)):
+            made = job.run(
+                each,
+                prepared_data,
+                _destination(plan),
                 device=torch.device("cuda" if on_gpu else "cpu"),
                 echo=lambda line: print(line, flush=True),
             )
-        results.rebuild_csv(plan.folder)
-    return 0 if outcome.is_done else 1
+        tables.rebuild(plan.folder)
+    return 0 if made.is_done else 1
 
 
-def _place(plan: Plan) -> Place:
+def _destination(plan: Plan) -> Destination:
     study = plan.study
-    return Place(plan.folder.resolve(), study.name, study.preset, " ".join(plan.changes))
+    return Destination(plan.folder.resolve(), study.name, study.preset, " ".join(plan.overrides))
 
 
 @contextlib.contextmanager
-def _opened(plan: Plan, part: Shard | Cell) -> Iterator[sharing.Claim]:
+def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
     """The study's folder, made if need be, and held against other runs of the same study."""
-    with contextlib.ExitStack() as stack:
-        try:
-            plan.folder.mkdir(parents=True, exist_ok=True)
-            claim = stack.enter_context(sharing.claimed(plan.folder, part))
-            results.write_atomically(plan.folder / "study.yaml", yaml.safe_dump(asdict(plan.study)))
-            grid.add(plan.folder, map(grid.row, plan.trials))
-        except OSError as error:
-            raise UserError(
-                f"cannot write results to {plan.folder}: {error.strerror}; choose another folder "
-                "with --results",
-                ExitCode.RESOURCES,
-            ) from error
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with locks.claimed(plan.folder, part) as claim:
+        write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(asdict(plan.study)))
+        planned.add(plan.folder, map(planned.row, plan.trials))
         yield claim
 
 
-def _load(plan: Plan, data_root: Path) -> dict[str, pool.Prepared]:
+def _load(plan: Plan, data_root: Path) -> dict[str, Prepared]:
     """The datasets at the study's size.
 
     The network's published weights come first: without them no trial can start.
     """
-    encoders.fetch(plan.study.network)
-    return {
-        name: pool.resized(pool.load(data_root, name), plan.study.size) for name in plan.manifests
-    }
+    encoders.fetch(plan.study.conditions.network)
+    size = plan.study.conditions.size
+    return {name: prepared.resized(prepared.load(data_root, name), size) for name in plan.manifests}

@@ -1,1 +1,1 @@
-"""Datasets: cards, readers, preparation, splits, augmentation and phantoms."""
+"""Datasets: cards, layouts, preparation, splits, phantoms."""

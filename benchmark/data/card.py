@@ -12,9 +12,9 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark import resources
+from benchmark import files
+from benchmark.entry_points import CARDS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.offers import CARDS, Offer, offers, only, shadowed
 
 MASK_RULES = ("binary", "nonzero", "labels", "> N")
 
@@ -105,7 +105,7 @@ def names() -> list[str]:
 
 
 def _own() -> list[str]:
-    return [file.stem for file in resources.folder("datasets").glob("*.yaml")]
+    return [file.stem for file in files.packaged("datasets").glob("*.yaml")]
 
 
 def notes() -> list[str]:
@@ -122,7 +122,7 @@ def find(name_or_path: str) -> Card:
     if name_or_path.endswith((".yaml", ".yml")):
         return read(Path(name_or_path))
     if name_or_path in _own():
-        return read(resources.folder("datasets") / f"{name_or_path}.yaml")
+        return read(files.packaged("datasets") / f"{name_or_path}.yaml")
     found = offers(CARDS).get(name_or_path)
     if not found:
         raise unknown(

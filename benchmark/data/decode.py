@@ -1,5 +1,11 @@
-"""One case from its files to arrays: decoded, checked against the card, resized or cropped."""
+"""One case from its files to arrays: decoded, checked against the card, resized or cropped.
 
+Images are PNG, BMP, JPEG or TIFF; volumes NRRD, NIfTI or HDF5. A volume is kept as uint8 with the
+mean and standard deviation that standardise it: a hundred uncropped heart scans are 3 GB so, and 12
+GB as floats.
+"""
+
+import gzip
 import io
 from typing import NamedTuple
 
@@ -8,9 +14,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, UnidentifiedImageError
 
-from benchmark.data import pool, volumes
-from benchmark.data.cards import Card
-from benchmark.data.readers import Case
+from benchmark.data.card import Card
+from benchmark.data.layouts import Case
 from benchmark.data.source import Source
 
 # UA-MT draws its margins from 10 to 20 voxels, without a seed, and keeps at least 112.
@@ -39,20 +44,19 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     values = _grey(_open(source, case.mask), card.mask_channel)
     _require_equal_size(image.shape[:2], values.shape, case)
     mask = _classes(values, card)
-    return Decoded(pool.resize_image(image, card.size), pool.resize_mask(mask, card.size))
+    return Decoded(resize_image(image, card.size), resize_mask(mask, card.size))
 
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     values, labels = (
-        volumes.read_array(name, source.read(volumes.split_key(name)[0]))
-        for name in (case.image, case.mask)
+        read_array(name, source.read(split_key(name)[0])) for name in (case.image, case.mask)
     )
     _require_equal_size(values.shape, labels.shape, case)
     mask = _classes(labels, card)
-    volume = volumes.compact(values, is_standardised=bool(volumes.split_key(case.image)[1]))
+    volume = compact(values, is_standardised=bool(split_key(case.image)[1]))
     box = (slice(None),) * 3
     if card.crop == "label_box":
-        box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)
+        box = label_box(mask, _CROP_MARGIN, _CROP_LEAST)
     return Decoded(volume.image[box], mask[box], volume.mean, volume.std)
 
 
@@ -65,7 +69,7 @@ def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Cas
 
 
 def _by(shape: tuple[int, ...]) -> str:
-    """Width × height of images, x × y × z of volumes."""
+    """Width × height of images, x × y × z of"""
     return "×".join(map(str, shape if len(shape) == 3 else shape[::-1]))
 
 
@@ -118,3 +122,107 @@ def _grey(image: Image.Image, channel: int | None) -> ndarray:
             raise ValueError("a colour mask; name its channel with mask_channel in the card")
         values = values[..., 0]
     return values
+
+
+def resize_image(image: UInt8[ndarray, "h w c"], size: list[int]) -> UInt8[ndarray, "H W c"]:
+    """Bilinear, antialiased where it shrinks."""
+    squeezed = image[..., 0] if image.shape[-1] == 1 else image
+    result = Image.fromarray(squeezed).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(result).reshape(*size, image.shape[-1])
+
+
+def resize_mask(mask: UInt8[ndarray, "h w"], size: list[int]) -> UInt8[ndarray, "H W"]:
+    """Nearest neighbour: classes stay classes."""
+    return np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
+
+
+class Volume(NamedTuple):
+    """image: (x, y, z, 1); (image / 255 - mean) / std is the standardised volume."""
+
+    image: UInt8[ndarray, "x y z 1"]
+    mean: float
+    std: float
+
+
+def split_key(name: str) -> tuple[str, str]:
+    """The file, and the array in it: an HDF5 file holds several, named file.h5:key."""
+    file, colon, key = name.partition(".h5:")
+    return (f"{file}.h5", key) if colon else (name, "")
+
+
+def read_array(name: str, content: bytes) -> ndarray:
+    """The array in a .nrrd, .nii, .nii.gz or .h5 file; ValueError if there is no volume in it.
+
+    name: as of `split_key`.
+    """
+    import h5py
+    import nibabel
+    import nrrd
+
+    _, key = split_key(name)
+    try:
+        if key:
+            with h5py.File(io.BytesIO(content)) as opened:
+                array = opened[key][:]
+        elif name.endswith(".nrrd"):
+            stream = io.BytesIO(content)
+            array = nrrd.read_data(nrrd.read_header(stream), stream)
+        else:
+            raw = gzip.decompress(content) if name.endswith(".gz") else content
+            array = np.asanyarray(nibabel.Nifti1Image.from_bytes(raw).dataobj)
+    except Exception as error:  # each library has its own kinds
+        raise ValueError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
+    if array.ndim != 3 or not array.size:
+        raise ValueError(f"{name} is no volume: shape {array.shape}")
+    return array
+
+
+def compact(values: ndarray, *, is_standardised: bool) -> Volume:
+    """The volume in 256 grey levels.
+
+    uint8 data are kept as they are; others are mapped linearly from their range (an error of at
+    most 1/510 of it). is_standardised: the values are z-scores already, such as those of a scan
+    before it was cropped, and the volume gives them back; else mean and std are its own.
+    """
+    if values.dtype == np.uint8:
+        low, width = 0.0, 255.0
+        levels = values
+    else:
+        if not np.isfinite(values).all():
+            raise ValueError("the volume holds values that are not finite")
+        low, width = float(values.min()), float(np.ptp(values)) or 1.0
+        levels = np.rint((values - low) * (255 / width)).astype(np.uint8)
+    if is_standardised:
+        return Volume(levels[..., None], -low / width, 1 / width)
+    return Volume(levels[..., None], *grey_moments(levels))
+
+
+def grey_moments(levels: UInt8[ndarray, "*s"]) -> tuple[float, float]:
+    """Mean and deviation (at least 1e-6) of bytes as [0, 1].
+
+    From the count of each level: as floats a dataset would need many times its memory.
+    """
+    shares = np.bincount(levels.ravel(), minlength=256) / levels.size
+    grey = np.arange(256) / 255
+    mean = float(shares @ grey)
+    return mean, max(float(np.sqrt(shares @ (grey - mean) ** 2)), 1e-6)
+
+
+def label_box(mask: UInt8[ndarray, "x y z"], margin: int, least: int) -> tuple[slice, ...]:
+    """The part of the first two axes around the foreground; the third is kept whole.
+
+    margin: voxels added on each side; least: of each side, where the volume has so many. As in
+    yulequan/UA-MT@88ed29a data/la_heart_processing.py, whose margins are random.
+    """
+    box = []
+    for axis in range(2):
+        others = tuple(i for i in range(3) if i != axis)
+        found = np.flatnonzero(mask.any(others))
+        if len(found) == 0:
+            box.append(slice(None))
+            continue
+        first, last = found[0] - margin, found[-1] + 1 + margin
+        short = max(0, least - (last - first))
+        first, last = first - (short + 1) // 2, last + short // 2
+        box.append(slice(max(0, int(first)), min(mask.shape[axis], int(last))))
+    return (*box, slice(None))

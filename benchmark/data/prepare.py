@@ -15,21 +15,22 @@ from filelock import FileLock
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from benchmark.data import pool, splits, volumes
-from benchmark.data.cards import Card
-from benchmark.data.decode import Decoded, decode
-from benchmark.data.readers import READERS, Case, Layout
+from benchmark.data import prepared
+from benchmark.data.card import Card
+from benchmark.data.decode import Decoded, decode, grey_moments
+from benchmark.data.layouts import READERS, Case, Layout
 from benchmark.data.source import Source
+from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
 
 _SHOWN = 20  # problems listed before "and n more"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Preparation:
     """What `prepare` did."""
 
-    manifest: pool.Manifest
+    manifest: prepared.Manifest
     folder: Path
     was_up_to_date: bool
     stray: list[str]
@@ -42,7 +43,7 @@ def prepare(
     *,
     allow_partial: bool = False,
     progress: Callable[[list[Case]], Iterable[Case]] = iter,
-) -> Outcome:
+) -> Preparation:
     """Prepare the dataset of the card from a folder or zip; does nothing if that was done before.
 
     Raises `UserError` (exit code 3) naming every file that is missing, unreadable, of another size
@@ -51,19 +52,19 @@ def prepare(
     """
     source = Source(path)
     layout = _layout(source, card)
-    require_writable(data_root)
+    data_root.mkdir(parents=True, exist_ok=True)
     with FileLock(data_root / f".{card.name}.lock"):
         cases = _with_split(layout.cases, card)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
         done = _up_to_date(card, source, data_root)
         if done is not None:
-            return Outcome(done, data_root / card.name, True, layout.stray)
+            return Preparation(done, data_root / card.name, True, layout.stray)
         decoded, problems = _decode_all(source, card, progress(cases))
         _refuse(layout.problems + problems, path)
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
-    return Outcome(manifest, data_root / card.name, False, layout.stray)
+    return Preparation(manifest, data_root / card.name, False, layout.stray)
 
 
 def _layout(source: Source, card: Card) -> Layout:
@@ -83,21 +84,9 @@ def _layout(source: Source, card: Card) -> Layout:
     )
 
 
-def require_writable(data_root: Path) -> None:
-    """Make the data root; `UserError` (exit code 4) if it cannot be written to."""
+def _up_to_date(card: Card, source: Source, data_root: Path) -> prepared.Manifest | None:
     try:
-        data_root.mkdir(parents=True, exist_ok=True)
-        (data_root / ".writable").touch()
-        (data_root / ".writable").unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {data_root}: {error.strerror}", ExitCode.RESOURCES
-        ) from error
-
-
-def _up_to_date(card: Card, source: Source, data_root: Path) -> pool.Manifest | None:
-    try:
-        manifest = pool.read_manifest(data_root, card.name)
+        manifest = prepared.read_manifest(data_root, card.name)
     except UserError:
         return None
     same = manifest.card == card and manifest.source_fingerprint == source.fingerprint
@@ -111,7 +100,7 @@ def _with_split(cases: list[Case], card: Card) -> list[Case]:
     if any(not case.split for case in cases):
         ids = [case.id for case in cases]
         groups = [case.group if card.keeps_groups else "" for case in cases]
-        test = set(card.test_ids) & set(ids) or splits.held_out(
+        test = set(card.test_ids) & set(ids) or held_out(
             ids, groups, card.test_share, card.name, "split"
         )
         cases = [c._replace(split="test" if c.id in test else "train") for c in cases]
@@ -168,10 +157,10 @@ def _refuse(problems: list[str], path: Path) -> None:
 
 def _assemble(
     card: Card, source: Source, layout: Layout, cases: list[Case], decoded: list[Decoded], partial
-) -> tuple[pool.Manifest, ndarray, ndarray]:
+) -> tuple[prepared.Manifest, ndarray, ndarray]:
     """The manifest, and images and masks as they are stored."""
     entries = [
-        pool.CaseEntry(
+        prepared.CaseEntry(
             id=case.id,
             split=case.split,
             group=case.group,
@@ -182,34 +171,35 @@ def _assemble(
         )
         for case, one in zip(cases, decoded, strict=True)
     ]
-    join = volumes.pack if card.is_volume else np.stack
+    join = prepared.pack if card.is_volume else np.stack
     images, masks = join([one.image for one in decoded]), join([one.mask for one in decoded])
     mean, std = ([], []) if card.is_volume else _constants(images, entries)
-    manifest = pool.Manifest(
-        format=pool.FORMAT,
+    manifest = prepared.Manifest(
+        format=prepared.FORMAT,
         card=card,
         source=source.path.name,
         source_fingerprint=source.fingerprint,
-        data_hash=pool.data_hash(card, entries, [images, masks]),
+        data_hash="",
         mean=mean,
         std=std,
         cases=entries,
         partial=partial,
         notes=layout.notes,
     )
+    manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return manifest, images, masks
 
 
 def _constants(
-    images: UInt8[ndarray, "n h w c"], entries: list[pool.CaseEntry]
+    images: UInt8[ndarray, "n h w c"], entries: list[prepared.CaseEntry]
 ) -> tuple[list[float], list[float]]:
-    """Mean and deviation of each channel over the pixels of the train pool, in [0, 1]."""
+    """Mean and standard deviation of each channel over the pixels of the train pool, in [0, 1]."""
     train = images[[entry.split == "train" for entry in entries]]
-    moments = [volumes.grey_moments(channel) for channel in np.moveaxis(train, -1, 0)]
+    moments = [grey_moments(channel) for channel in np.moveaxis(train, -1, 0)]
     return [mean for mean, _ in moments], [std for _, std in moments]
 
 
-def _write(manifest: pool.Manifest, images: ndarray, masks: ndarray, data_root: Path) -> None:
+def _write(manifest: prepared.Manifest, images: ndarray, masks: ndarray, data_root: Path) -> None:
     """Write beside the target, then rename: a killed prepare leaves no half dataset."""
     target = data_root / manifest.name
     scratch = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", dir=data_root))

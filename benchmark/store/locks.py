@@ -1,4 +1,4 @@
-"""Several `bench run` on one study: whole runs exclude each other, shards exclude their like."""
+"""Who works on a study: whole runs exclude each other, shards exclude their like."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -7,10 +7,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.folders import write_atomically
-from benchmark.selectors import Cell, Shard
+from benchmark.files import write_atomically
+from benchmark.study.syntax import Part, Shard, SingleTrial, part_of_suffix
 
 _PROBE_SECONDS = 1.0  # others hold a lock for an instant when they ask whether it is held
+_LOCK, _RUNNING = ".lock", ".running"
 
 
 class Claim:
@@ -25,22 +26,23 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claimed(study_folder: Path, shard: Shard | Cell) -> Iterator[Claim]:
-    """Hold the study, or one shard of it; `UserError` (exit code 4) if a run is in the way.
+def claimed(study_folder: Path, part: Part) -> Iterator[Claim]:
+    """Hold the study, or a part of it; `UserError` (exit code 4) if a run is in the way.
 
     In the way of a whole run is any other; in the way of a shard is a whole run, the same shard,
     and a shard of another number of shards. Each takes its own lock before it looks at the others',
     so of two that start at once at most one goes on.
     """
-    lock = study_folder / f".lock{shard.suffix}"
-    running = study_folder / f".running{shard.suffix}"
+    own = study_folder / f"{_LOCK}{part.suffix}"
+    running = study_folder / f"{_RUNNING}{part.suffix}"
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(lock, timeout=_PROBE_SECONDS))
+            stack.enter_context(FileLock(own, timeout=_PROBE_SECONDS))
         except Timeout:
-            raise _occupied(study_folder, lock) from None
-        for other in study_folder.glob(".lock*"):
-            if not _may_stand_beside(lock, other) and _is_held(other):
+            raise _occupied(study_folder, part) from None
+        for lock in study_folder.glob(f"{_LOCK}*"):
+            other = part_of_suffix(lock.name.removeprefix(_LOCK))
+            if lock != own and not may_stand_beside(part, other) and _is_held(lock):
                 raise _occupied(study_folder, other)
         claim = Claim(running)
         claim.note_running([])
@@ -48,27 +50,24 @@ def claimed(study_folder: Path, shard: Shard | Cell) -> Iterator[Claim]:
         yield claim
 
 
+def may_stand_beside(one: Part, other: Part) -> bool:
+    """May both run at once? Single trials may, and different shards of as many."""
+    if isinstance(one, SingleTrial) and isinstance(other, SingleTrial):
+        return one != other
+    if isinstance(one, Shard) and isinstance(other, Shard):
+        return one.count == other.count > 1 and one.index != other.index
+    return False
+
+
 def running_keys(study_folder: Path) -> set[str]:
     """Keys that live runs say they are running; the list of a killed run does not count."""
     keys: set[str] = set()
-    for file in study_folder.glob(".running*"):
+    for file in study_folder.glob(f"{_RUNNING}*"):
         with contextlib.suppress(FileNotFoundError):  # the run has just ended
             listed = file.read_text(encoding="utf-8").split()
-            if listed and _is_held(file.with_name(file.name.replace(".running", ".lock"))):
+            if listed and _is_held(file.with_name(file.name.replace(_RUNNING, _LOCK))):
                 keys.update(listed)
     return keys
-
-
-def _may_stand_beside(own: Path, other: Path) -> bool:
-    """Is it the own lock, or that of another shard of as many, or of another cell?"""
-    if own == other or (_is_cell(own) and _is_cell(other)):
-        return True
-    _, of, count = own.name.partition("-of-")
-    return bool(of) and other.name.endswith(f"-of-{count}")
-
-
-def _is_cell(lock: Path) -> bool:
-    return lock.name.startswith(".lock-cell-")
 
 
 def _is_held(lock: Path) -> bool:
@@ -81,9 +80,8 @@ def _is_held(lock: Path) -> bool:
         return True
 
 
-def _occupied(study_folder: Path, lock: Path) -> UserError:
-    shard = lock.name.removeprefix(".lock").removeprefix("-").replace("-of-", "/")
-    who = f"another `bench run --shard {shard}`" if shard else "another `bench run`"
+def _occupied(study_folder: Path, part: Part) -> UserError:
     return UserError(
-        f"{who} works on {study_folder}; wait for it, or name another --study", ExitCode.RESOURCES
+        f"another `{part.command}` works on {study_folder}; wait for it, or name another --study",
+        ExitCode.RESOURCES,
     )

@@ -3,21 +3,18 @@
 The trials do not depend on the order of the sources, and doing it twice changes nothing.
 """
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import grid, results, sharing
 from benchmark.errors import ExitCode, UserError
-from benchmark.results import Record
-from benchmark.selectors import WHOLE
+from benchmark.files import write_atomically
+from benchmark.store import layout, locks, planned, record, tables
+from benchmark.store.layout import trial_folder
+from benchmark.store.record import Record
+from benchmark.study.syntax import WHOLE
+from benchmark.wording import counted
 
-# What equal settings on equal data must give equally; times, hosts and versions may differ.
-_NUMBERS = (
-    "metrics", "n_labelled", "n_unlabelled", "n_test", "steps", "parameters", "parameters_tested",
-    "data_hash", "split_hash", "subset_hash",
-)  # fmt: skip
 _NAMED = 10  # conflicts in the message
 
 
@@ -33,7 +30,8 @@ class Merge:
     def describe(self, into: Path) -> str:
         """For people."""
         left = f", {self.unfinished} unfinished left out" if self.unfinished else ""
-        return f"{into}: {len(self.copied)} trials copied, {self.already_there} already there{left}"
+        copied = counted(len(self.copied), "trial")
+        return f"{into}: {copied} copied, {self.already_there} already there{left}"
 
 
 def merge(sources: list[Path], into: Path) -> Merge:
@@ -44,33 +42,30 @@ def merge(sources: list[Path], into: Path) -> Merge:
     """
     for source in sources:
         _check(source, into)
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        with sharing.claimed(into, WHOLE):
-            outcome = Merge()
-            for key, folder in _chosen(sources, into, outcome).items():
-                _copy(folder, into, key)
-                outcome.copied.append(key)
-            for source in sources:
-                grid.add(into, grid.read(source).values())
-            _add_settings(sources, into)
-            results.rebuild_csv(into)
-    except OSError as error:
-        raise UserError(f"cannot merge into {into}: {error}", ExitCode.RESOURCES) from error
-    return outcome
+    into.mkdir(parents=True, exist_ok=True)
+    merged = Merge()
+    with locks.claimed(into, WHOLE):
+        for key, folder in _chosen(sources, into, merged).items():
+            _copy(folder, into, key)
+            merged.copied.append(key)
+        for source in sources:
+            planned.add(into, planned.read(source).values())
+        _add_settings(sources, into)
+        tables.rebuild(into)
+    return merged
 
 
-def _chosen(sources: list[Path], into: Path, outcome: Merge) -> dict[str, Path]:
+def _chosen(sources: list[Path], into: Path, merged: Merge) -> dict[str, Path]:
     """Key → folder to copy; counts the rest. Raises `UserError` if numbers contradict."""
     known = _records(into, Merge())
     chosen: dict[str, Path] = {}
     conflicts: list[str] = []
     for source in sources:
-        for key, found in _records(source, outcome).items():
-            if key in known and _contradict(found[0], known[key][0]):
+        for key, found in _records(source, merged).items():
+            if key in known and record.contradict(found[0], known[key][0]):
                 conflicts.append(_conflict(known[key], found))
             if key in known and _standing(*found) >= _standing(*known[key]):
-                outcome.already_there += 1
+                merged.already_there += 1
             else:
                 known[key], chosen[key] = found, found[1]
     if conflicts:
@@ -78,58 +73,49 @@ def _chosen(sources: list[Path], into: Path, outcome: Merge) -> dict[str, Path]:
     return chosen
 
 
-def _standing(record: Record, folder: Path) -> tuple[bool, int, str, str]:
+def _standing(found: Record, folder: Path) -> tuple[bool, int, str, str]:
     """Of equal keys the least is kept, so that the order of the sources changes nothing.
 
     Done before failed, then the folder with more files (saved weights), then the one that ended
     first; the last resort is the text itself.
     """
     files = [file for file in folder.rglob("*") if file.is_file() and file.suffix != ".tmp"]
-    return not record.is_done, -len(files), record.finished_at, record.model_dump_json()
+    return not found.is_done, -len(files), found.finished_at, found.model_dump_json()
 
 
 def _check(source: Path, into: Path) -> None:
-    if not (source / "trials").is_dir():
+    if not layout.is_study(source):
         raise UserError(
-            f"{source} is no study: a study is a folder with trials/ in it, such as results/paper",
+            f"{source} is no study: a study is a folder such as results/paper, with trials/ in it",
             ExitCode.DATA,
         )
     if source.resolve() == into.resolve():
         raise UserError(f"{source} cannot be merged into itself")
 
 
-def _records(study_folder: Path, outcome: Merge) -> dict[str, tuple[Record, Path]]:
+def _records(study_folder: Path, merged: Merge) -> dict[str, tuple[Record, Path]]:
     """Validated records by key; counts the folders that have none."""
     found = {}
-    for folder in sorted((study_folder / "trials").glob("[!.]*")):
-        if not (folder / "record.json").exists():
-            outcome.unfinished += folder.is_dir()
+    for folder in sorted(trial_folder(study_folder, "").glob("[!.]*")):
+        if not record.exists(folder):
+            merged.unfinished += folder.is_dir()
             continue
-        record = results.read_record(folder / "record.json")
-        if record.key != folder.name:
+        read = record.read(folder)
+        if read.key != folder.name:
             raise UserError(
-                f"the folder {folder} holds the record of trial {record.key}: someone renamed it; "
+                f"the folder {folder} holds the record of trial {read.key}: someone renamed it; "
                 "give it back its name, or delete it",
                 ExitCode.DATA,
             )
-        found[record.key] = (record, folder)
+        found[read.key] = (read, folder)
     return found
-
-
-def _contradict(first: Record, second: Record) -> bool:
-    # compared as text, in which a NaN equals itself
-    texts = [
-        json.dumps(record.model_dump(include=set(_NUMBERS)), sort_keys=True)
-        for record in (first, second)
-    ]
-    return first.is_done and second.is_done and texts[0] != texts[1]
 
 
 def _conflict(first: tuple[Record, Path], second: tuple[Record, Path]) -> str:
     values = []
-    for record, folder in (first, second):
-        score = record.metrics.get("dc_pooled")
-        values.append(f"DC {score} ({record.code_version or 'unknown version'}) in {folder}")
+    for found, folder in (first, second):
+        score = found.metrics.get("dc_pooled")
+        values.append(f"DC {score} ({found.code_version or 'unknown version'}) in {folder}")
     return f"{first[0].label}: {values[0]}, {values[1]}"
 
 
@@ -149,7 +135,7 @@ def _copy(folder: Path, into: Path, key: str) -> None:
 
     Killed between the two renames, the trial is missing, and the same command brings it.
     """
-    target, scratch = results.trial_folder(into, key), into / ".merging"
+    target, scratch = trial_folder(into, key), into / ".merging"
     shutil.rmtree(scratch, ignore_errors=True)  # of a killed merge
     shutil.copytree(folder, scratch / "new", ignore=shutil.ignore_patterns("*.tmp"))
     target.parent.mkdir(exist_ok=True)
@@ -162,9 +148,9 @@ def _copy(folder: Path, into: Path, key: str) -> None:
 def _add_settings(sources: list[Path], into: Path) -> None:
     """`study.yaml`, by which a folder is known as a study; of several the first by its text."""
     texts = [
-        (study / "study.yaml").read_text(encoding="utf-8")
+        (study / layout.SETTINGS).read_text(encoding="utf-8")
         for study in (into, *sources)
-        if (study / "study.yaml").exists()
+        if (study / layout.SETTINGS).exists()
     ]
     if texts:
-        results.write_atomically(into / "study.yaml", min(texts))
+        write_atomically(into / layout.SETTINGS, min(texts))

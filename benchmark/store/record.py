@@ -1,49 +1,88 @@
-"""Records ⇄ disk. The records are the truth; `results.csv` is a view of them, always rebuilt.
+"""What a job leaves: the record of a trial or of a pretraining, written last and whole.
 
-`results/<study>/trials/<key>/record.json` appears last and whole, after its neighbours
-(`history.csv`, `cases.csv`, `config.yaml`, `panel.npz`): a folder without it is a trial to be run.
-The columns are described in `results/README.md`.
+`results/<study>/trials/<key>/record.json` appears after its neighbours (`history.csv`, `cases.csv`,
+`config.yaml`, `panel.npz`): a folder without it is a trial to be run. The records are the truth;
+the table of them (`store.tables`) is a view.
 """
 
+import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-import pandas as pd
 import pydantic
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.folders import studies, trial_folder, write_atomically
-from benchmark.study import label
+from benchmark.files import write_atomically
+from benchmark.store.layout import trial_folder
+from benchmark.study.syntax import trial_name
+from benchmark.wording import percent
 
-__all__ = ["studies", "trial_folder", "write_atomically"]  # so that `results` is all one needs
-
-SCHEMA = 1
+SCHEMA = 2
+_FILE = "record.json"
 _LEFT_OVER_SECONDS = 3600.0
 
 
-class Record(BaseModel):
-    """What one finished or failed trial leaves. A failed one has no metrics."""
+class JobRecord(BaseModel):
+    """What every finished or failed job leaves."""
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
-    schema_version: Literal[1] = SCHEMA
     key: str
-    cell: str
-    study: str
     status: Literal["done", "failed"]
     error: str = ""
+    seconds_total: float | None = None
+    """Of the whole last attempt."""
+    peak_memory_mib: float | None = None
+    """Of the process, or of the GPU's allocator; None where it cannot be measured."""
+    device: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return self.status == "done"
+
+    @property
+    def summary(self) -> str:
+        """For people, of a job that is done."""
+        raise NotImplementedError
+
+
+class PretrainingRecord(JobRecord):
+    """What a pretraining leaves beside its weights."""
+
+    label: str
+    steps: int = 0
+    seconds_train: float = 0.0
+    flops_per_step: int = 0
+    code_version: str = ""
+
+    @property
+    def summary(self) -> str:
+        return f"{self.steps} steps in {self.seconds_total:.0f} s"
+
+
+class Record(JobRecord):
+    """What a trial leaves. A failed one has no metrics."""
+
+    schema_version: Literal[2] = SCHEMA
+    configuration: str
+    """The key of all trials that differ from this one by the seed alone."""
+    study: str
     dataset: str
+    budget: str
+    """How much is labelled, as tables print it: 5 %."""
+    budget_order: float
+    """By which budgets are sorted."""
     ratio: float
+    """The labelled share of the train pool that was asked for."""
     method: str
     variant: str
     seed: int
     evaluate_on: str
     preset: str
-    changes: str = ""
+    overrides: str = ""
     """Settings that were typed over those of the preset, as typed."""
     n_labelled: int | None = None
     n_unlabelled: int | None = None
@@ -60,8 +99,6 @@ class Record(BaseModel):
     seconds_pretrain: float | None = None
     """Of the pretraining that the trial started from, which others may share."""
     seconds_train: float | None = None
-    seconds_total: float | None = None
-    peak_memory_mib: float | None = None
     settings: dict[str, Any] = {}
     data_hash: str = ""
     data_partial: str = ""
@@ -70,36 +107,92 @@ class Record(BaseModel):
     code_version: str = ""
     packages: dict[str, str] = {}
     host: str = ""
-    device: str = ""
     finished_at: str = ""
-
-    @property
-    def is_done(self) -> bool:
-        return self.status == "done"
 
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return label(self.variant, self.dataset, self.ratio, self.seed)
+        return trial_name(self.variant, self.dataset, self.budget, self.seed)
 
     @property
     def summary(self) -> str:
-        """For people, of a trial that is done."""
         return f"DC {self.metrics['dc_pooled']:.4f} in {self.seconds_total:.0f} s"
 
 
-# Figures that differ from run to run of the same trial; everything else is repeatable.
-VOLATILE = (
-    "seconds_pretrain", "seconds_train", "seconds_total", "peak_memory_mib", "host", "device",
-    "finished_at",
+MAY_DIFFER = (
+    "study", "preset", "overrides", "error", "seconds_pretrain", "seconds_train", "seconds_total",
+    "peak_memory_mib", "flops_per_step", "pretrain_flops_per_step", "data_partial", "code_version",
+    "packages", "host", "device", "finished_at",
 )  # fmt: skip
-_NOT_IN_TABLE = ("schema_version", "settings", "packages", "metrics")
-_FIRST_METRICS = [
-    f"{prefix}{metric}_{aggregate}"
-    for prefix in ("", "oracle_", "all_background_", "all_foreground_")
-    for metric in ("dc", "ji")
-    for aggregate in ("pooled", "case")
-]
+"""Fields of a record in which two runs of one trial may differ: names, times, places, versions, and
+what PyTorch counts. All others must be equal."""
+
+_R = TypeVar("_R", bound=JobRecord)
+
+
+def write(folder: Path, record: JobRecord) -> None:
+    """The last write of a job, into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / _FILE, record.model_dump_json(indent=1))
+
+
+def exists(folder: Path) -> bool:
+    """Is there a record in the job's folder?"""
+    return (folder / _FILE).exists()
+
+
+def read(folder: Path, kind: type[_R] = Record) -> _R:
+    """A validated record; `UserError` (exit code 3) names the file and what is wrong with it."""
+    file = folder / _FILE
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(fields, dict) and fields.get("schema_version") == 1:
+            fields = _of_schema_1(fields)
+        return kind.model_validate(fields)
+    except pydantic.ValidationError as error:
+        raise unreadable(file, error.errors()[0]["msg"]) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise unreadable(file, str(error)) from error
+
+
+def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """A record of version 0.1.0 and earlier, in today's fields; its key is one of no new trial."""
+    renamed = {"cell": "configuration", "changes": "overrides"}
+    fields = {renamed.get(name, name): value for name, value in fields.items()}
+    budget = percent(fields["ratio"])
+    settings = {name: value for name, value in fields["settings"].items() if name != "ratio"}
+    return fields | {
+        "schema_version": SCHEMA, "budget": budget, "budget_order": fields["ratio"],
+        "settings": settings | {"budget": budget} if settings else settings,
+    }  # fmt: skip
+
+
+def unreadable(file: Path, why: str) -> UserError:
+    """The error for a record that is not as it was written."""
+    return UserError(
+        f"the record {file} is not readable ({why}). Nothing writes half a record, so "
+        f"something else changed it: restore it, or delete {file.parent} to run it again",
+        ExitCode.DATA,
+    )
+
+
+def read_all(study_folder: Path) -> list[Record]:
+    """All records of a study's trials, sorted by key."""
+    return [read(f.parent) for f in sorted(study_folder.glob(f"trials/*/{_FILE}"))]
+
+
+def done_keys(study_folder: Path) -> set[str]:
+    """Keys of the trials that need not run again."""
+    return {record.key for record in read_all(study_folder) if record.is_done}
+
+
+def contradict(first: Record, second: Record) -> bool:
+    """Are these two runs of one trial that ended in different numbers?"""
+
+    def text(record: Record) -> str:  # in which a NaN equals itself
+        return json.dumps(record.model_dump(exclude=set(MAY_DIFFER)), sort_keys=True)
+
+    return first.is_done and second.is_done and text(first) != text(second)
 
 
 def remove_left_overs(folder: Path) -> None:
@@ -112,70 +205,12 @@ def remove_left_overs(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def write_record(study_folder: Path, record: Record) -> None:
-    """The last write of a trial."""
-    folder = trial_folder(study_folder, record.key)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "record.json", record.model_dump_json(indent=1))
+def trial_record(study_folder: Path, key: str) -> Record | None:
+    """The record of the trial of this key, if it came to an end."""
+    folder = trial_folder(study_folder, key)
+    return read(folder) if exists(folder) else None
 
 
-def write_table(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows as CSV, numbers in full precision."""
-    write_atomically(file, pd.DataFrame(list(rows)).to_csv(index=False))
-
-
-def read_record(file: Path) -> Record:
-    """A validated record; `UserError` (exit code 3) names the file and what is wrong with it."""
-    try:
-        return Record.model_validate_json(file.read_text(encoding="utf-8"))
-    except (pydantic.ValidationError, UnicodeDecodeError) as error:
-        first = str(error.errors()[0]["msg"] if hasattr(error, "errors") else error)
-        raise UserError(
-            f"the record {file} is not readable ({first}). Nothing writes half a record, so "
-            f"something else changed it: restore it, or delete {file.parent} to run it again",
-            ExitCode.DATA,
-        ) from error
-
-
-def read_records(study_folder: Path) -> list[Record]:
-    """All records of a study, sorted by key."""
-    return [read_record(f) for f in sorted(study_folder.glob("trials/*/record.json"))]
-
-
-def done_keys(study_folder: Path) -> set[str]:
-    """Keys of the trials that need not run again."""
-    return {record.key for record in read_records(study_folder) if record.is_done}
-
-
-def table(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a trial: settings, then metrics, then costs and provenance."""
-    rows = []
-    for record in records:
-        fields = record.model_dump(exclude=set(_NOT_IN_TABLE))
-        rows.append({**fields, "size": _size(record.settings), **record.metrics})
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return pd.DataFrame(columns=[f for f in Record.model_fields if f not in _NOT_IN_TABLE])
-    fields = [f for f in Record.model_fields if f not in _NOT_IN_TABLE]
-    others = [c for c in frame.columns if c not in {*fields, *_FIRST_METRICS, "size"}]
-    at = fields.index("parameters")
-    known = [c for c in _FIRST_METRICS if c in frame.columns]
-    frame = frame[[*fields[:at], *known, *sorted(others), "size", *fields[at:]]]
-    order = ["dataset", "evaluate_on", "ratio", "variant", "seed", "key"]
-    return frame.sort_values(order, ignore_index=True)
-
-
-def _size(settings: Mapping[str, Any]) -> str:
+def size_of(settings: Mapping[str, Any]) -> str:
     """Of the images, or of the patches of volumes, as the settings have it: 128x128."""
     return "x".join(map(str, settings.get("size") or settings.get("patch") or []))
-
-
-def rebuild_csv(study_folder: Path) -> Path:
-    """Write `results.csv` from the records; returns its path.
-
-    Locked from reading to writing: of two shards that end together, the later table is the fuller.
-    """
-    file = study_folder / "results.csv"
-    with FileLock(study_folder / ".table.lock", timeout=600):
-        write_atomically(file, table(read_records(study_folder)).to_csv(index=False))
-    return file

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark import results
 from benchmark.errors import ExitCode, UserError
-from benchmark.results import Record
+from benchmark.store import record as records
+from benchmark.store.layout import trial_folder
+from benchmark.store.record import Record
 
 _SIZES = ("n_labelled", "n_unlabelled", "n_test")
 _COSTS = (
@@ -15,7 +16,7 @@ _COSTS = (
 )  # fmt: skip
 _PROVENANCE = (
     "code_version", "host", "device", "finished_at", "data_hash", "data_partial", "split_hash",
-    "subset_hash", "cell",
+    "subset_hash", "configuration",
 )  # fmt: skip
 
 
@@ -26,19 +27,17 @@ def find(study_folders: list[Path], key: str) -> Path:
     """
     found: dict[str, Path] = {}
     for folder in study_folders:
-        for trial in sorted((folder / "trials").glob(f"{_plain(key)}*")):
+        for trial in sorted(trial_folder(folder, "").glob(f"{_plain(key)}*")):
             found.setdefault(trial.name, trial)
     if not found:
         where = ", ".join(folder.name for folder in study_folders)
         raise UserError(
-            f'no trial with a key that starts with "{key}" in {where}; results.csv has the keys, '
+            f"no trial with a key starting with {key!r} in {where}; results.csv has the keys, "
             "and so has bench run … --dry-run -v",
             ExitCode.DATA,
         )
     if len(found) > 1:
-        raise UserError(
-            f'{len(found)} trials have a key that starts with "{key}": {", ".join(found)}'
-        )
+        raise UserError(f"{len(found)} trials with a key starting with {key!r}: {', '.join(found)}")
     return next(iter(found.values()))
 
 
@@ -49,17 +48,16 @@ def _plain(key: str) -> str:
 
 def describe(trial: Path) -> str:
     """A trial's record and files; or how far it came, if it has no record."""
-    file = trial / "record.json"
-    if not file.exists():
+    if not records.exists(trial):
         log = trial / "log.txt"
         last = log.read_text(encoding="utf-8").splitlines()[-1:] if log.exists() else []
         return "\n".join([f"{trial.name}: no record yet", *_section("log", last), *_files(trial)])
-    record = results.read_record(file)
+    record = records.read(trial)
     fields = record.model_dump()
     lines = [
         f"{record.label}",
         f"key {record.key}, study {record.study}, preset {record.preset}"
-        f"{' with ' + record.changes if record.changes else ''}, "
+        f"{' with ' + record.overrides if record.overrides else ''}, "
         f"evaluated on {record.evaluate_on}",
         f"{record.status}{': ' + record.error if record.error else ''}",
         *_section("images", _pairs({name: fields[name] for name in _SIZES})),

@@ -3,7 +3,6 @@
 Only what is needed of each record is read, so that ten thousand of them take a second.
 """
 
-import json
 import os
 import re
 from collections import Counter
@@ -11,22 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark import grid, sharing
-from benchmark.errors import ExitCode, UserError
-from benchmark.folders import trial_folder
-from benchmark.study import label, percent
+from benchmark.store import locks, planned
+from benchmark.store.layout import pretraining_folder, trial_folder
+from benchmark.study.syntax import trial_name
 
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
 _STATUS = re.compile(rb'^ ?"status": ?"(\w+)"', re.MULTILINE)
 _SHOWN = 20  # running and failed trials that are named
 
 
-class Cell(NamedTuple):
-    """One line of the table: all seeds of a variant on a dataset at a ratio."""
+class Line(NamedTuple):
+    """One line of the table: all seeds of a variant on a dataset at a budget."""
 
     dataset: str
     evaluate_on: str
-    ratio: float
+    budget: str
     variant: str
 
     @property
@@ -37,7 +35,7 @@ class Cell(NamedTuple):
 class Status(NamedTuple):
     """State of each trial that was ever planned, or has a record."""
 
-    cells: dict[str, Cell]
+    lines: dict[str, Line]
     """Of each key, in the order of planning."""
     seeds: dict[str, str]
     states: dict[str, str]
@@ -52,21 +50,21 @@ def read(study_folder: Path) -> Status:
     Running is what a run that still holds its lock says it is running; a trial that failed before
     and is tried again is running. Everything else is what its record says.
     """
-    rows = grid.read(study_folder)
+    rows = planned.read(study_folder)
     states = dict.fromkeys(rows, "waiting")
     for file, head in _records(study_folder):
         key, found = file.parent.name, _STATUS.search(head)
         if key not in rows:  # a study older than grid.csv, or trials copied in by hand
             rows[key] = _row_of(file)
         states[key] = found[1].decode() if found else _row_of(file)["status"]
-    running = sharing.running_keys(study_folder)
+    running = locks.running_keys(study_folder)
     states |= dict.fromkeys(running & rows.keys(), "running")
-    cells = {
-        key: Cell(row["dataset"], row["evaluate_on"], float(row["ratio"]), row["variant"])
+    lines = {
+        key: Line(row["dataset"], row["evaluate_on"], row["budget"], row["variant"])
         for key, row in rows.items()
     }
     seeds = {key: str(row["seed"]) for key, row in rows.items()}
-    return Status(cells, seeds, states, sorted(running - rows.keys()))
+    return Status(lines, seeds, states, sorted(running - rows.keys()))
 
 
 def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -81,34 +79,29 @@ def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def _row_of(file: Path) -> dict[str, str]:
-    try:
-        record = json.loads(file.read_bytes())
-        return {name: str(record[name]) for name in (*grid.COLUMNS, "status")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"the record {file} is not readable ({error}): restore it, or delete {file.parent} to "
-            "run it again",
-            ExitCode.DATA,
-        ) from error
+    from benchmark.store import record  # which takes longer to import than all the rest
+
+    found = record.read(file.parent).model_dump()
+    return {name: str(found[name]) for name in (*planned.COLUMNS, "status")}
 
 
 def describe(study_folder: Path) -> str:
     """The table of a study, then its running and failed trials by name."""
     status = read(study_folder)
-    counts: dict[Cell, Counter[str]] = {}
-    for key, cell in status.cells.items():
-        counts.setdefault(cell, Counter())[status.states[key]] += 1
+    counts: dict[Line, Counter[str]] = {}
+    for key, line in status.lines.items():
+        counts.setdefault(line, Counter())[status.states[key]] += 1
     head = ["dataset", "labelled", "variant", "done", "failed", "running", "total"]
     body = [
-        [cell.dataset_label, percent(cell.ratio), cell.variant, *_numbers(count)]
-        for cell, count in counts.items()
+        [line.dataset_label, line.budget, line.variant, *_numbers(count)]
+        for line, count in counts.items()
     ]
     total = sum(counts.values(), Counter())
     lines = _aligned([head, *body, ["all", "", "", *_numbers(total)]])
     if status.pretrainings:
         lines += ["", "pretraining:"]
     for key in status.pretrainings:
-        lines.append(f"  {key}  {_last_line(study_folder / 'pretrained' / key)}".rstrip())
+        lines.append(f"  {key}  {_last_line(pretraining_folder(study_folder, key))}".rstrip())
     for state in ("running", "failed"):
         lines += _named(study_folder, status, state)
     return "\n".join(lines)
@@ -134,8 +127,8 @@ def _named(study_folder: Path, status: Status, state: str) -> list[str]:
     keys = [key for key, found in status.states.items() if found == state]
     lines = ["", f"{state}:"] if keys else []
     for key in keys[:_SHOWN]:
-        cell = status.cells[key]
-        name = label(cell.variant, cell.dataset_label, cell.ratio, status.seeds[key])
+        line = status.lines[key]
+        name = trial_name(line.variant, line.dataset_label, line.budget, status.seeds[key])
         lines.append(f"  {key}  {name}  {_last_line(trial_folder(study_folder, key))}".rstrip())
     if len(keys) > _SHOWN:
         lines.append(f"  … and {len(keys) - _SHOWN} more")

@@ -1,37 +1,91 @@
-"""Records and the files beside them → frames, for reports."""
+"""Records as tables: `results.csv`, always rebuilt, and the frames that reports are made of."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 from numpy import ndarray
 
-from benchmark import results
 from benchmark.errors import ExitCode, UserError
-from benchmark.folders import trial_folder
+from benchmark.files import write_atomically
+from benchmark.store import record
+from benchmark.store.layout import trial_folder
+from benchmark.store.record import Record
 
-_WHERE = ["dataset", "ratio", "variant", "seed"]
+_NESTED = ("schema_version", "settings", "packages", "metrics")
+_FIRST_METRICS = [
+    f"{prefix}{metric}_{aggregate}"
+    for prefix in ("", "oracle_", "all_background_", "all_foreground_")
+    for metric in ("dc", "ji")
+    for aggregate in ("pooled", "case")
+]
+_FIRST_FIELDS = ("key", "configuration", "study", "status", "error")
+_LAST_FIELDS = ("seconds_total", "peak_memory_mib", "device")
+_WHERE = ["dataset", "budget", "variant", "seed"]
+_ORDER = ["dataset", "evaluate_on", "budget_order", "variant", "seed", "key"]
+
+
+def write_table(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as CSV, numbers in full precision."""
+    write_atomically(file, pd.DataFrame(list(rows)).to_csv(index=False))
+
+
+def rebuild(study_folder: Path) -> set[str]:
+    """Write `results.csv` from the records; returns the keys of those that are done.
+
+    Locked from reading to writing: of two shards that end together, the later table is the fuller.
+    """
+    with FileLock(study_folder / ".table.lock", timeout=600):
+        records = record.read_all(study_folder)
+        write_atomically(study_folder / "results.csv", table(records).to_csv(index=False))
+    return {found.key for found in records if found.is_done}
+
+
+def table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a trial: settings, then metrics, then costs and provenance. See results/README.md."""
+    others = [f for f in Record.__annotations__ if f not in (*_NESTED, *_FIRST_FIELDS)]
+    fields = [*_FIRST_FIELDS, *others, *_LAST_FIELDS]
+    rows = [
+        {
+            **found.model_dump(exclude=set(_NESTED)),
+            "size": record.size_of(found.settings),
+            **found.metrics,
+        }
+        for found in records
+    ]
+    if not rows:
+        return pd.DataFrame(columns=fields)
+    frame = pd.DataFrame(rows)
+    further = [c for c in frame.columns if c not in {*fields, *_FIRST_METRICS, "size"}]
+    at = fields.index("parameters")
+    known = [c for c in _FIRST_METRICS if c in frame.columns]
+    frame = frame[[*fields[:at], *known, *sorted(further), "size", *fields[at:]]]
+    return frame.sort_values(_ORDER, ignore_index=True)
 
 
 def trials(study_folder: Path) -> pd.DataFrame:
     """One row a trial: the columns of `results.csv`, and `settings`: nested, as in the record."""
-    records = results.read_records(study_folder)
-    settings = {record.key: record.settings for record in records}
-    frame = results.table(records)
+    records = record.read_all(study_folder)
+    settings = {found.key: found.settings for found in records}
+    frame = table(records)
     return frame.assign(settings=frame.key.map(settings))
 
 
 def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The tables of this name (history.csv, cases.csv) of these trials, one under the other.
 
-    Each line says of which trial it is, by key and by dataset, ratio, variant and seed; trials
+    Each line says of which trial it is, by key and by dataset, budget, variant and seed; trials
     without the file have none.
     """
     parts = []
     for row in rows[["key", *_WHERE]].to_dict("records"):
         file = trial_folder(study_folder, row["key"]) / name
         if file.exists():
-            parts.append(pd.read_csv(file).assign(**row))
+            lines = pd.read_csv(file)
+            parts.append(lines.assign(**{k: [v] * len(lines) for k, v in row.items()}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
 
 
@@ -53,13 +107,11 @@ def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return stacked(study_folder, rows, "cases.csv")
 
 
-def panels(
-    study_folder: Path, rows: pd.DataFrame
-) -> dict[tuple[str, float, str], dict[str, ndarray]]:
-    """(dataset, ratio, variant) → pictures of the trial with the lowest seed that has them."""
-    found: dict[tuple[str, float, str], dict[str, ndarray]] = {}
+def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndarray]]:
+    """(dataset, budget, variant) → pictures of the trial with the lowest seed that has them."""
+    found: dict[tuple, dict[str, ndarray]] = {}
     for row in rows.sort_values("seed")[["key", *_WHERE]].to_dict("records"):
-        where = (row["dataset"], float(row["ratio"]), row["variant"])
+        where = (row["dataset"], row["budget"], row["variant"])
         file = trial_folder(study_folder, row["key"]) / "panel.npz"
         if where not in found and file.exists():
             with np.load(file) as content:

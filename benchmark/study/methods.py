@@ -3,6 +3,7 @@
 Only the module of the method that is asked for is imported, so a broken one breaks only itself.
 """
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -10,16 +11,18 @@ import re
 from typing import Any
 
 import methods
+from benchmark.entry_points import METHODS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.method import Method
-from benchmark.offers import METHODS, Offer, offers, only, shadowed
-from benchmark.trials import MethodFacts
+from benchmark.study.settings import BASELINE
+from benchmark.study.trials import MethodFacts
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.method import Method
 
 
 def names() -> list[str]:
-    """Every method that can be asked for, also those that turn out broken; the reference first."""
+    """Every method that can be asked for, also those that turn out broken; the baseline first."""
     found = {*_own(), *offers(METHODS)}
-    return sorted(found, key=lambda name: (name != "supervised", name))
+    return sorted(found, key=lambda name: (name != BASELINE, name))
 
 
 def _own() -> list[str]:
@@ -84,14 +87,26 @@ def notes() -> list[str]:
 
 
 def header(name: str) -> str:
-    """The docstring of the method's file: sentence, formula, Paper, Code, Differs, Cost."""
+    """The docstring of the method's file; its parts: docs/own-method.md."""
     return inspect.cleandoc(inspect.getmodule(find(name)).__doc__ or "")
+
+
+def documented_options(name: str) -> dict[str, str]:
+    """Hyper-parameter → meaning, of a method with `Options`; others have theirs in the header."""
+    options = find(name).Options
+    fields = dataclasses.fields(options) if options is not None else ()
+    return {field.name: field.metadata.get("meaning", "") for field in fields}
 
 
 def facts(name: str) -> MethodFacts:
     """What the grid of trials needs to know of the method."""
     method = find(name)
-    return MethodFacts(hyperparameters(name), method.BUNDLES, bool(method.PRETRAINED))
+    return MethodFacts(
+        hyperparameters(name),
+        method.BUNDLES,
+        method.PRETRAIN_PARAMETERS if method.PRETRAINED else None,
+        method.BEFORE,
+    )
 
 
 def ablations(name: str) -> dict[str, tuple[Any, ...]]:
@@ -103,9 +118,16 @@ def ablations(name: str) -> dict[str, tuple[Any, ...]]:
 
 
 def hyperparameters(name: str) -> dict[str, Any]:
-    """Name → default of each hyper-parameter, from the signature; exit code 5 if one has none."""
-    signature = inspect.signature(find(name).__init__)
-    found = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    """Name → default of each hyper-parameter; exit code 5 if one has none.
+
+    They are the fields of the class's `Options`, if it has one, else the keywords of its signature.
+    """
+    method = find(name)
+    if method.Options is not None:
+        found = {f.name: _default(f) for f in dataclasses.fields(method.Options)}
+    else:
+        parameters = inspect.signature(method.__init__).parameters.values()
+        found = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     missing = [key for key, default in found.items() if default is inspect.Parameter.empty]
     if missing:
         raise UserError(
@@ -113,3 +135,17 @@ def hyperparameters(name: str) -> dict[str, Any]:
             ExitCode.PLUGIN,
         )
     return found
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+
+
+def build(name: str, builder: NetworkBuilder, hyperparameters: dict[str, Any]) -> Method:
+    """The method with freshly initialised networks; ValueError for values that it refuses."""
+    method = find(name)
+    if method.Options is not None:
+        return method(builder, method.Options(**hyperparameters))
+    return method(builder, **hyperparameters)

@@ -1,33 +1,41 @@
-"""What a study would run here: which trials, which of them are done, on which data."""
+"""A study against prepared data: which trials there are, which of them are left to run."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from benchmark import encoders, plugins, results
-from benchmark.data import cards, phantoms, pool, splits
+from benchmark.data import card as cards
+from benchmark.data import phantoms, prepared, split
+from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.networks import NetworkBuilder
-from benchmark.selectors import WHOLE, Shard, split_outside_brackets
-from benchmark.study import REFERENCE_METHOD, Network, Study, percent
-from benchmark.trials import DataFacts, MethodFacts, Trial, trials
+from benchmark.study import methods, presets
+from benchmark.study.settings import BASELINE, Study
+from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
+from benchmark.study.trials import DataFacts, MethodFacts, Trial, resolve, trials
+from benchmark.toolkit import encoders
+from benchmark.toolkit.architecture import Architecture
+from benchmark.toolkit.builder import NetworkBuilder
+
+ALL = "all"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study against the prepared data and the records that are there."""
+    """A study against the prepared data and the trials that are done."""
 
     study: Study
     trials: list[Trial]
-    done: set[str]
-    manifests: dict[str, pool.Manifest]
+    manifests: dict[str, Manifest]
     folder: Path
     notes: list[str] = field(default_factory=list)
     """Methods that "all" leaves out, with the reason."""
     shard: Shard = WHOLE
-    changes: list[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
     """Settings that were typed over those of the preset, as typed."""
+    done: frozenset[str] = frozenset()
+    """Keys of trials that need not run again."""
 
     @property
     def own(self) -> list[Trial]:
@@ -40,42 +48,69 @@ class Plan:
         return [trial for trial in self.own if trial.key not in self.done]
 
     def labelled_counts(self) -> list[str]:
-        """For each dataset and ratio, such as "glas: 5 % = 5/85 images labelled"."""
+        """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
         lines = []
         for name, manifest in self.manifests.items():
-            n = len(pool.split_ids(manifest, self.study.evaluate_on)[0])
+            n = len(split.split_ids(manifest, self.study.conditions.evaluate_on)[0])
             counts = ", ".join(
-                f"{percent(ratio)} = {splits.count(n, ratio)}/{n}" for ratio in self.study.ratios
+                f"{budget.text} = {split.count(n, budget.share)}/{n}"
+                for budget in self.study.budgets
             )
             lines.append(f"{name}: {counts} images labelled")
         return lines
 
 
+class Wanted(NamedTuple):
+    """The variants of a study."""
+
+    typed: list[Variant]
+    others: list[Variant]
+    """Those of "all", which goes on without the ones that cannot run."""
+    facts: dict[str, MethodFacts]
+    notes: list[str]
+
+
 def make(study: Study, data_root: Path, results_root: Path) -> Plan:
-    """The plan of a study; phantoms that it names are invented if they are not there yet.
+    """The plan of a study, nothing done; phantoms that it names are made if they are not there yet.
 
     Raises `UserError` for unknown names, for a network that cannot take the images, and (exit
     code 3) for data that are not prepared.
     """
-    study = replace(study, methods=_typed(study.methods), datasets=_datasets(study, data_root))
-    methods, notes = _methods(study.methods)
+    wanted = _wanted(study.methods)
+    study = replace(study, datasets=_datasets(study, data_root))
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_network(study, manifests)
-    facts = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
-    grid, refused = _accepted(trials(study, methods, facts), study)
-    folder = results_root / study.name
-    return Plan(study, grid, results.done_keys(folder), manifests, folder, notes + refused)
+    data = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
+    grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
+    grid, refused = _accepted(grid, study, wanted)
+    return Plan(study, grid, manifests, results_root / study.name, wanted.notes + refused)
 
 
-def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
-    network = study.network
+def _wanted(texts: Sequence[str]) -> Wanted:
+    names = [name for text in texts for name in split_outside_brackets(text)]
+    typed = [Variant.parse(name) for name in names if name != ALL]
+    needed = {variant.method for variant in typed} | {BASELINE}
+    facts, notes = {}, []
+    for name in methods.names() if ALL in names else sorted(needed):
+        try:
+            facts[name] = methods.facts(name)
+        except UserError as error:
+            if name in needed:
+                raise
+            notes.append(f"left out of all methods: {error}")
+    others = [Variant(name) for name in facts] if ALL in names else []
+    return Wanted(typed, others, facts, notes)
+
+
+def _check_network(study: Study, manifests: dict[str, Manifest]) -> None:
+    network = study.conditions.network
     if network.is_encoder:
         for card in (manifest.card for manifest in manifests.values()):
             encoders.check(
                 network,
                 in_channels=card.channels,
                 classes=len(card.classes),
-                sides=study.size or card.size,
+                sides=study.conditions.size or card.size,
             )
     elif network.weights is not None:
         raise UserError(
@@ -84,94 +119,117 @@ def _check_network(study: Study, manifests: dict[str, pool.Manifest]) -> None:
         )
 
 
-def _accepted(grid: list[Trial], study: Study) -> tuple[list[Trial], list[str]]:
+def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Trial], list[str]]:
     """The trials whose values their methods accept: refused before hours are spent.
 
-    Each variant is built once (around a small UNet where the run's network is an encoder). What is
-    refused was typed, and raises `UserError`, or is among "all": then it is left out, with a note.
-    Other errors are a trial's, whose record keeps them.
+    Each variant is built once (around a small UNet where the run's network is an encoder). A method
+    refuses a value by ValueError; what was typed raises `UserError`, what is among "all" is left
+    out, with a note. Whatever else goes wrong is a trial's, whose record keeps it.
     """
-    network, refused = study.network, {}
+    typed = {resolve(variant, study, wanted.facts).variant.name for variant in wanted.typed}
+    refused = {}
     for variant, trial in {trial.variant: trial for trial in grid}.items():
-        build = NetworkBuilder(
-            in_channels=1, classes=2, network=Network() if network.is_encoder else network
-        )
-        try:
-            plugins.find(trial.method)(build, **trial.hyperparameters)
-        except ValueError as error:
-            if "all" not in study.methods or variant in study.methods:
-                raise UserError(f"{variant}: {error}") from error
-            refused[variant] = f"left out of all methods: {variant}: {error}"
-        except Exception:
-            continue
+        if objection := _objection(trial):
+            if variant in typed:
+                raise UserError(f"{variant}: {objection}")
+            refused[variant] = f"left out of all methods: {variant}: {objection}"
     return [trial for trial in grid if trial.variant not in refused], list(refused.values())
 
 
-def _typed(methods: Sequence[str]) -> list[str]:
-    return [variant for text in methods for variant in split_outside_brackets(text)]
+def _objection(trial: Trial) -> str:
+    """What the method says against its hyper-parameters; "" if nothing."""
+    network = trial.conditions.network
+    network = Architecture() if network.is_encoder else network
+    try:
+        methods.build(
+            trial.method,
+            NetworkBuilder(in_channels=1, classes=2, network=network),
+            trial.hyperparameters,
+        )
+    except ValueError as error:
+        return str(error)
+    except Exception:  # not a refusal: the trial's own record will say it
+        return ""
+    return ""
 
 
-def ablated(variants: list[str], factors: list[str]) -> list[str]:
-    """The variants, and for each factor every value that a method of theirs compares.
+def ablated(texts: Sequence[str], factors: Sequence[str]) -> list[str]:
+    """The variants, and for each factor every value that a method of theirs compares, as typed.
 
-    variants: empty for those of all methods that have the factors, and none beside them.
+    texts: empty for those of all methods that have the factors, and none beside them.
     """
-    bases = variants or [name for name in plugins.names() if plugins.ablations(name)]
-    made, known = list(variants), set()
+    bases = [Variant.parse(text) for text in texts] or [
+        Variant(name) for name in methods.names() if methods.ablations(name)
+    ]
+    made, known = list(texts), set()
     for base in bases:
-        method, _, inside = base.removesuffix("]").partition("[")
-        values = plugins.ablations(method)
+        values = methods.ablations(base.method)
         known |= set(values)
         for factor in factors:
-            for value in values.get(factor, ()):
-                parts = filter(None, (inside, f"{factor}={json.dumps(value)}"))
-                made.append(f"{method}[{','.join(parts)}]")
+            made += [base.with_change(factor, value).name for value in values.get(factor, ())]
     for factor in factors:
         if factor not in known:
-            raise unknown(f"ablation of {', '.join(bases)}", factor, known, "bench list methods -v")
+            raise unknown(
+                f"ablation of {', '.join(base.name for base in bases)}",
+                factor,
+                known,
+                "bench list methods -v",
+            )
     return made
-
-
-def _methods(variants: Sequence[str]) -> tuple[dict[str, MethodFacts], list[str]]:
-    """Facts of the methods; "all" goes on without the broken ones, and notes them."""
-    wanted = {text.split("[")[0] for text in variants}
-    needed = wanted - {"all"} | {REFERENCE_METHOD}
-    facts, notes = {}, []
-    for name in plugins.names() if "all" in wanted else sorted(needed):
-        try:
-            facts[name] = plugins.facts(name)
-        except UserError as error:
-            if name in needed:
-                raise
-            notes.append(f"left out of all methods: {error}")
-    return facts, notes
 
 
 def _datasets(study: Study, data_root: Path) -> list[str]:
     """The names; "all" is every prepared dataset but the phantoms."""
-    named = [name for name in study.datasets if name != "all"]
-    if "all" in study.datasets:
-        prepared = pool.prepared_names(data_root)
-        real = [n for n in prepared if pool.read_manifest(data_root, n).card.phantom is None]
+    named = [name for name in study.datasets if name != ALL]
+    if ALL in study.datasets:
+        names = prepared.prepared_names(data_root)
+        manifests = {name: prepared.read_manifest(data_root, name) for name in names}
+        real = [name for name, found in manifests.items() if found.card.phantom is None]
         if not (real or named):
             raise UserError(
                 f"no dataset is prepared under {data_root}. Get one (bench list datasets says "
                 "where and under which terms), then:\n"
                 "  bench data prepare NAME --from /path/to/what/you/downloaded\n"
-                "or try the tool on invented images: bench run --preset demo",
+                "or try the tool on synthetic images: bench run --preset demo",
                 ExitCode.DATA,
             )
         named += real
     return list(dict.fromkeys(named))
 
 
-def _manifest(name: str, data_root: Path) -> pool.Manifest:
-    prepared = pool.prepared_names(data_root)
-    if name in prepared:
-        return pool.read_manifest(data_root, name)
-    if name not in cards.names():
-        raise unknown("dataset", name, {*cards.names(), *prepared}, "bench list datasets")
-    card = cards.find(name)
-    if card.phantom is not None:
+def _manifest(name: str, data_root: Path) -> Manifest:
+    names = prepared.prepared_names(data_root)
+    card = cards.find(name) if name in cards.names() else None
+    if card is not None and card.phantom is not None:
         return phantoms.ensure_prepared(card, data_root)
-    raise pool.not_prepared(data_root, name, f" from {card.homepage} (terms: {card.terms})")
+    if name in names:
+        return prepared.read_manifest(data_root, name)
+    if card is None:
+        raise unknown("dataset", name, {*cards.names(), *names}, "bench list datasets")
+    raise prepared.not_prepared(data_root, name, f" from {card.homepage} (terms: {card.terms})")
+
+
+def expected_settings(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a preset alone would make of a trial: to tell whether its settings were typed over.
+
+    trial: a row of `store.tables.trials`. None if preset or method is not here.
+    """
+    try:
+        study = replace(
+            _alone(preset),
+            datasets=[trial["dataset"]],
+            ratios=[float(trial["ratio"])],
+            seeds=[int(trial["seed"])],
+        )
+        facts = {trial["method"]: methods.facts(trial["method"])}
+        data = DataFacts(trial["data_hash"], trial["settings"].get("patch") is not None)
+        variants = [Variant.parse(trial["variant"])]
+        (made,) = trials(study, variants, facts, {trial["dataset"]: data})
+    except UserError:
+        return None
+    return made.settings()
+
+
+@cache
+def _alone(preset: str) -> Study:
+    return presets.load(preset)

@@ -1,13 +1,16 @@
 """Preset + overrides → a frozen `Study`. The only file that imports Hydra.
 
 Hydra composes a preset (YAML in `conf/`) with `key=value` overrides against the dataclass `Study`,
-so that a wrong type fails at once. Its advice on unknown keys (`+key=…`) would add settings that
-nothing reads; such keys are refused here with the nearest known name instead.
+so that a wrong type fails at once. On the command line and in presets the fields of
+`Study.conditions` stand beside the study's own: `precision=bfloat16`. Hydra's advice on unknown
+keys (`+key=…`) would add settings that nothing reads; such keys are refused here with the nearest
+known name instead.
 """
 
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -16,10 +19,17 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark import resources
 from benchmark.errors import UserError, unknown
-from benchmark.study import Optimisation, Pretraining, Study, Training, check
+from benchmark.study.settings import (
+    Conditions,
+    Optimisation,
+    PretrainingSettings,
+    Study,
+    TrainingSettings,
+    check,
+)
 
+_FOLDER = Path(__file__).parent / "conf"
 # Parts of the grid: the command line has flags for them.
 _BY_FLAG = {
     "methods": "--methods",
@@ -30,14 +40,14 @@ _BY_FLAG = {
     "preset": "--preset",
 }
 _PER_METHOD = ("training_of", "hyperparameters")
-_FOR_VOLUMES = {"training_3d": Training, "pretraining_3d": Pretraining}
+_FOR_VOLUMES = {"training_3d": TrainingSettings, "pretraining_3d": PretrainingSettings}
 _OPEN = (*_PER_METHOD, *_FOR_VOLUMES)  # dictionaries: a key in them may be new
 
 
-def presets() -> dict[str, str]:
-    """Name → first comment line of each preset."""
-    files = sorted(resources.folder("conf").glob("*.yaml"))
-    return {f.stem: f.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for f in files}
+def texts() -> dict[str, str]:
+    """Name → text of each preset; its first line, a comment, says what it is."""
+    files = sorted(_FOLDER.glob("*.yaml"))
+    return {file.stem: file.read_text(encoding="utf-8") for file in files}
 
 
 def load(
@@ -52,14 +62,18 @@ def load(
     grid: any of methods, datasets, ratios, seeds, name, evaluate_on; None leaves the preset's.
     Raises `UserError` for an unknown preset or key and for a value of the wrong type.
     """
-    if preset not in presets():
-        raise unknown("preset", preset, presets(), "bench list presets")
+    if preset not in (known := texts()):
+        raise unknown("preset", preset, known, "bench list presets")
     checked = [_checked(override, list(known_methods)) for override in overrides]
     study = _compose(preset, checked)
     given = {name: value for name, value in grid.items() if value is not None}
+    if (evaluate_on := given.pop("evaluate_on", None)) is not None:
+        conditions = dataclasses.replace(study.conditions, evaluate_on=evaluate_on)
+        study = dataclasses.replace(study, conditions=conditions)
     study = dataclasses.replace(study, preset=preset, **given)
     if not study.name:
-        name = preset if study.evaluate_on == "test" else f"{preset}-{study.evaluate_on}"
+        evaluate_on = study.conditions.evaluate_on
+        name = preset if evaluate_on == "test" else f"{preset}-{evaluate_on}"
         study = dataclasses.replace(study, name=name)
     if not re.fullmatch(r"[\w.-]+", study.name) or study.name in (".", "..", "published"):
         raise UserError(
@@ -71,13 +85,13 @@ def load(
 
 
 def _compose(preset: str, overrides: list[str]) -> Study:
-    ConfigStore.instance().store(name="study_schema", node=_unlocked(Study))
+    ConfigStore.instance().store(name="study_schema", node=_unlocked(_flat_schema()))
     try:
-        with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
+        with initialize_config_dir(str(_FOLDER), version_base="1.3"):
             config = compose(preset, overrides)
-        study = OmegaConf.to_object(config)
+        study = _nested(OmegaConf.to_object(config))
         per_method = {
-            name: _fields(Training, f"training_of.{name}", fields)
+            name: _fields(TrainingSettings, f"training_of.{name}", fields)
             for name, fields in study.training_of.items()
         }
         for_volumes = {
@@ -87,6 +101,29 @@ def _compose(preset: str, overrides: list[str]) -> Study:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"wrong setting: {_explain(error)}") from error
     return dataclasses.replace(study, training_of=per_method, **for_volumes)
+
+
+def _flat_schema() -> type:
+    """`Study` with the fields of its conditions in the place of these."""
+    fields = []
+    for field in dataclasses.fields(Study):
+        fields += dataclasses.fields(Conditions) if field.name == "conditions" else [field]
+    return dataclasses.make_dataclass(
+        "Settings", [(f.name, f.type, _copied(f)) for f in fields], frozen=True
+    )
+
+
+def _copied(field: dataclasses.Field) -> dataclasses.Field:
+    if field.default_factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=field.default_factory)
+    return dataclasses.field(default=field.default)
+
+
+def _nested(flat: Any) -> Study:
+    """The study of the flat settings."""
+    values = {field.name: getattr(flat, field.name) for field in dataclasses.fields(flat)}
+    conditions = {field.name: values.pop(field.name) for field in dataclasses.fields(Conditions)}
+    return Study(**values, conditions=Conditions(**conditions))
 
 
 def _fields(schema: type[Optimisation], where: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -132,10 +169,17 @@ def _checked(override: str, known_methods: list[str]) -> str:
     return override
 
 
-def keys(schema: type = Study, prefix: str = "") -> list[str]:
+def is_hashed(override: str) -> bool:
+    """Could the setting change a number? Such overrides are named beside the preset."""
+    fields = {f.name: f for f in (*dataclasses.fields(Study), *dataclasses.fields(Conditions))}
+    field = fields.get(override.partition("=")[0])
+    return field is None or not ("aside" in field.metadata or field.name == "save")
+
+
+def keys(schema: type | None = None, prefix: str = "") -> list[str]:
     """Every setting that an override may name, dotted."""
     found = []
-    for name, field in schema.__dataclass_fields__.items():
+    for name, field in (schema or _flat_schema()).__dataclass_fields__.items():
         if dataclasses.is_dataclass(field.type):
             found += keys(field.type, f"{prefix}{name}.")
         elif prefix + name not in (*_BY_FLAG, *_OPEN):

@@ -1,35 +1,43 @@
-"""A study: the settings of a named grid of trials (`trials.py` makes the grid of them)."""
+"""The settings of a study, each declared once, and what they may be.
+
+A new setting of whatever trials and pretrainings have in common is a new field of `Conditions`:
+with that it has a name on the command line, and stands in records and in keys (`benchmark.keys`).
+"""
 
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UserError, require_choice
+from benchmark.keys import aside
+from benchmark.study.syntax import Budget
+from benchmark.toolkit.architecture import Architecture
 
-REFERENCE_METHOD = "supervised"  # the only method that can run at 100 % labels
-ENCODER_DEPTH = 5  # how often the encoders of segmentation-models-pytorch halve an image
+BASELINE = "supervised"
+"""The method that the others are compared with, and the only one that can run at 100 % labels."""
 
 
 @dataclass(frozen=True)
-class Network:
-    """The shared network: the UNet, or one around a named encoder of segmentation-models-pytorch.
+class Conditions:
+    """What all trials and pretrainings of a study have in common."""
 
-    An encoder has its own widths, and of the dropout rates only the last, at the bottleneck.
-    """
+    study_seed: int = 0
+    evaluate_on: str = "test"
+    """test, or dev: a fixed part of the train pool, for tuning."""
+    size: list[int] | None = None
+    """Of images, height and width; None: as prepared (and of volumes)."""
+    patch: list[int] | None = field(default_factory=lambda: [112, 112, 80])
+    """Of volumes; None of images."""
+    threads_per_trial: int = 1
+    precision: str = "float32"
+    """float32, or bfloat16: mixed precision."""
+    network: Architecture = field(default_factory=Architecture)
+    checkpoint_seconds: float = aside(30.0)
+    """Between two checkpoints."""
 
-    name: str = "unet"
-    widths: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
-    dropout: list[float] = field(default_factory=lambda: [0.05, 0.1, 0.2, 0.3, 0.5])
-    weights: str | None = None  # published weights of the encoder, such as imagenet
-
-    @property
-    def is_encoder(self) -> bool:
-        return self.name != "unet"
-
-    @property
-    def halvings(self) -> int:
-        """How often it halves the image: the sides must divide by 2 to the power of this."""
-        return ENCODER_DEPTH if self.is_encoder else len(self.widths) - 1
+    def for_data(self, *, is_volume: bool) -> "Conditions":
+        """Without what such data do not have."""
+        return dataclasses.replace(self, **({"size": None} if is_volume else {"patch": None}))
 
 
 @dataclass(frozen=True)
@@ -37,33 +45,43 @@ class Optimisation:
     """How long and with what a stage steps."""
 
     epochs: int = 10
-    steps_per_epoch: int | str = 25  # or a word that the stage knows
-    optimiser: str = "adam"  # adam | sgd
+    steps_per_epoch: int | str = 25
+    """Or a word that the stage knows."""
+    optimiser: str = "adam"
+    """adam or sgd."""
     learning_rate: float = 3e-3
-    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])  # adam
-    momentum: float = 0.9  # sgd
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
+    """Of adam."""
+    momentum: float = 0.9
+    """Of sgd."""
     weight_decay: float = 5e-5
-    schedule: str = "constant"  # constant | cosine | step
-    warmup_epochs: int = 0  # step: linear warm-up
-    decay_every_epochs: int = 50  # step
-    decay_factor: float = 0.1  # step
+    schedule: str = "constant"
+    """constant, cosine or step."""
+    warmup_epochs: int = 0
+    """Of step: linear warm-up."""
+    decay_every_epochs: int = 50
+    """Of step."""
+    decay_factor: float = 0.1
+    """Of step."""
 
 
 @dataclass(frozen=True)
-class Training(Optimisation):
+class TrainingSettings(Optimisation):
     """How a method is trained; `Study.training_of` changes single fields for one method.
 
     steps_per_epoch: or "labelled", once through the labelled images.
     """
 
-    criterion: str = "ce_dice"  # ce | dice | ce_dice
+    criterion: str = "ce_dice"
+    """ce, dice or ce_dice."""
     batch_labelled: int = 4
     batch_unlabelled: int = 4
-    labelled_passes: int = 1  # "labelled": how often an epoch goes through them
+    labelled_passes: int = 1
+    """Of "labelled": how often an epoch goes through them."""
 
 
 @dataclass(frozen=True)
-class Pretraining(Optimisation):
+class PretrainingSettings(Optimisation):
     """How a method that learns from images alone beforehand does so, on the whole train pool.
 
     steps_per_epoch: or "images", once through the pool.
@@ -72,40 +90,47 @@ class Pretraining(Optimisation):
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     batch: int = 4
-    seeds: str = "each"  # each: one for every seed; shared: one (seed 0) for all
+    seeds: str = "each"
+    """each: one for every seed; shared: one (seed 0) for all."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """The resolved settings of a study; a preset and overrides make one (`config.load`)."""
+    """The resolved settings of a study; a preset and overrides make one (`presets.load`)."""
 
     name: str = ""
     preset: str = ""
     methods: list[str] = field(default_factory=lambda: ["all"])
     datasets: list[str] = field(default_factory=lambda: ["all"])
     ratios: list[float] = field(default_factory=lambda: [0.01, 0.02, 0.05, 0.1, 0.2])
+    """Labelled shares of the train pool."""
     seeds: list[int] = field(default_factory=lambda: list(range(10)))
-    study_seed: int = 0
-    evaluate_on: str = "test"  # test | dev
-    evaluate_every: int = 1  # epochs between readings along the way; 0: only the final one
-    size: list[int] | None = None  # of images; None: as prepared
-    patch: list[int] = field(default_factory=lambda: [112, 112, 80])  # of volumes
-    threads_per_trial: int = 1
-    precision: str = "float32"  # float32 | bfloat16
-    network: Network = field(default_factory=Network)
-    training: Training = field(default_factory=Training)
-    training_3d: dict[str, Any] = field(default_factory=dict)  # fields of Training, for volumes
-    training_of: dict[str, Any] = field(default_factory=dict)  # method → fields of Training
-    pretraining: Pretraining = field(default_factory=Pretraining)
-    pretraining_3d: dict[str, Any] = field(default_factory=dict)  # fields of Pretraining
-    hyperparameters: dict[str, Any] = field(default_factory=dict)  # method → its hyper-parameters
-    save: list[str] = field(default_factory=list)  # predictions, weights: files beside the record
-    checkpoint_seconds: float = 30.0
+    conditions: Conditions = field(default_factory=Conditions)
+    evaluate_every: int = 1
+    """Epochs between evaluations on the way; 0: only the final one."""
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    training_3d: dict[str, Any] = field(default_factory=dict)
+    """Fields of `training`, for volumes."""
+    training_of: dict[str, Any] = field(default_factory=dict)
+    """Method → fields of `training`."""
+    pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
+    pretraining_3d: dict[str, Any] = field(default_factory=dict)
+    """Fields of `pretraining`, for volumes."""
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    """Method → its hyper-parameters."""
+    save: list[str] = field(default_factory=list)
+    """predictions, weights: files beside the record."""
+
+    @property
+    def budgets(self) -> list[Budget]:
+        """The label budgets, each once."""
+        return [Budget.of_share(share) for share in dict.fromkeys(self.ratios)]
 
 
-_CHOICES = {
-    "evaluate_on": ("test", "dev"),
-    "precision": ("float32", "bfloat16"),
+SAVED = ("predictions", "weights")
+CHOICES = {
+    "conditions.evaluate_on": ("test", "dev"),
+    "conditions.precision": ("float32", "bfloat16"),
     "training.criterion": ("ce", "dice", "ce_dice"),
     "training.optimiser": ("adam", "sgd"),
     "training.schedule": ("constant", "cosine", "step"),
@@ -124,7 +149,7 @@ _POSITIVE = (
     "pretraining.epochs",
     "pretraining.learning_rate",
     "pretraining.decay_every_epochs",
-    "threads_per_trial",
+    "conditions.threads_per_trial",
 )
 
 
@@ -133,23 +158,35 @@ def check(study: Study) -> None:
 
     Names of networks are looked up by `plan.make`: the library that knows them loads slowly.
     """
-    for path, choices in _CHOICES.items():
-        require_choice(path, _at(study, path), choices)
+    for path, choices in CHOICES.items():
+        require_choice(_typed(path), _at(study, path), choices)
     for path in _POSITIVE:
         if not (value := _at(study, path)) > 0:
-            raise UserError(f"{path} must be above 0, got {value}")
+            raise UserError(f"{_typed(path)} must be above 0, got {value}")
     for stage, word in (("training", "labelled"), ("pretraining", "images")):
         steps = getattr(study, stage).steps_per_epoch
         if steps != word and not (isinstance(steps, int) and steps > 0):
-            raise UserError(f'{stage}.steps_per_epoch is "{word}" or above 0, got {steps!r}')
-    if unknown_files := set(study.save) - {"predictions", "weights"}:
-        raise UserError(f"save takes predictions and weights, got {', '.join(unknown_files)}")
+            raise UserError(f'{stage}.steps_per_epoch must be "{word}" or above 0, got {steps!r}')
+    if unknown_files := set(study.save) - set(SAVED):
+        raise UserError(f"save takes {' and '.join(SAVED)}, got {', '.join(unknown_files)}")
     _check_grid(study)
-    _check_size(study)
-    _check_network(study.network)
+    _check_size(study.conditions)
+    _check_network(study.conditions.network)
 
 
-def _check_network(network: Network) -> None:
+def _typed(path: str) -> str:
+    """The setting as it is typed."""
+    return path.removeprefix("conditions.")
+
+
+def _at(study: Study, path: str) -> Any:
+    """The value of a dotted setting."""
+    for name in path.split("."):
+        study = getattr(study, name)
+    return study
+
+
+def _check_network(network: Architecture) -> None:
     if len(network.widths) != len(network.dropout):
         raise UserError(
             f"network.dropout has one rate per width, got {len(network.dropout)} rates for "
@@ -161,42 +198,35 @@ def _check_network(network: Network) -> None:
         raise UserError(f"rates in network.dropout lie in [0, 1), got {network.dropout}")
 
 
-def _at(study: Study, path: str) -> Any:
-    """The value of a dotted setting."""
-    for name in path.split("."):
-        study = getattr(study, name)
-    return study
-
-
 def _check_grid(study: Study) -> None:
     if not (study.ratios and study.seeds and study.methods and study.datasets):
         raise UserError("a study needs at least one method, dataset, ratio and seed")
-    for ratio in study.ratios:
-        if not 0 < ratio <= 1:
+    for budget in study.budgets:
+        if not 0 < budget.share <= 1:
             raise UserError(
-                f"ratio {percent(ratio)} is outside (0, 100]; a ratio is the percentage of the "
+                f"ratio {budget.text} is outside (0, 100]; a ratio is the percentage of the "
                 "train pool whose masks are given, such as 1,2,5,10,20,100"
             )
 
 
-def _check_size(study: Study) -> None:
-    halvings = study.network.halvings
-    checked = [("size", study.size, 2)]
-    if not study.network.is_encoder:  # encoders are for images alone
-        checked.append(("patch", study.patch, 3))
+def _check_size(conditions: Conditions) -> None:
+    network = conditions.network
+    checked = [("size", conditions.size, 2)]
+    if not network.is_encoder:  # encoders are for images alone
+        checked.append(("patch", conditions.patch, 3))
     for name, sides, dims in checked:
         if sides is None:
             continue
         if len(sides) != dims:
             raise UserError(f"{name} has {dims} sides, got {sides}")
-        if any(side <= 0 or side % 2**halvings for side in sides):
+        if any(side <= 0 or side % 2**network.halvings for side in sides):
             raise UserError(
-                f"the sides of {name} must divide by {2**halvings} (the network "
-                f"{study.network.name} halves them {halvings} times), got {sides}"
+                f"the sides of {name} must divide by {2**network.halvings} (the network "
+                f"{network.name} halves them {network.halvings} times), got {sides}"
             )
 
 
-def training_of(study: Study, method: str, *, is_volume: bool = False) -> Training:
+def training_of(study: Study, method: str, *, is_volume: bool = False) -> TrainingSettings:
     """The training settings of one method on images or volumes; the most specific ones win."""
     changes = (study.training_3d if is_volume else {}) | study.training_of.get(method, {})
     training = dataclasses.replace(study.training, **changes)
@@ -204,19 +234,9 @@ def training_of(study: Study, method: str, *, is_volume: bool = False) -> Traini
     return training
 
 
-def pretraining_of(study: Study, *, is_volume: bool) -> Pretraining:
+def pretraining_of(study: Study, *, is_volume: bool) -> PretrainingSettings:
     """The settings of the pretraining on images or volumes."""
     changes = study.pretraining_3d if is_volume else {}
     pretraining = dataclasses.replace(study.pretraining, **changes)
     check(dataclasses.replace(study, pretraining=pretraining))
     return pretraining
-
-
-def label(variant: str, dataset: str, ratio: float, seed: int | str) -> str:
-    """A trial's name for people: cps/glas/5 %/seed 3."""
-    return f"{variant}/{dataset}/{percent(ratio)}/seed {seed}"
-
-
-def percent(ratio: float) -> str:
-    """0.05 → "5 %"."""
-    return f"{100 * ratio:.10g} %"

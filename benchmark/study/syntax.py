@@ -1,13 +1,100 @@
-"""How parts of a grid are written on the command line: variants, seeds, ratios."""
+"""How parts of a grid are typed and named: variants, label budgets, seeds, shards."""
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from benchmark.errors import UserError
+from benchmark.wording import percent
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much of a train pool is labelled: a share of its images."""
+
+    text: str
+    """As typed and as tables print it: "5 %". It is the budget's part of a key."""
+    share: float
+    """Of the train pool, in (0, 1]."""
+
+    @classmethod
+    def of_share(cls, share: float) -> "Budget":
+        """0.05 → 5 %."""
+        return cls(percent(share), share)
+
+    @property
+    def order(self) -> float:
+        """By which columns and rows of budgets are sorted."""
+        return self.share
+
+    @property
+    def is_everything(self) -> bool:
+        """Is nothing left unlabelled?"""
+        return self.share >= 1
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with some of its hyper-parameters changed, as it is typed and named."""
+
+    method: str
+    bundles: tuple[str, ...] = ()
+    """Words that set several hyper-parameters together."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameter → value."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Variant":
+        """`ours[paper,rounds=3]` → ours, the bundle paper, rounds: 3.
+
+        Values are read as JSON, else as words. Raises `UserError` for what is written otherwise.
+        """
+        method, bracket, inside = text.strip().partition("[")
+        mistake = UserError(f"a variant is written method[name=value,…], got {text!r}")
+        if bracket and not inside.endswith("]"):
+            raise mistake
+        bundles: list[str] = []
+        changes: dict[str, Any] = {}
+        for part in filter(None, inside.removesuffix("]").split(",")):
+            name, equals, value = (piece.strip() for piece in part.partition("="))
+            if not name or bool(equals) != bool(value):
+                raise mistake
+            if equals:
+                changes[name] = _value(value)
+            else:
+                bundles.append(name)
+        return cls(method.strip(), tuple(bundles), changes)
+
+    def with_change(self, name: str, value: Any) -> "Variant":
+        """The same with one more hyper-parameter changed."""
+        return Variant(self.method, self.bundles, {**self.changes, name: value})
+
+    @property
+    def name(self) -> str:
+        """As it can be typed."""
+        changes = [f"{name}={_shown(value)}" for name, value in self.changes.items()]
+        inside = ",".join([*self.bundles, *changes])
+        return f"{self.method}[{inside}]" if inside else self.method
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _shown(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def trial_name(variant: str, dataset: str, budget: str, seed: int | str) -> str:
+    """For people: cps/glas/5 %/seed 3."""
+    return f"{variant}/{dataset}/{budget}/seed {seed}"
 
 
 class Shard(NamedTuple):
@@ -22,18 +109,32 @@ class Shard(NamedTuple):
         Each round starts one shard later: the variants of a grid recur, so with as many shards as
         variants one shard would else get all trials of the dearest method.
         """
-        return [x for p, x in enumerate(items) if (p + p // self.count) % self.count + 1 == self[0]]
+        found = []
+        for position, item in enumerate(items):
+            turn, place = divmod(position, self.count)
+            if (place + turn) % self.count == self.index - 1:
+                found.append(item)
+        return found
+
+    @property
+    def is_whole(self) -> bool:
+        return self.count == 1
 
     @property
     def suffix(self) -> str:
         """For the names of files that each shard has of its own; "" for a whole grid."""
-        return f"-{self.index}-of-{self.count}" if self.count > 1 else ""
+        return "" if self.is_whole else f"-{self.index}-of-{self.count}"
+
+    @property
+    def command(self) -> str:
+        """The run, as it was typed."""
+        return "bench run" if self.is_whole else f"bench run --shard {self.index}/{self.count}"
 
 
 WHOLE = Shard()
 
 
-class Cell(NamedTuple):
+class SingleTrial(NamedTuple):
     """One trial of a grid, run by itself."""
 
     key: str
@@ -41,7 +142,24 @@ class Cell(NamedTuple):
     @property
     def suffix(self) -> str:
         """As of `Shard`."""
-        return f"-cell-{self.key}"
+        return f"-trial-{self.key}"
+
+    @property
+    def command(self) -> str:
+        """As of `Shard`."""
+        return f"bench run --trial {self.key}"
+
+
+Part = Shard | SingleTrial
+
+
+def part_of_suffix(suffix: str) -> Part:
+    """The part with this suffix; of another form, the whole grid."""
+    if found := re.fullmatch(r"-(\d+)-of-(\d+)", suffix):
+        return Shard(int(found[1]), int(found[2]))
+    if found := re.fullmatch(r"-trial-(\w+)", suffix):
+        return SingleTrial(found[1])
+    return WHOLE
 
 
 def parse_shard(text: str) -> Shard:
@@ -50,46 +168,9 @@ def parse_shard(text: str) -> Shard:
     shard = Shard(int(found[1]), int(found[2])) if found else Shard(0)
     if not 1 <= shard.index <= shard.count:
         raise UserError(
-            f'--shard is i/n, the i-th of n parts, counted from 1, such as "2/8"; got {text!r}'
+            f'--shard must be i/n, part i of n, counted from 1, such as "2/8"; got {text!r}'
         )
     return shard
-
-
-class Variant(NamedTuple):
-    """A variant as it was typed."""
-
-    method: str
-    words: list[str]
-    """Names of bundles."""
-    changes: dict[str, Any]
-
-
-def parse_variant(text: str) -> Variant:
-    """`ours[paper,rounds=3]` → the method, the word "paper", {"rounds": 3}.
-
-    Values are read as JSON, else as words.
-    """
-    method, bracket, inside = text.strip().partition("[")
-    mistake = UserError(f"a variant is written method[name=value,…], got {text!r}")
-    if bracket and not inside.endswith("]"):
-        raise mistake
-    words, changes = [], {}
-    for part in filter(None, inside.removesuffix("]").split(",")):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not name or bool(equals) != bool(value):
-            raise mistake
-        if equals:
-            changes[name] = _value(value)
-        else:
-            words.append(name)
-    return Variant(method.strip(), words, changes)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def split_outside_brackets(text: str) -> list[str]:

@@ -1,110 +1,128 @@
 """A study's grid as a list of trials, and the key of each. Pure: settings in, trials out.
 
-The key of a trial is a hash of exactly what could change its numbers: its settings,
-hyper-parameters and seeds, and the content of the prepared data. Names, folders, devices and code
-versions are not in it; the last are in the record.
+Names, folders, devices and code versions are in no key; the last are in the record.
 """
 
-import dataclasses
-import hashlib
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
+from benchmark import keys
 from benchmark.errors import UserError, unknown
-from benchmark.selectors import parse_variant
-from benchmark.study import (
-    REFERENCE_METHOD,
-    Network,
-    Pretraining,
+from benchmark.keys import aside, fingerprint
+from benchmark.study.settings import (
+    BASELINE,
+    Conditions,
+    PretrainingSettings,
     Study,
-    Training,
-    label,
+    TrainingSettings,
     pretraining_of,
     training_of,
 )
+from benchmark.study.syntax import Budget, Variant, trial_name
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What trials start from that learn from images alone beforehand; made once for all of them."""
+
+    dataset: str
+    data_hash: str
+    method: str
+    hyperparameters: dict[str, Any]
+    """Those of the method's `PRETRAIN_PARAMETERS` alone."""
+    seed: int
+    conditions: Conditions
+    settings: PretrainingSettings
+    before: dict[str, Any] = aside(dict)
+    """As of `MethodFacts`."""
+
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits: a hash of everything that could change the artefact."""
+        hashed = keys.hashed(self)
+        return fingerprint(
+            hashed | {"hyperparameters": keys.without(self.hyperparameters, self.before)}
+        )
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"pretraining of {self.method}/{self.dataset}/seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """dataset × ratio × variant × seed under resolved settings."""
+    """dataset × label budget × variant × seed under resolved settings."""
 
     dataset: str
     data_hash: str
-    ratio: float
+    budget: Budget
     method: str
     hyperparameters: dict[str, Any]
     seed: int
-    study_seed: int
-    evaluate_on: str
+    conditions: Conditions
     evaluate_every: int
-    size: list[int] | None  # of images
-    patch: list[int] | None  # of volumes
-    threads_per_trial: int
-    precision: str
-    network: Network
-    training: Training
-    pretraining: Pretraining | None  # of a variant that starts from one
-    variant: str = field(compare=False)  # a label: follows from method and hyper-parameters
-    save: list[str] = field(compare=False, default_factory=list)
-    checkpoint_seconds: float = field(compare=False, default=30.0)
+    training: TrainingSettings
+    pretraining: Pretraining | None
+    """Of a variant that starts from one."""
+    variant: str = aside("")
+    """A name: follows from method and hyper-parameters."""
+    save: list[str] = aside(list)
+    before: dict[str, Any] = aside(dict)
+    """As of `MethodFacts`."""
 
     def settings(self) -> dict[str, Any]:
-        """Everything that could change the numbers, as plain values."""
-        values = dataclasses.asdict(self)
-        named = {f.name: values[f.name] for f in dataclasses.fields(self) if f.compare}
-        if self.pretraining is None:
-            del named["pretraining"]
-        return named
+        """Everything that could change the numbers, as plain values, with the names as typed."""
+        return self._flat(keys.settings)
+
+    def _flat(self, of) -> dict[str, Any]:
+        values = of(self)
+        values |= {**values.pop("conditions"), "budget": self.budget.text}
+        del values["pretraining"]
+        if self.pretraining is not None:
+            values["pretraining"] = of(self.pretraining.settings)
+        return values
+
+    @cached_property
+    def _hashed(self) -> dict[str, Any]:
+        hyperparameters = keys.without(self.hyperparameters, self.before)
+        return self._flat(keys.hashed) | {"hyperparameters": hyperparameters}
 
     @cached_property
     def key(self) -> str:
         """16 hexadecimal digits: a hash of `settings`."""
-        return fingerprint(self.settings())
+        return fingerprint(self._hashed)
 
-    @property
-    def cell(self) -> str:
+    @cached_property
+    def configuration(self) -> str:
         """The key of all trials that differ from this one by the seed alone."""
-        return fingerprint({k: v for k, v in self.settings().items() if k != "seed"})
+        return fingerprint({k: v for k, v in self._hashed.items() if k != "seed"})
 
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return label(self.variant, self.dataset, self.ratio, self.seed)
-
-
-def fingerprint(settings: Mapping[str, Any]) -> str:
-    """A hash of plain values; 5 and 5.0 are the same setting, the order of names does not count."""
-    text = json.dumps(_plain(settings), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
+        return trial_name(self.variant, self.dataset, self.budget.text, self.seed)
 
 
 class MethodFacts(NamedTuple):
     """What trials need to know of a method."""
 
     hyperparameters: Mapping[str, Any]
-    """Name → default, from the signature."""
+    """Name → default."""
     bundles: Mapping[str, Mapping[str, Any]] = {}
     """Word → the hyper-parameters that it sets together."""
-    pretrains: bool = False
+    pretrain_parameters: tuple[str, ...] | None = None
+    """Hyper-parameters that change its pretraining; None: it has none."""
+    before: Mapping[str, Any] = {}
+    """Hyper-parameters that came later → the value at which they are left out of keys."""
 
     def does_pretrain(self, hyperparameters: Mapping[str, Any]) -> bool:
         """Does a variant start from a pretraining?"""
-        return self.pretrains and hyperparameters.get("pretrain", True)
+        return self.pretrain_parameters is not None and hyperparameters.get("pretrain", True)
 
 
 class DataFacts(NamedTuple):
@@ -114,87 +132,107 @@ class DataFacts(NamedTuple):
     is_volume: bool = False
 
 
+class Resolved(NamedTuple):
+    """A variant under its shortest name, with all of its hyper-parameters."""
+
+    variant: Variant
+    hyperparameters: dict[str, Any]
+
+
 def trials(
     study: Study,
+    variants: Iterable[Variant],
     methods: Mapping[str, MethodFacts],
     data: Mapping[str, DataFacts],
 ) -> list[Trial]:
     """The grid, seed by seed, so that an unfinished table is a whole one of fewer seeds.
 
     methods: facts of each known method. data: facts of each prepared dataset; `study.datasets`
-    must name these (no "all").
+    must name these (no "all"). Variants of equal settings appear once.
     """
-    variants = _variants(study, methods)
-    pretraining = cache(lambda is_volume: pretraining_of(study, is_volume=is_volume))
+    resolved = {
+        found.variant.name: found
+        for found in (resolve(variant, study, methods) for variant in variants)
+    }
     training = cache(lambda method, is_volume: training_of(study, method, is_volume=is_volume))
-    return [
-        Trial(
-            dataset=dataset,
-            data_hash=data[dataset].hash,
-            ratio=ratio,
-            method=method,
-            variant=variant,
-            hyperparameters=hyperparameters,
-            seed=seed,
-            study_seed=study.study_seed,
-            evaluate_on=study.evaluate_on,
-            evaluate_every=study.evaluate_every,
-            size=None if data[dataset].is_volume else study.size,
-            patch=study.patch if data[dataset].is_volume else None,
-            threads_per_trial=study.threads_per_trial,
-            precision=study.precision,
-            network=study.network,
-            training=training(method, data[dataset].is_volume),
-            pretraining=(
-                pretraining(data[dataset].is_volume)
-                if methods[method].does_pretrain(hyperparameters)
-                else None
-            ),
-            save=study.save,
-            checkpoint_seconds=study.checkpoint_seconds,
-        )
-        for seed, dataset, ratio in product(
-            *map(dict.fromkeys, (study.seeds, study.datasets, study.ratios))
-        )
-        for variant, (method, hyperparameters) in _allowed(variants, study, methods, ratio)
-    ]
+    pretraining = cache(lambda is_volume: pretraining_of(study, is_volume=is_volume))
+    made = []
+    for seed, dataset, budget in product(
+        dict.fromkeys(study.seeds), dict.fromkeys(study.datasets), study.budgets
+    ):
+        facts = data[dataset]
+        conditions = study.conditions.for_data(is_volume=facts.is_volume)
+        for variant, hyperparameters in _allowed(resolved, study, methods, budget):
+            method = methods[variant.method]
+            start = None
+            if method.does_pretrain(hyperparameters):
+                settings = pretraining(facts.is_volume)
+                start = Pretraining(
+                    dataset=dataset,
+                    data_hash=facts.hash,
+                    method=variant.method,
+                    hyperparameters={n: hyperparameters[n] for n in method.pretrain_parameters},
+                    seed=0 if settings.seeds == "shared" else seed,
+                    conditions=conditions,
+                    settings=settings,
+                    before=dict(method.before),
+                )
+            made.append(
+                Trial(
+                    dataset=dataset,
+                    data_hash=facts.hash,
+                    budget=budget,
+                    method=variant.method,
+                    hyperparameters=hyperparameters,
+                    seed=seed,
+                    conditions=conditions,
+                    evaluate_every=study.evaluate_every,
+                    training=training(variant.method, facts.is_volume),
+                    pretraining=start,
+                    variant=variant.name,
+                    save=study.save,
+                    before=dict(method.before),
+                )
+            )
+    return made
 
 
-def _allowed(variants, study, methods, ratio):
-    """At 100 % nothing is unlabelled: the reference alone runs there, asked for or not."""
-    if ratio < 1:
-        return variants.items()
-    reference = {k: v for k, v in variants.items() if v[0] == REFERENCE_METHOD}
-    if reference or REFERENCE_METHOD not in methods:
-        return reference.items()
-    base = _base(study, methods, REFERENCE_METHOD)
-    return {REFERENCE_METHOD: (REFERENCE_METHOD, base)}.items()
+def _allowed(
+    resolved: Mapping[str, Resolved],
+    study: Study,
+    methods: Mapping[str, MethodFacts],
+    budget: Budget,
+) -> list[Resolved]:
+    """At 100 % nothing is unlabelled: the baseline alone runs there, asked for or not."""
+    if not budget.is_everything:
+        return list(resolved.values())
+    baseline = [found for found in resolved.values() if found.variant.method == BASELINE]
+    if baseline or BASELINE not in methods:
+        return baseline
+    return [resolve(Variant(BASELINE), study, methods)]
 
 
-def _variants(study, methods) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Label → (method, resolved hyper-parameters); equal settings appear once."""
-    typed = [v for v in study.methods if v != "all"]
-    if "all" in study.methods:
-        typed = [*methods, *typed]
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
-    for text in typed:
-        method, words, changes = parse_variant(text)
-        base = _base(study, methods, method)
-        bundles = methods[method].bundles
-        resolved = base
-        for word in words:
-            if word in base:
-                raise UserError(f"a variant is written {method}[name=value,…], got {text!r}")
-            if word not in bundles:
-                raise unknown(f"bundle of {method}", word, bundles, "bench list methods -v")
-            resolved = _merge(method, resolved, bundles[word])
-        resolved = _merge(method, resolved, changes)
-        starts = {"": base} | {w: _merge(method, base, bundle) for w, bundle in bundles.items()}
-        found[_variant(method, starts, resolved)] = (method, resolved)
-    return found
+def resolve(typed: Variant, study: Study, methods: Mapping[str, MethodFacts]) -> Resolved:
+    """The hyper-parameters that a typed variant stands for, and its shortest name.
+
+    Raises `UserError` for names and values that do not exist.
+    """
+    method = typed.method
+    base = _base(study, methods, method)
+    bundles = methods[method].bundles
+    resolved = base
+    for word in typed.bundles:
+        if word in base:
+            raise UserError(f"a variant is written {method}[name=value,…], got {typed.name!r}")
+        if word not in bundles:
+            raise unknown(f"bundle of {method}", word, bundles, "bench list methods -v")
+        resolved = _merge(method, resolved, bundles[word])
+    resolved = _merge(method, resolved, typed.changes)
+    starts = {"": base} | {w: _merge(method, base, bundle) for w, bundle in bundles.items()}
+    return Resolved(_shortest(method, starts, resolved), resolved)
 
 
-def _base(study, methods, method: str) -> dict[str, Any]:
+def _base(study: Study, methods: Mapping[str, MethodFacts], method: str) -> dict[str, Any]:
     """The method's hyper-parameters as this study has them where a variant says nothing."""
     if method not in methods:
         raise unknown("method", method, methods, "bench list methods")
@@ -226,21 +264,16 @@ def _like(default: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _variant(
+def _shortest(
     method: str, starts: Mapping[str, Mapping[str, Any]], resolved: Mapping[str, Any]
-) -> str:
+) -> Variant:
     """The shortest name of these settings: changes to what the plain name or a bundle stands for.
 
     starts: word → hyper-parameters; the plain name's word is "".
     """
     changes = {
-        word: [f"{k}={_show(v)}" for k, v in sorted(resolved.items()) if v != start[k]]
+        word: {k: v for k, v in sorted(resolved.items()) if v != start[k]}
         for word, start in starts.items()
     }
     word = min(changes, key=lambda w: len(changes[w]) + bool(w))
-    inside = ",".join([word] * bool(word) + changes[word])
-    return f"{method}[{inside}]" if inside else method
-
-
-def _show(value: Any) -> str:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
+    return Variant(method, (word,) if word else (), changes[word])

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.networks import DecoderWithHead, TimeEmbedding
-from benchmark.study import ENCODER_DEPTH, Network
+from benchmark.toolkit.architecture import ENCODER_DEPTH, Architecture
+from benchmark.toolkit.networks import DecoderWithHead, TimeEmbedding
 
 _WIDTHS = (16, 32, 64, 128, 256)  # of the decoder maps, fine to coarse: the library's defaults
 _TIME_WIDTH = 64
@@ -129,7 +129,7 @@ def usable() -> dict[str, list[str]]:
     }
 
 
-def check(network: Network, *, in_channels: int, classes: int, sides: Sequence[int]) -> None:
+def check(network: Architecture, *, in_channels: int, classes: int, sides: Sequence[int]) -> None:
     """Refuse an encoder that could not serve images of these sides; runs without memory or data.
 
     Raises `UserError` for unknown names of encoders and weights, volumes, and whatever an encoder
@@ -161,7 +161,7 @@ def check(network: Network, *, in_channels: int, classes: int, sides: Sequence[i
             )
 
 
-def fetch(network: Network) -> None:
+def fetch(network: Architecture) -> None:
     """Bring the network's published weights into the local cache, where they are not yet there."""
     if network.weights is not None:
         _encoder(network.name, 3, network.weights)

@@ -1,4 +1,4 @@
-"""Supervised criteria, shared by every method: cross entropy, Dice, and their mean.
+"""Losses that methods share: supervised criteria, cross supervision, consistency.
 
 Notation: z logits (b, k, *s), y classes (b, *s), p = softmax(z), q = one-hot(y).
 """
@@ -45,6 +45,21 @@ def cross_supervision(
 ) -> Float[Tensor, ""]:
     """S(z₁, argmax z₂) + S(z₂, argmax z₁); the hard labels carry no gradient, ties are class 0."""
     return criterion(z1, z2.argmax(1)) + criterion(z2, z1.argmax(1))
+
+
+def consistency(p: Float[Tensor, "b k *s"], q: Float[Tensor, "b k *s"]) -> Float[Tensor, ""]:
+    """Mean over pixels and classes of the squared difference of two probabilities."""
+    return (p - q).square().mean()
+
+
+def agreement(z1: Float[Tensor, "b k *s"], z2: Float[Tensor, "b k *s"]) -> Float[Tensor, ""]:
+    """Share of pixels at which both choose the same class; a diagnostic, without gradient."""
+    return (z1.argmax(1) == z2.argmax(1)).float().mean()
+
+
+def foreground_share(z: Float[Tensor, "b k *s"]) -> Float[Tensor, ""]:
+    """Share of pixels at which not the background is chosen; a diagnostic, without gradient."""
+    return (z.argmax(1) > 0).float().mean()
 
 
 def one_hot(y: Int[Tensor, " b *s"], classes: int) -> Int[Tensor, "b {classes} *s"]:

@@ -6,12 +6,18 @@ The harness calls `loss`, back-propagates it, steps the optimiser, calls `after_
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 Terms = dict[str, Tensor]
+
+
+def option(default: Any, meaning: str) -> Any:
+    """A field of a method's `Options`: its default, and its meaning in one line."""
+    return field(default=default, metadata={"meaning": meaning})
 
 
 class Batch(NamedTuple):
@@ -29,8 +35,10 @@ class Method(nn.Module):
     """Interface of a semi-supervised segmentation method.
 
     A subclass is built as `Name(build, *, hyper-parameters with defaults)`, where `build` is a
-    `benchmark.networks.NetworkBuilder`. Each hyper-parameter is a keyword with a default: the
-    signature is the only declaration of what can be set from a preset or as `name[key=value]`.
+    `benchmark.toolkit.builder.NetworkBuilder`. Each hyper-parameter is a keyword with a default:
+    the signature is the only declaration of what can be set from a preset or as `name[key=value]`.
+    A method with many of them may declare them as fields of a frozen dataclass instead, which it
+    names as `Options`, and is then built as `Name(build, options)`.
 
     A method that learns from images alone before it trains says so by `PRETRAINED` and has a
     `pretrain_loss`. The pretraining is done once for all labelled ratios and all variants that
@@ -38,6 +46,8 @@ class Method(nn.Module):
     a variant uses it.
     """
 
+    Options: ClassVar[type | None] = None
+    """A frozen dataclass of the hyper-parameters, each an `option`, where they are no keywords."""
     PRETRAINED: ClassVar[tuple[str, ...]] = ()
     """Names of the submodules that the pretraining makes; nothing else is kept of it."""
     PRETRAIN_PARAMETERS: ClassVar[tuple[str, ...]] = ()
@@ -48,10 +58,14 @@ class Method(nn.Module):
     ABLATIONS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Values of a hyper-parameter that `bench run --ablation` compares."""
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {}
+    """Of a hyper-parameter that was added when trials had been recorded already: the value that
+    gives the numbers from before, at which the key of a trial stays what it was. Never changes."""
+
     def __init__(self) -> None:
         super().__init__()
         self.diagnostics: Terms = {}
-        """Detached figures of the last step, for `history.csv`."""
+        """Detached numbers about the last step, for `history.csv`."""
 
     def loss(self, batch: Batch, progress: float) -> Terms | Iterator[Terms]:
         """The weighted terms of the loss of one step; the harness minimises their sum.
@@ -59,7 +73,8 @@ class Method(nn.Module):
         progress: (step + 1) / steps, in (0, 1]: a ramp written with it does not depend on the
         length of the run. A method may yield several dictionaries instead: each is
         back-propagated before the next is asked for, and the gradients add up. Memory is then that
-        of the largest part, and streams passed apart keep separate batch-norm statistics.
+        of the largest part, and streams passed apart keep separate batch-norm statistics. The
+        harness asks until there is no more, so what follows the last `yield` runs too.
         """
         raise NotImplementedError
 

@@ -15,10 +15,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from benchmark.losses import CRITERIA, Criterion
-from benchmark.randomness import derive
-from benchmark.study import Network
-
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
@@ -130,6 +126,11 @@ class TimeEmbedding(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
+        if width < 4 or width % 2:  # the sinusoids are pairs, and their rates span a range
+            raise ValueError(
+                f"a network that is told the time needs an even first width of 4 or more "
+                f"(network.widths), got {width}"
+            )
         self.width = width
         self.layers = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
@@ -144,69 +145,6 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         return self.layers(self.sinusoids(t))
-
-
-class NetworkBuilder:
-    """Builds the networks of one trial, all of one kind; gives the run's criterion.
-
-    The i-th network that a trial builds is initialised from (trial seed, i): every method starts
-    from the same first network, whatever it builds afterwards.
-    """
-
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        classes: int,
-        spatial_dims: int = 2,
-        criterion: str = "ce_dice",
-        network: Network | None = None,
-        seed: int = 0,
-    ):
-        self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
-        self.criterion: Criterion = CRITERIA[criterion]
-        self._network = network or Network()
-        self.seed, self._built = seed, 0
-
-    def __call__(
-        self,
-        *,
-        in_channels: int | None = None,
-        out_channels: int | None = None,
-        time_embedding: bool = False,
-    ) -> nn.Module:
-        """A new `UNet`; by default from the images' channels to the classes.
-
-        With an encoder as the run's network, an `EncoderUNet`, which has the same hooks.
-        """
-        inputs, outputs = in_channels or self.in_channels, out_channels or self.classes
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(self.seed, "network", self._built))
-            self._built += 1
-            if self._network.is_encoder:
-                return self._around_an_encoder(inputs, outputs, time_embedding)
-            return UNet(
-                inputs,
-                outputs,
-                spatial_dims=self.spatial_dims,
-                widths=self._network.widths,
-                dropout=self._network.dropout,
-                time_embedding=time_embedding,
-            )
-
-    def _around_an_encoder(self, inputs: int, outputs: int, time_embedding: bool) -> nn.Module:
-        from benchmark import encoders  # which imports this module
-
-        if self.spatial_dims != 2:
-            raise encoders.refuse_volumes(self._network.name)
-        return encoders.EncoderUNet(
-            inputs,
-            outputs,
-            name=self._network.name,
-            dropout=self._network.dropout[-1],
-            weights=self._network.weights,
-            time_embedding=time_embedding,
-        )
 
 
 def _block(dims: int, inputs: int, outputs: int, dropout: float) -> nn.Sequential:

@@ -10,10 +10,11 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from benchmark import distance, metrics
-from benchmark.data.pool import Images, Labelled, TrialData
-from benchmark.method import Method
-from benchmark.metrics import Counts
+from benchmark.data.split import Labelled, TrialData
+from benchmark.toolkit.method import Method
+from benchmark.training import metrics
+from benchmark.training.batches import standardised
+from benchmark.training.metrics import Counts
 
 _Seen = TypeVar("_Seen", Tensor, dict[str, Tensor])
 _BATCH = 16  # images at a time; no influence on the numbers beyond rounding
@@ -24,17 +25,17 @@ class Diverged(Exception):
 
 
 class Evaluation(NamedTuple):
-    """reading: figures by column name; cases: one row a case; predicted: class masks."""
+    """scores: by column name; cases: one row a case; predicted: class masks."""
 
-    reading: dict[str, float | int]
+    scores: dict[str, float | int]
     cases: list[dict[str, Any]]
     predicted: list[UInt8[ndarray, "*s"]]
 
 
 class Surfaces(NamedTuple):
-    """reading: means over cases by column name; cases: the figures of each."""
+    """scores: means over cases by column name; cases: those of each."""
 
-    reading: dict[str, float | int]
+    scores: dict[str, float | int]
     cases: list[dict[str, float]]
 
 
@@ -45,7 +46,7 @@ def evaluate(
 
     patch: of volumes; they are passed through a sliding window of this size.
 
-    reading holds dc_pooled, ji_pooled, dc_case, ji_case at the argmax; best_* at the threshold with
+    scores hold dc_pooled, ji_pooled, dc_case, ji_case at the argmax; best_* at the threshold with
     the highest Jaccard on these very images, pooled and per case (the optimistic reading of this
     literature; more than two classes: the argmax again); and counts of empty masks.
     Raises `Diverged` for logits that are not finite: they would read as all foreground.
@@ -62,8 +63,8 @@ def evaluate(
             counts.append(_counts(logits, labels, true))
     all_counts = _joined(counts)
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
-    reading = _read(final) | _best(all_counts) | _empty(final)
-    return Evaluation(reading, _case_rows(data.evaluation, final), predicted)
+    scores = _scores(final) | _best(all_counts) | _empty(final)
+    return Evaluation(scores, _case_rows(data.evaluation, final), predicted)
 
 
 def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces:
@@ -77,10 +78,32 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
         true = data.evaluation.masks[row]
         pairs = [(labels == k, true == k) for k in range(1, data.classes)]
         one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
-        found = [distance.surface_distances(*pair, data.spacing) for pair in pairs]
+        found = [metrics.surface_distances(*pair, data.spacing) for pair in pairs]
         cases.append(dict(zip(found[0]._fields, np.mean(found, 0).tolist(), strict=True)))
     means = {name: float(np.mean([case[name] for case in cases])) for name in cases[0]}
     return Surfaces(means | {"n_one_empty": one_empty}, cases)
+
+
+def final(scores: dict[str, float | int]) -> dict[str, float | int]:
+    """The scores without choices made on the evaluation set; those are `oracle`'s."""
+    return {name: value for name, value in scores.items() if not name.startswith("best_")}
+
+
+def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
+    """Best epoch and threshold by Jaccard on the evaluation set: the optimistic reading.
+
+    Chosen for each aggregate apart; the earliest of equal epochs. It is what the code of this
+    literature reports (ciampluca/hebbian-bootstraping@e18ce3f utils.py:248-267, test_2d.py:73).
+    """
+    evaluated = [row for row in history if "best_ji_pooled" in row]
+    found: dict[str, float] = {}
+    for aggregate in ("pooled", "case"):
+        best = max(evaluated, key=lambda row: row[f"best_ji_{aggregate}"])
+        found[f"oracle_dc_{aggregate}"] = best[f"best_dc_{aggregate}"]
+        found[f"oracle_ji_{aggregate}"] = best[f"best_ji_{aggregate}"]
+        found[f"oracle_epoch_{aggregate}"] = best["epoch"]
+        found[f"oracle_threshold_{aggregate}"] = best[f"best_threshold_{aggregate}"]
+    return found
 
 
 def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
@@ -97,7 +120,7 @@ def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
         everywhere[:, predicted] = found.sum(1)
         tp = np.minimum(found, everywhere)
         counts = Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp)))
-        scores |= {f"all_{name}_{metric}": value for metric, value in _read(counts).items()}
+        scores |= {f"all_{name}_{metric}": value for metric, value in _scores(counts).items()}
     return scores
 
 
@@ -109,7 +132,7 @@ def pictures(
     found: dict[str, list[ndarray]] = {}
     with _as_tested(method):
         for row in rows[:, None]:
-            x = images_to(device, data.evaluation.images[row[0]][None], data, row)
+            x = standardised(data.evaluation.images[row[0]][None], data, row, device)
             shown = method.panel(x) if patch is None else _sliding_window(method.panel, x, patch)
             for name, values in shown.items():
                 picture = _picture(name, values[0].float(), data, int(row[0]))
@@ -144,12 +167,12 @@ def _logits(
     images, indices = data.evaluation.images, data.evaluation.indices
     if patch is not None:
         for row in indices[:, None]:
-            x = images_to(device, images[row[0]][None], data, row)
+            x = standardised(images[row[0]][None], data, row, device)
             yield row, _sliding_window(method, x, patch).float()
         return
     for start in range(0, len(indices), _BATCH):
         rows = indices[start : start + _BATCH]
-        yield rows, method(images_to(device, images[rows], data, rows)).float()
+        yield rows, method(standardised(images[rows], data, rows, device)).float()
 
 
 def _sliding_window(look: Callable[[Tensor], _Seen], x: Tensor, patch: list[int]) -> _Seen:
@@ -160,22 +183,6 @@ def _sliding_window(look: Callable[[Tensor], _Seen], x: Tensor, patch: list[int]
     from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
 
     return sliding_window_inference(x, patch, 4, look, overlap=0.5, mode="constant")
-
-
-def images_to(
-    device: torch.device,
-    images: UInt8[ndarray, "b *s c"],
-    data: TrialData | Images,
-    rows: Int[ndarray, " b"],
-) -> Float[Tensor, "b c *s"]:
-    """Bytes of these rows, channels last → standardised floats on the device, channels first."""
-    # Arrays from an object store are read-only, and torch refuses to wrap them: such are copied.
-    writable = torch.from_numpy(np.require(images, requirements="W"))
-    x = writable.to(device).movedim(-1, 1).float() / 255
-    shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
-    mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=device).reshape(shape)
-    std = torch.tensor(data.std[rows], dtype=torch.float32, device=device).reshape(shape)
-    return ((x - mean) / std).contiguous()
 
 
 def _joined(counts: list[Counts]) -> Counts:
@@ -191,7 +198,7 @@ def _counts(
     return metrics.counts_by_threshold(margin, true, metrics.THRESHOLDS)
 
 
-def _read(counts: Counts) -> dict[str, float]:
+def _scores(counts: Counts) -> dict[str, float]:
     """Dice and Jaccard, pooled and as the mean over cases, of counts at one threshold."""
     return {
         f"{name}_{aggregate}": float(value)
@@ -204,7 +211,7 @@ def _read(counts: Counts) -> dict[str, float]:
 
 
 def _best(counts: Counts) -> dict[str, float]:
-    """The reading at the threshold with the highest Jaccard, chosen for each aggregate apart."""
+    """The scores at the threshold with the highest Jaccard, chosen for each aggregate apart."""
     curves = {
         "pooled": metrics.pooled(metrics.jaccard, counts),
         "case": metrics.per_case(metrics.jaccard, counts).mean(0),
@@ -212,9 +219,9 @@ def _best(counts: Counts) -> dict[str, float]:
     best = {}
     for aggregate, curve in curves.items():
         at = int(curve.argmax())
-        read = _read(counts.at(at))
-        best[f"best_dc_{aggregate}"] = read[f"dc_{aggregate}"]
-        best[f"best_ji_{aggregate}"] = read[f"ji_{aggregate}"]
+        scores = _scores(counts.at(at))
+        best[f"best_dc_{aggregate}"] = scores[f"dc_{aggregate}"]
+        best[f"best_ji_{aggregate}"] = scores[f"ji_{aggregate}"]
         thresholds = metrics.THRESHOLDS if len(curve) > 1 else [float("nan")]
         best[f"best_threshold_{aggregate}"] = float(thresholds[at])
     return best

@@ -1,71 +1,151 @@
-"""What a worker can be given: a trial, or a pretraining that trials start from."""
+"""What a worker can be given, and the one life that it has there: run, fail, log, record."""
 
+import contextlib
+import os
+import platform
 import time
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import torch
 
-from benchmark import execute, pretraining, results
-from benchmark.data.pool import Prepared
-from benchmark.execute import Place
-from benchmark.fit import Log
-from benchmark.pretraining import Pretrained, Pretraining
-from benchmark.results import Record
-from benchmark.trials import Trial
+from benchmark import provenance
+from benchmark.data.prepared import Prepared
+from benchmark.store import record
+from benchmark.store.record import JobRecord
+from benchmark.training.evaluate import Diverged
+from benchmark.training.loop import Log
 
-Job = Trial | Pretraining
-Outcome = Record | Pretrained
+CHECKPOINT = "checkpoint.pt"
+
+
+class Destination(NamedTuple):
+    """The study that records go to."""
+
+    study_folder: Path
+    study: str
+    preset: str
+    overrides: str = ""
+    """Settings that were typed over those of the preset."""
+
+
+class Job(Protocol):
+    """A trial or a pretraining; it can be pickled, and runs in any process."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def label(self) -> str:
+        """For people."""
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    def folder(self, study_folder: Path) -> Path:
+        """Where it leaves everything."""
+
+    def held(self, study_folder: Path) -> contextlib.AbstractContextManager:
+        """Keeps others from the same work as long as it lasts."""
+
+    def found(self, study_folder: Path) -> JobRecord | None:
+        """What it left, if it came to an end."""
+
+    def is_to_be_run(self, found: JobRecord | None) -> bool:
+        """Once it is held: is there nothing usable that somebody else has made meanwhile?"""
+
+    def work(
+        self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
+    ) -> JobRecord:
+        """Everything but the record's writing. Raises whatever goes wrong."""
+
+    def failed(self, destination: Destination, error: str) -> JobRecord:
+        """The record of a job that has no result."""
 
 
 def run(
-    job: Job, prepared: Prepared, place: Place, *, device: torch.device, echo: Log | None = None
-) -> Outcome:
-    """Run the job to its outcome, which is also written; a job that fails has one that says why.
+    job: Job,
+    prepared: Prepared,
+    destination: Destination,
+    *,
+    device: torch.device,
+    echo: Log | None = None,
+) -> JobRecord:
+    """Run the job to its record, which is written last; one that fails leaves one that says why.
 
-    prepared: at the job's size. echo: also gets each line of the log.
+    prepared: at the job's size. echo: also gets each line of the log. Interruptions pass through,
+    and leave the checkpoint.
     """
-    if isinstance(job, Trial):
-        return execute.execute(job, prepared, place, device=device, echo=echo)
-    folder(job, place.study_folder).mkdir(parents=True, exist_ok=True)
-    log = execute.logger(log_file(job, place.study_folder), echo)
-    started = time.perf_counter()
-    try:
-        execute.settle(job.threads_per_trial, device)
-        found = pretraining.make(job, prepared, place.study_folder, device=device, log=log)
-    except Exception as error:
-        log(traceback.format_exc())
-        return fail(job, place, execute.reason(error))
-    log(f"done in {time.perf_counter() - started:.0f} s")
-    return found
+    folder = job.folder(destination.study_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    record.remove_left_overs(folder)
+    with job.held(destination.study_folder):
+        found = job.found(destination.study_folder)
+        if not job.is_to_be_run(found):
+            return found
+        log = _logger(log_file(job, destination.study_folder), echo)
+        log(f"{job.label} on {device}, {platform.node()}, key {job.key}")
+        started = time.perf_counter()
+        is_memory_known = False
+        try:
+            is_memory_known = settle(job.threads, device)
+            made = job.work(prepared, destination, device, log)
+        except Diverged as error:
+            made = job.failed(destination, str(error))
+        except Exception as error:
+            log(traceback.format_exc())
+            made = job.failed(destination, _reason(error))
+        made.seconds_total = round(time.perf_counter() - started, 3)
+        made.peak_memory_mib = provenance.peak_memory_mib(device) if is_memory_known else None
+        made.device = provenance.device_name(device)
+        log(f"{made.status} {made.error}".rstrip())
+        record.write(folder, made)
+        # A failed job starts anew: its checkpoint could hold weights of code that was mended since.
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return made
 
 
-def folder(job: Job, study_folder: Path) -> Path:
-    """Where the job leaves everything."""
-    if isinstance(job, Trial):
-        return results.trial_folder(study_folder, job.key)
-    return pretraining.folder(study_folder, job.key)
+def fail(job: Job, destination: Destination, error: str) -> JobRecord:
+    """Write the record of a job whose worker could not."""
+    made = job.failed(destination, error)
+    record.write(job.folder(destination.study_folder), made)
+    return made
 
 
 def log_file(job: Job, study_folder: Path) -> Path:
     """What it printed."""
-    return folder(job, study_folder) / "log.txt"
+    return job.folder(study_folder) / "log.txt"
 
 
-def outcome(job: Job, study_folder: Path) -> Outcome | None:
-    """What it left, if it came to an end."""
-    if isinstance(job, Pretraining):
-        return pretraining.read(study_folder, job.key)
-    file = folder(job, study_folder) / "record.json"
-    return results.read_record(file) if file.exists() else None
+def settle(threads: int, device: torch.device) -> bool:
+    """Bring the process to the same state whatever it ran before; is peak memory known?"""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return provenance.reset_peak_memory(device)
 
 
-def fail(job: Job, place: Place, error: str) -> Outcome:
-    """Write the outcome of a job that has no result."""
-    if isinstance(job, Trial):
-        record = execute.failed(job, place, error)
-        results.write_record(place.study_folder, record)
-        return record
-    found = Pretrained(key=job.key, label=job.label, status="failed", error=error)
-    pretraining.write(place.study_folder, found)
-    return found
+def _logger(file: Path, echo: Log | None) -> Log:
+    """Lines go to the end of the file with the time, and to echo."""
+
+    def log(line: str) -> None:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        if echo:
+            echo(line)
+
+    return log
+
+
+def _reason(error: Exception) -> str:
+    """One line on what went wrong."""
+    first = str(error).splitlines()[0] if str(error) else "no detail"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return f"out of memory: {first}"
+    return f"{type(error).__name__}: {first}"

@@ -1,4 +1,4 @@
-"""The one training loop, for every method.
+"""The one training loop, for every method and both stages.
 
 What a step sees depends on (study seed, trial seed, step) alone, so the loop can stop after any
 epoch and go on from a checkpoint to the very same weights.
@@ -15,24 +15,21 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import schedules
-from benchmark.batches import draw_batch
-from benchmark.data.pool import TrialData
-from benchmark.evaluate import Diverged
-from benchmark.folders import replacing
-from benchmark.method import Batch, Method, Terms
+from benchmark.files import replacing
 from benchmark.provenance import code_version
 from benchmark.randomness import reseed_torch
-from benchmark.study import Optimisation, Training
-from benchmark.trials import Trial
+from benchmark.study.settings import Conditions, Optimisation
+from benchmark.toolkit import schedules
+from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.training.evaluate import Diverged
 
 Log = Callable[[str], None]
-Read = Callable[[Method], dict[str, float]]
+Evaluate = Callable[[Method], dict[str, float]]
 
 
 @dataclass
-class Run:
-    """Where a training run stands between two epochs: what a checkpoint holds beside weights."""
+class State:
+    """Where a stage stands between two epochs: what a checkpoint holds beside weights."""
 
     epoch: int = 0
     seconds: float = 0.0
@@ -48,90 +45,75 @@ class Stage(NamedTuple):
     steps_per_epoch: int
     draw: Callable[[int, torch.device], Batch]
     """The batch of a step."""
-    seeds: tuple[int, int]
-    """Of the study and of the trial."""
-    precision: str
-    checkpoint_seconds: float
+    seed: int
+    """Of the trial."""
+    conditions: Conditions
     evaluate_every: int = 0
 
+    @property
+    def steps(self) -> int:
+        return self.steps_per_epoch * self.optimisation.epochs
 
-def fit(
-    trial: Trial, method: Method, data: TrialData, checkpoint: Path, *, read: Read, log: Log
-) -> Run:
+
+def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate, log: Log) -> State:
     """Train the method to its last step, going on from the checkpoint if there is one.
 
-    read: figures of the method on the evaluation set, asked for every `evaluate_every` epochs and
-    after the last one. They go into the history and influence nothing.
+    evaluate: scores of the method on the evaluation set, asked for every `evaluate_every` epochs
+    and after the last one. They go into the history and influence nothing.
     Raises `Diverged` if a term of the loss becomes NaN or infinite.
     """
-    stage = Stage(
-        name="train",
-        optimisation=trial.training,
-        steps_per_epoch=steps_per_epoch(trial.training, len(data.labelled)),
-        draw=lambda step, device: draw_batch(trial, data, step, device),
-        seeds=(trial.study_seed, trial.seed),
-        precision=trial.precision,
-        checkpoint_seconds=trial.checkpoint_seconds,
-        evaluate_every=trial.evaluate_every,
-    )
-    return run_stage(stage, method, checkpoint, read=read, log=log)
-
-
-def run_stage(stage: Stage, method: Method, checkpoint: Path, *, read: Read, log: Log) -> Run:
-    """Step a method through a stage, as `fit` does."""
     optimiser = build_optimiser(method, stage.optimisation)
     epochs = stage.optimisation.epochs
-    run = Run()
-    reseed_torch(*stage.seeds, stage.name)
+    state = State()
+    reseed_torch(stage.conditions.study_seed, stage.seed, stage.name)
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if state["code_version"] == code_version():
-            run = _restore(state, method, optimiser)
-            log(f"resumed after epoch {run.epoch} of {epochs}")
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if stored["code_version"] == code_version():
+            state = _restore(stored, method, optimiser)
+            log(f"resumed after epoch {state.epoch} of {epochs}")
         else:  # half a run of each would be a run of neither
-            log(f"the checkpoint is of version {state['code_version']}: starting over")
+            log(f"the checkpoint is of version {stored['code_version']}: starting over")
     saved = time.monotonic()
-    while run.epoch < epochs:
+    while state.epoch < epochs:
         started = time.perf_counter()
-        row = _train_epoch(stage, method, optimiser, run)
-        run.seconds += time.perf_counter() - started
-        run.epoch += 1
-        is_last = run.epoch == epochs
-        if is_last or (stage.evaluate_every and run.epoch % stage.evaluate_every == 0):
-            row |= read(method)
-        run.history.append(row)
-        log(_line(row, epochs, run.seconds))
-        if is_last or time.monotonic() - saved >= stage.checkpoint_seconds:
-            _save(checkpoint, run, method, optimiser)
+        row = _train_epoch(stage, method, optimiser, state)
+        state.seconds += time.perf_counter() - started
+        state.epoch += 1
+        is_last = state.epoch == epochs
+        if is_last or (stage.evaluate_every and state.epoch % stage.evaluate_every == 0):
+            row |= evaluate(method)
+        state.history.append(row)
+        log(_line(row, epochs, state.seconds))
+        if is_last or time.monotonic() - saved >= stage.conditions.checkpoint_seconds:
+            _save(checkpoint, state, method, optimiser)
             saved = time.monotonic()
-    return run
+    return state
 
 
 def _train_epoch(
-    stage: Stage, method: Method, optimiser: torch.optim.Optimizer, run: Run
+    stage: Stage, method: Method, optimiser: torch.optim.Optimizer, state: State
 ) -> dict[str, Any]:
     """The history row of one epoch of training: means of the loss terms and diagnostics."""
     per_epoch = stage.steps_per_epoch
-    steps = per_epoch * stage.optimisation.epochs
     device = next(method.parameters()).device
     method.train()
     sums: dict[str, float] = {}
-    for step in range(run.epoch * per_epoch, (run.epoch + 1) * per_epoch):
+    for step in range(state.epoch * per_epoch, (state.epoch + 1) * per_epoch):
         rate = learning_rate(stage.optimisation, step, per_epoch)
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = stage.draw(step, device)
-        progress = (step + 1) / steps
-        with _counting_flops(run) if step == 0 else contextlib.nullcontext():
-            figures = backward(method, batch, progress, stage.precision)
-        _check_finite(figures, step, rate)
+        progress = (step + 1) / stage.steps
+        with _counting_flops(state) if step == 0 else contextlib.nullcontext():
+            losses = backward(method, batch, progress, stage.conditions.precision)
+        _check_finite(losses, step, rate)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         method.after_step(progress)
-        for name, value in {**figures, **method.diagnostics}.items():
+        for name, value in {**losses, **method.diagnostics}.items():
             sums[name] = sums.get(name, 0.0) + float(value)
     means = {name: total / per_epoch for name, total in sums.items()}
-    return {"epoch": run.epoch + 1, "step": step + 1, "learning_rate": rate, **means}
+    return {"epoch": state.epoch + 1, "step": step + 1, "learning_rate": rate, **means}
 
 
 def backward(method: Method, batch: Batch, progress: float, precision: str) -> dict[str, float]:
@@ -139,16 +121,16 @@ def backward(method: Method, batch: Batch, progress: float, precision: str) -> d
 
     A part's graph is freed before the next part is computed.
     """
-    figures: dict[str, float] = {}
+    losses: dict[str, float] = {}
     parts = _parts(method, batch, progress)
     while True:
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             terms = next(parts, None)
         if terms is None:
-            return figures
+            return losses
         sum(terms.values()).backward()
         for name, value in terms.items():
-            figures[f"loss_{name}"] = figures.get(f"loss_{name}", 0.0) + value.item()
+            losses[f"loss_{name}"] = losses.get(f"loss_{name}", 0.0) + value.item()
 
 
 def _parts(method: Method, batch: Batch, progress: float) -> Iterator[Terms]:
@@ -159,25 +141,18 @@ def _parts(method: Method, batch: Batch, progress: float) -> Iterator[Terms]:
         yield from loss
 
 
-def _check_finite(figures: dict[str, float], step: int, rate: float) -> None:
-    if not all(map(math.isfinite, figures.values())):
-        terms = ", ".join(f"{name.removeprefix('loss_')} {v:.4g}" for name, v in figures.items())
+def _check_finite(losses: dict[str, float], step: int, rate: float) -> None:
+    if not all(map(math.isfinite, losses.values())):
+        terms = ", ".join(f"{name.removeprefix('loss_')} {v:.4g}" for name, v in losses.items())
         raise Diverged(f"the loss is not finite at step {step} (learning rate {rate:.3g}): {terms}")
 
 
 @contextlib.contextmanager
-def _counting_flops(run: Run) -> Iterator[None]:
+def _counting_flops(state: State) -> Iterator[None]:
     """Floating-point operations of the forward and backward passes of the first step."""
     with FlopCounterMode(display=False) as counter:
         yield
-    run.flops_per_step = counter.get_total_flops()
-
-
-def steps_per_epoch(training: Training, n_labelled: int) -> int:
-    """Fixed, or ("labelled") as many as it takes to see the labelled images so many times."""
-    if training.steps_per_epoch == "labelled":
-        return math.ceil(training.labelled_passes * n_labelled / training.batch_labelled)
-    return int(training.steps_per_epoch)
+    state.flops_per_step = counter.get_total_flops()
 
 
 def learning_rate(training: Optimisation, step: int, per_epoch: int) -> float:
@@ -214,30 +189,30 @@ def build_optimiser(method: Method, training: Optimisation) -> torch.optim.Optim
     )
 
 
-def _save(checkpoint: Path, run: Run, method: Method, optimiser: torch.optim.Optimizer) -> None:
+def _save(checkpoint: Path, state: State, method: Method, optimiser: torch.optim.Optimizer) -> None:
     """A killed worker leaves the previous checkpoint."""
-    state = {
+    stored = {
         "code_version": code_version(),
-        "run": asdict(run),
+        "state": asdict(state),
         "method": method.state_dict(),
         "optimiser": optimiser.state_dict(),
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
     with replacing(checkpoint) as file:
-        torch.save(state, file)
+        torch.save(stored, file)
 
 
-def _restore(state: dict[str, Any], method: Method, optimiser: torch.optim.Optimizer) -> Run:
+def _restore(stored: dict[str, Any], method: Method, optimiser: torch.optim.Optimizer) -> State:
     """Put back everything; tensors move to where the method is."""
-    method.load_state_dict(state["method"])
-    optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
-    return Run(**state["run"])
+    method.load_state_dict(stored["method"])
+    optimiser.load_state_dict(stored["optimiser"])
+    torch.set_rng_state(stored["random"])
+    if stored["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(stored["random_cuda"])
+    return State(**stored["state"])
 
 
 def _line(row: dict[str, Any], epochs: int, seconds: float) -> str:
-    figures = (f"{k} {v:.4f}" for k, v in row.items() if k.startswith(("loss_", "dc_", "ji_")))
-    return f"epoch {row['epoch']}/{epochs} {seconds:.1f} s  " + "  ".join(figures)
+    shown = (f"{k} {v:.4f}" for k, v in row.items() if k.startswith(("loss_", "dc_", "ji_")))
+    return f"epoch {row['epoch']}/{epochs} {seconds:.1f} s  " + "  ".join(shown)

@@ -1,22 +1,57 @@
-"""Files beside a record: pictures for figures; weights and predictions if asked for."""
+"""Files beside a record: tables, pictures for figures; weights and predictions if asked for."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
+import yaml
+from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import nn
 
-from benchmark import evaluate
-from benchmark.data import volumes
-from benchmark.data.pool import TrialData
-from benchmark.evaluate import Evaluation
-from benchmark.folders import replacing
-from benchmark.method import Method
+from benchmark.data.split import TrialData
+from benchmark.files import replacing, write_atomically
+from benchmark.store.tables import write_table
+from benchmark.study.trials import Trial
+from benchmark.toolkit.method import Method
+from benchmark.training import evaluate
+from benchmark.training.evaluate import Evaluation, Surfaces
 
 _PANEL_CASES = 4
+
+
+def write_tables(
+    folder: Path,
+    trial: Trial,
+    data: TrialData,
+    history: Iterable[Mapping[str, Any]],
+    final: Evaluation,
+    surfaces: Surfaces,
+) -> None:
+    """Epochs, cases, settings and labelled ids of a trial. See results/README.md."""
+    write_table(folder / "history.csv", history)
+    rows = [a | b for a, b in zip(final.cases, surfaces.cases, strict=True)]
+    write_table(folder / "cases.csv", rows)
+    write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
+    write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
+
+
+def write_saved(
+    folder: Path,
+    save: Sequence[str],
+    data: TrialData,
+    final: Evaluation,
+    tested: dict[str, nn.Module],
+) -> None:
+    """What was asked for with --save."""
+    if "weights" in save:
+        write_weights(folder, tested)
+    if "predictions" in save:
+        write_predictions(folder, data, final)
 
 
 def write_panel(
@@ -88,6 +123,13 @@ def write_predictions(folder: Path, data: TrialData, final: Evaluation) -> None:
     target.mkdir(exist_ok=True)
     for case, labels in zip(data.evaluation.ids, final.predicted, strict=True):
         if labels.ndim == 3:
-            volumes.write_nifti(target / f"{case}.nii.gz", labels)
+            _write_nifti(target / f"{case}.nii.gz", labels)
         else:
             Image.fromarray(labels).save(target / f"{case}.png")
+
+
+def _write_nifti(file: Path, labels: UInt8[ndarray, "x y z"]) -> None:
+    """A label volume in voxel coordinates (the datasets' headers carry no usable ones)."""
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), file)

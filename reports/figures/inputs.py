@@ -11,12 +11,12 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports import canvas
-from reports.aggregate import Key, Reading, cells, floors
-from reports.intervals import Interval
-from reports.sheet import percent, with_interval
+from reports.figures import style
+from reports.select import Budget, Configuration, Reading, floors, intervals
+from reports.sheet import with_interval
+from reports.stats.intervals import Interval
 
-_TOLD = 20  # figures in words
+_TOLD = 20  # scores in words
 _MANY = 9  # curves in one plot: more cannot be told apart
 
 
@@ -28,7 +28,7 @@ class Named:
     """Of its files: letters and hyphens."""
     title: str
     alt: str
-    """What it shows, in words and figures."""
+    """What it shows, in words and numbers."""
     figure: Any
 
 
@@ -40,18 +40,23 @@ class Inputs:
     """Comparable trials that are done: columns of `results.csv`."""
     reading: Reading = field(default_factory=Reading)
     histories: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """All `history.csv`, with dataset, ratio, variant and seed."""
-    panels: dict[Key, Mapping[str, ndarray]] = field(default_factory=dict)
-    """One `panel.npz` of each cell."""
+    """All `history.csv`, with dataset, budget, variant and seed."""
+    panels: dict[Configuration, Mapping[str, ndarray]] = field(default_factory=dict)
+    """One `panel.npz` of each configuration."""
 
     @cached_property
-    def looks(self) -> dict[str, canvas.Look]:
-        return canvas.looks(self.rows.variant)
+    def plain(self) -> set[str]:
+        """Variants that are methods without a change."""
+        return set(self.rows[self.rows.variant == self.rows.method].variant)
 
     @cached_property
-    def curves(self) -> dict[str, canvas.Look]:
+    def looks(self) -> dict[str, style.Look]:
+        return style.looks(self.rows.variant, self.plain)
+
+    @cached_property
+    def curves(self) -> dict[str, style.Look]:
         """Looks of the variants that plots with many curves show: of too many the plain methods."""
-        methods = {name: look for name, look in self.looks.items() if "[" not in name}
+        methods = {name: look for name, look in self.looks.items() if name in self.plain}
         return methods if methods and len(self.looks) > _MANY else self.looks
 
     @property
@@ -61,11 +66,11 @@ class Inputs:
         return f" ({n} variants with changed settings: see the table)" if n else ""
 
     @cached_property
-    def _shares(self) -> dict[Key, Interval]:
-        return cells(self.rows, replace(self.reading, ci="seeds"), "dc")
+    def _shares(self) -> dict[Configuration, Interval]:
+        return intervals(self.rows, replace(self.reading, ci="seeds"), "dc")
 
     @cached_property
-    def means(self) -> dict[Key, Interval]:
+    def means(self) -> dict[Configuration, Interval]:
         """Dice in per cent, interval over seeds."""
         return {key: interval.times(100.0) for key, interval in self._shares.items()}
 
@@ -80,21 +85,35 @@ class Inputs:
         return sorted(self.rows.dataset.unique())
 
     @property
-    def ratios(self) -> list[float]:
-        return [float(r) for r in sorted(self.rows.ratio.unique())]
+    def budgets(self) -> list[Budget]:
+        return sorted(self.rows.budget.unique())
 
     @property
     def dice(self) -> str:
         """Label of an axis."""
         return "Dice (%)" + (", oracle" if self.reading.selection == "oracle" else "")
 
-    def told(self, keys: list[Key]) -> str:
-        """The figures of these cells in words; of many, the first."""
+    def families(self, name: str) -> list[dict[Any, str]]:
+        """Variants that differ by one hyper-parameter alone: each family as value → variant.
+
+        As the settings of their trials have it, whatever the variants are called; families of one
+        are left out.
+        """
+        found: dict[str, dict[Any, str]] = {}
+        for row in self.rows.drop_duplicates("variant").itertuples():
+            own = dict(row.settings.get("hyperparameters", {}))
+            if name in own:
+                value = own.pop(name)
+                found.setdefault(f"{row.method} {sorted(own.items())}", {})[value] = row.variant
+        return [family for family in found.values() if len(family) > 1]
+
+    def told(self, keys: list[Configuration]) -> str:
+        """The scores of these configurations in words; of many, the first."""
         found = [key for key in keys if key in self.means]
         told = [
-            f"{variant} on {dataset} at {percent(ratio)}: " + with_interval(self._shares[key])
+            f"{variant} on {dataset} at {budget.text}: " + with_interval(self._shares[key])
             for key in found[:_TOLD]
-            for dataset, ratio, variant in [key]
+            for dataset, budget, variant in [key]
         ]
         more = f"; and {len(found) - _TOLD} more, see the table" if len(found) > _TOLD else ""
         return "; ".join(told) + more

@@ -1,24 +1,24 @@
-"""Diagrams beside the tables: ranks over datasets, training curves, costs."""
+"""Figures beside the tables: ranks over datasets, training curves, costs."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
-from reports import aggregate, canvas
-from reports.inputs import Inputs, Named, bars, plain
-from reports.rankings import rankings
-from reports.sheet import percent
+from reports import select
+from reports.figures import style
+from reports.figures.inputs import Inputs, Named, bars, plain
+from reports.tables.ranks import rankings
 
 
 def ranks(inputs: Inputs) -> Iterator[Named]:
-    """Critical-difference diagrams (Demšar 2006): bars join what is not told apart."""
-    for ratio, (variants, ranking, complete) in rankings(inputs.rows, inputs.reading).items():
+    """Critical-difference diagrams (Demšar 2006)."""
+    for budget, (variants, ranking, complete) in rankings(inputs.rows, inputs.reading).items():
         places = dict(zip(variants, ranking.ranks, strict=True))
         difference, datasets = ranking.critical_difference, len(complete.where)
         names = sorted(places, key=lambda name: (places[name], name))
         groups = alike([places[name] for name in names], difference)
         levels = 0.4 * len(groups) + 0.75 * ((len(names) + 1) // 2)
-        figure, axes = canvas.grid(1, 1, 5.2, 0.75 + 0.26 * levels)
+        figure, axes = style.grid(1, 1, 5.2, 0.75 + 0.26 * levels)
         one = axes[0, 0]
         worst = float(len(names))
         _draw_scale(one, worst, difference)
@@ -38,9 +38,9 @@ def ranks(inputs: Inputs) -> Iterator[Named]:
         one.set_ylim(levels + 0.1, -2.2)
         one.set_axis_off()
         yield Named(
-            f"ranks-{plain(f'{100 * ratio:g}')}",
-            f"Average ranks on {datasets} datasets at {percent(ratio)} labelled; bars join what is "
-            "not told apart",
+            f"ranks-{plain(budget.text)}",
+            f"Average ranks on {datasets} datasets at {budget.text} labelled; bars connect methods "
+            "that do not differ significantly",
             "Rank 1 is best. " + "; ".join(f"{n}: {places[n]:.2f}" for n in names) + ".",
             figure,
         )  # fmt: skip
@@ -72,26 +72,26 @@ def curves(inputs: Inputs) -> Iterator[Named]:
     if column not in inputs.histories:
         return
     known = inputs.histories.dropna(subset=[column])
-    counts = known.groupby(["dataset", "ratio", "variant", "seed"]).size()
+    counts = known.groupby([*select.WHERE, "seed"]).size()
     if counts.empty or counts.max() < 2:
         return
-    grouped = known.groupby(["dataset", "ratio", "variant", "step"])[column]
+    grouped = known.groupby([*select.WHERE, "step"])[column]
     spread = 100 * grouped.agg(["mean", "min", "max"])
     for dataset in [d for d in inputs.datasets if d in spread.index]:
-        ratios = [r for r in inputs.ratios if (dataset, r) in spread.index]
-        figure, axes = canvas.tiles(len(ratios))
-        for one, ratio in zip(axes, ratios, strict=True):
+        budgets = [b for b in inputs.budgets if (dataset, b) in spread.index]
+        figure, axes = style.tiles(len(budgets))
+        for one, budget in zip(axes, budgets, strict=True):
             for variant, look in inputs.curves.items():
-                if (dataset, ratio, variant) not in spread.index:
+                if (dataset, budget, variant) not in spread.index:
                     continue
-                line = spread.loc[dataset, ratio, variant]
+                line = spread.loc[dataset, budget, variant]
                 one.fill_between(
                     line.index, line["min"], line["max"], color=look.color, alpha=0.1, linewidth=0
                 )
                 one.plot(line.index, line["mean"], label=variant, markevery=0.25, **look.line())
-            canvas.floor(one, inputs.floors[dataset])
-            one.set(title=f"{percent(ratio)} labelled", xlabel="step", ylabel="Dice (%)")
-        canvas.legend(figure)
+            style.floor(one, inputs.floors[dataset])
+            one.set(title=f"{budget.text} labelled", xlabel="step", ylabel="Dice (%)")
+        style.legend(figure)
         keys = [key for key in inputs.means if key[0] == dataset]
         yield Named(
             f"training-curves-{plain(dataset)}",
@@ -102,23 +102,25 @@ def curves(inputs: Inputs) -> Iterator[Named]:
 
 
 def costs(inputs: Inputs) -> Iterator[Named]:
-    """Dice over the time of a step, at the largest share below full supervision."""
-    ratio = max((r for r in inputs.ratios if r < 1), default=None)
-    if ratio is None or not {"seconds_train", "flops_per_step"} <= set(inputs.rows.columns):
+    """Dice over the time of a step, at the largest budget below full supervision."""
+    budget = max((b for b in inputs.budgets if b.share < 1), default=None)
+    if budget is None or not {"seconds_train", "flops_per_step"} <= set(inputs.rows.columns):
         return
     found = {
         key: cost
-        for key, cost in aggregate.costs(inputs.rows).items()
-        if key[1] == ratio and key[2] in inputs.curves and not math.isnan(cost.seconds + cost.flops)
+        for key, cost in select.costs(inputs.rows).items()
+        if key[1] == budget
+        and key[2] in inputs.curves
+        and not math.isnan(cost.seconds + cost.flops)
     }
     datasets = sorted({key[0] for key in found})
     if not datasets:
         return
-    figure, axes = canvas.tiles(len(datasets))
+    figure, axes = style.tiles(len(datasets))
     told = []
     for one, dataset in zip(axes, datasets, strict=True):
         for variant, look in inputs.curves.items():
-            key = (dataset, ratio, variant)
+            key = (dataset, budget, variant)
             if key not in found:
                 continue
             interval, cost = inputs.means[key], found[key]
@@ -132,11 +134,11 @@ def costs(inputs: Inputs) -> Iterator[Named]:
                 f"{variant} on {dataset}: {cost.seconds:.3g} s, {cost.flops / 1e9:.3g} GFLOP, "
                 f"Dice {interval.mean:.2f}"
             )
-        canvas.floor(one, inputs.floors[dataset])
-        canvas.log_axis(one)
-        one.set(title=f"{dataset}, {percent(ratio)} labelled", ylabel=inputs.dice)
+        style.floor(one, inputs.floors[dataset])
+        style.log_axis(one)
+        one.set(title=f"{dataset}, {budget.text} labelled", ylabel=inputs.dice)
         one.set_xlabel("seconds of a training step")
-    canvas.legend(figure)
+    style.legend(figure)
     yield Named(
         "cost", f"What a training step costs, and Dice at the end{inputs.left_out}",
         "; ".join(told) + ".", figure,

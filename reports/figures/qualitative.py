@@ -5,32 +5,32 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy import ndarray
 
-from reports import canvas
-from reports.inputs import Inputs, Named, plain
-from reports.sheet import percent
+from reports.figures import style
+from reports.figures.inputs import Inputs, Named, plain
+from reports.select import Budget
 
 _CASES = 3
 _SIDE = 0.95  # inches of a picture
 
 
 def panels(inputs: Inputs) -> Iterator[Named]:
-    """Figure 3 of arXiv:2504.01547v2 for each dataset, at its largest share below all labels."""
+    """Figure 3 of arXiv:2504.01547v2 for each dataset, at its largest budget below all labels."""
     for dataset in inputs.datasets:
-        ratios = {r for d, r, _ in inputs.panels if d == dataset and r < 1}
-        if ratios:
-            yield _panel(inputs, dataset, max(ratios))
+        budgets = {b for d, b, _ in inputs.panels if d == dataset and b.share < 1}
+        if budgets:
+            yield _panel(inputs, dataset, max(budgets))
 
 
-def _panel(inputs: Inputs, dataset: str, ratio: float) -> Named:
+def _panel(inputs: Inputs, dataset: str, budget: Budget) -> Named:
     found = {
-        variant: inputs.panels[dataset, ratio, variant]
+        variant: inputs.panels[dataset, budget, variant]
         for variant in inputs.curves
-        if (dataset, ratio, variant) in inputs.panels
+        if (dataset, budget, variant) in inputs.panels
     }
     first = next(iter(found.values()))
     cases = list(first["case"][:_CASES])
     columns = _columns(found)
-    figure, axes = canvas.grid(len(cases), len(columns), _SIDE, _SIDE + 0.12)
+    figure, axes = style.grid(len(cases), len(columns), _SIDE, _SIDE + 0.12)
     told = []
     for i, case in enumerate(cases):
         for one, (head, variant, kind) in zip(axes[i], columns, strict=True):
@@ -47,8 +47,8 @@ def _panel(inputs: Inputs, dataset: str, ratio: float) -> Named:
                 told.append(f"{variant} {kind.replace('_', ' ')} on {case}: {value:.1f}")
         axes[i, 0].set_ylabel(str(case), fontsize=6)
     return Named(
-        f"qualitative-{plain(f'{dataset}-{100 * ratio:g}')}",
-        f"{dataset}, {percent(ratio)} labelled: the first cases of the evaluation set, not chosen; "
+        f"qualitative-{plain(f'{dataset}-{budget.text}')}",
+        f"{dataset}, {budget.text} labelled: the first cases of the evaluation set, not chosen; "
         f"below each mask its Dice{inputs.left_out}",
         f"Images, targets and masks. Dice: {'; '.join(told)}.",
         figure,

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy import ndarray
 
-from reports.aggregate import ordered
+from reports.select import ordered
 
 FORMS = ("pdf", "svg", "png")
 _STYLE = Path(__file__).with_name("figures.mplstyle")
@@ -52,9 +52,9 @@ class Look:
         return {"color": self.color, "marker": self.marker, "linestyle": "none"}
 
 
-def looks(variants: Iterable[str]) -> dict[str, Look]:
+def looks(variants: Iterable[str], plain: Container[str] = ()) -> dict[str, Look]:
     """One for each, the same in all figures; plain methods get theirs first, so most differ."""
-    names = sorted(ordered(variants), key=lambda name: "[" in name)
+    names = sorted(ordered(variants), key=lambda name: name not in plain)
     found = {
         name: Look(
             _COLOURS[i % len(_COLOURS)],
@@ -63,7 +63,7 @@ def looks(variants: Iterable[str]) -> dict[str, Look]:
         )
         for i, name in enumerate(names)
     }
-    return {name: found[name] for name in ordered(variants)}
+    return {name: found[name] for name in ordered(found)}
 
 
 @contextmanager

@@ -13,11 +13,11 @@ import jinja2
 from markupsafe import Markup, escape
 
 from reports.render import footer_lines
-from reports.sheet import NOTHING, Cell, Place, Sheet
+from reports.sheet import NOTHING, Cell, Mark, Sheet
 
 LIMIT = 5 * 2**20  # bytes
 _MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
-_LEGEND = "bold: best, underlined: second best mean of each dataset and ratio"
+_MARKS = "bold: best, underlined: second best"
 _LABELS = 2  # columns that name a row, at most: they stay in sight of a wide table
 _BROAD = 105  # characters side by side: more do not fit a sheet of paper held upright,
 _VAST = 190  # nor held across unless they are small
@@ -96,13 +96,13 @@ def _groups(sheet: Sheet) -> Iterator[_Group]:
 
 
 def _kinds(sheet: Sheet) -> list[str]:
-    """Of each column: "label" of the rows, other "words", or "figure"."""
+    """Of each column: "label" of the rows, other "words", or "number"."""
 
     def kind(i: int) -> str:
         if i < sheet.words:
             return "label" if i < _LABELS else "words"
         found = [parts for row in sheet.rows if not (parts := _parts(row[i])).is_nothing]
-        return "figure" if not found or any(parts.key for parts in found) else "words"
+        return "number" if not found or any(parts.key for parts in found) else "words"
 
     return [kind(i) for i in range(len(sheet.heads))]
 
@@ -131,22 +131,22 @@ def _rows(sheet: Sheet) -> Iterator[_Row]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Of a cell: the figure that is marked, and how sure it is."""
+    """Of a cell: the number that is marked, and how sure it is."""
 
-    figure: str
+    number: str
     width: str
     key: str
     """By which it sorts; "" if by its text."""
     is_nothing: bool
-    place: str
+    mark: str
 
 
 def _parts(cell: Cell) -> _Parts:
-    figure, sign, width = cell.text.partition(" ± ")
+    number, sign, width = cell.text.partition(" ± ")
     key = repr(float(cell.value)) if math.isfinite(cell.value) else ""
-    place = {Place.NONE: "", Place.BEST: "best", Place.SECOND: "second"}[cell.place]
+    mark = {Mark.NONE: "", Mark.BEST: "best", Mark.SECOND: "second"}[cell.mark]
     is_nothing = not key and cell.text in ("", NOTHING.text)
-    return _Parts(figure, sign.lstrip() + width, key, is_nothing, place)
+    return _Parts(number, sign.lstrip() + width, key, is_nothing, mark)
 
 
 def _breakable(text: str) -> Markup:
@@ -206,7 +206,7 @@ def _environment() -> jinja2.Environment:
         "kinds": _kinds,
         "breadth": _breadth,
         "breakable": _breakable,
-        "footer": lambda sheet: footer_lines(sheet, _LEGEND),
+        "footer": lambda sheet: footer_lines(sheet, _MARKS),
         "parts": _parts,
         "data_uri": _data_uri,
         "extent": _extent,

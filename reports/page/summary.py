@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reports import footers, optimism
-from reports.aggregate import Reading, named, ordered
 from reports.figures import Named, saved
-from reports.page import LIMIT, Page, Picture, render
+from reports.page.page import LIMIT, Page, Picture, render
 from reports.report import Report
-from reports.sheet import percent
+from reports.select import Reading, named, ordered, with_budgets
+from reports.sheet import counted
+from reports.tables import footers, optimism
 
 _MARGIN = 20_000  # bytes, for that sentence
 _SVG_LIMIT = 300_000  # bytes; a figure of many dots is smaller as a PNG
@@ -51,13 +51,13 @@ def fitting(pictures: list[Picture], room: int) -> tuple[list[Picture], list[str
 
 def sentences(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """What was compared, how it was read, and how much choosing would have added."""
-    variants, ratios = ordered(rows.variant), sorted(rows.ratio.unique())
+    variants, budgets = ordered(rows.variant), sorted(rows.budget.unique())
     gap = optimism.gaps(rows, reading)
     lines = [
-        f"{_counted(len(variants), 'method')} on {_counted(rows.dataset.nunique(), 'dataset')} "
-        f"({', '.join(sorted(rows.dataset.unique()))}) at {', '.join(map(percent, ratios))} "
-        f"labelled images, {_counted(rows.seed.nunique(), 'seed')}: "
-        f"{_counted(len(rows), 'trial')}.",
+        f"{counted(len(variants), 'method')} on {counted(rows.dataset.nunique(), 'dataset')} "
+        f"({', '.join(sorted(rows.dataset.unique()))}) at {', '.join(b.text for b in budgets)} "
+        f"labelled images, {counted(rows.seed.nunique(), 'seed')}: "
+        f"{counted(len(rows), 'trial')}.",
         _sentence(footers.selection(reading)),
         _choosing(100 * gap.mean, reading),
     ]
@@ -69,7 +69,7 @@ def _choosing(points: float, reading: Reading) -> str:
     if reading.selection == "oracle":
         return (
             f"Choosing epoch and threshold on the evaluation set has added {points:.1f} points of "
-            "Dice on average: the figures of this page are what nobody gets without its masks."
+            "Dice on average: these scores cannot be reached without the test labels."
         )
     return (
         f"Choosing epoch and threshold on the evaluation set would have added {points:.1f} points "
@@ -77,18 +77,14 @@ def _choosing(points: float, reading: Reading) -> str:
     )
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
-
-
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
 def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Where the figures come from: each value that occurs."""
+    """Where the scores come from: each value that occurs."""
     names = {
-        "code_version": "code version", "preset": "preset", "changes": "typed over it",
+        "code_version": "code version", "preset": "preset", "overrides": "command-line overrides",
         "evaluate_on": "evaluated on", "size": "image size", "data_hash": "data hash",
         "split_hash": "split hash", "device": "device", "host": "host",
     }  # fmt: skip
@@ -104,9 +100,10 @@ def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 def failures(trials: pd.DataFrame) -> list[tuple[str, str]]:
     """Label and reason of each trial that failed."""
-    failed = trials[trials.status != "done"].sort_values(["dataset", "ratio", "variant", "seed"])
+    failed = with_budgets(trials[trials.status != "done"])
+    failed = failed.sort_values(["dataset", "budget", "variant", "seed"])
     return [
-        (f"{named((row.dataset, row.ratio, row.variant))}/seed {row.seed}", str(row.error))
+        (f"{named((row.dataset, row.budget, row.variant))}/seed {row.seed}", str(row.error))
         for row in failed.itertuples()
     ]
 

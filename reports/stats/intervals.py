@@ -39,10 +39,10 @@ class Interval(NamedTuple):
 
 
 def t_interval(values: Float[ndarray, " n"], level: float = 0.90, ddof: int = 1) -> Interval:
-    """Mean ± t₍₁₊level₎/₂, n₋₁ · s / √n, with the sample deviation s.
+    """Mean ± t₍₁₊level₎/₂, n₋₁ · s / √n, with the sample standard deviation s.
 
-    ddof 0 is the deviation that the authors' notebooks divide by n: too narrow, 88 % instead of
-    90 % at n = 10. Equal values: half width 0 (scipy's own interval is NaN there). One value: NaN.
+    ddof 0 is what the authors' notebooks do, who divide by n: too narrow, 88 % instead of 90 % at
+    n = 10. Equal values: half width 0 (scipy's own interval is NaN there). One value: NaN.
     """
     values = np.asarray(values, dtype=float)
     n = len(values)
@@ -100,7 +100,7 @@ INTERVALS: dict[str, Callable[..., Interval]] = {
 
 
 def coverage(n: int, level: float = 0.90) -> float:
-    """What a t interval covers whose deviation was divided by n (ddof 0): 88.4 % at n = 10."""
+    """What a t interval of ddof 0 covers, whose variance was divided by n: 88.4 % at n = 10."""
     return float(1 - 2 * stats.t.sf(_quantile(level, n - 1) * math.sqrt((n - 1) / n), n - 1))
 
 
@@ -109,7 +109,7 @@ def _quantile(level: float, degrees: int | float) -> float:
 
 
 class Crossed(NamedTuple):
-    """Half widths of a mean over seeds × cases, by what is thought of as drawn anew."""
+    """Half widths of a mean over seeds × cases, by what is resampled."""
 
     mean: float
     seeds: float
@@ -120,7 +120,7 @@ class Crossed(NamedTuple):
 
 
 def crossed_interval(values: Float[ndarray, "seeds cases"], level: float = 0.90) -> Crossed:
-    """Two-way random effects with one value a cell; Satterthwaite's degrees for both together.
+    """Two-way random effects, a value for each seed and case; Satterthwaite's degrees for both.
 
     NaN where a source has a single level. The interval over both is never that of a smaller
     variance than the larger source's alone.
@@ -159,20 +159,20 @@ def _both(level: float, mean_squares: tuple[float, float, float], size: tuple[in
     return _quantile(level, variance**2 / parts) * math.sqrt(variance / (a * b))
 
 
-def deviation_of(half_width: float, n: int, level: float = 0.90, ddof: int = 1) -> float:
-    """The sample deviation (ddof 1) behind a printed half width.
+def standard_deviation_of(half_width: float, n: int, level: float = 0.90, ddof: int = 1) -> float:
+    """The sample standard deviation (ddof 1) behind a printed half width.
 
-    ddof: what the deviation was divided by when the width was printed, n - ddof.
+    ddof: what it was divided by when the width was printed, n - ddof.
     """
     found = half_width * math.sqrt(n) / _quantile(level, n - 1)
     return found * math.sqrt(n / (n - 1)) if ddof == 0 else found
 
 
 class Summary(NamedTuple):
-    """What a printed cell tells: mean, sample deviation, number of runs."""
+    """What a printed result tells: mean, sample standard deviation, number of runs."""
 
     mean: float
-    deviation: float
+    standard_deviation: float
     n: int
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy import stats
 
-from reports.intervals import Interval
+from reports.stats.intervals import Interval
 
 LOW_POWER = 8
 """With fewer datasets the test can hardly find anything."""
@@ -26,7 +26,6 @@ class Ranking(NamedTuple):
     ranks: list[float]
     """Average rank of each method; 1 is best."""
     chi_square: float
-    p_chi_square: float
     f: float
     """Iman and Davenport's correction of Friedman's statistic."""
     p: float
@@ -53,16 +52,15 @@ def rank(scores: Float[ndarray, "datasets methods"], alpha: float = 0.10) -> Ran
         raise ValueError(f"ranks need two datasets and three methods, got {n} and {k}")
     ranks = stats.rankdata(-scores, axis=1)
     if (np.ptp(ranks, axis=1) == 0).all():
-        chi_square, p_chi_square = 0.0, 1.0
+        chi_square = 0.0
     else:
-        found = stats.friedmanchisquare(*scores.T)
-        chi_square, p_chi_square = float(found.statistic), float(found.pvalue)
+        chi_square = float(stats.friedmanchisquare(*scores.T).statistic)
     rest = n * (k - 1) - chi_square
     f = (n - 1) * chi_square / rest if rest > 0 else math.inf
     p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     mean_ranks = [float(r) for r in ranks.mean(0)]
     return Ranking(
-        mean_ranks, chi_square, p_chi_square, f, p, _permuted(ranks),
+        mean_ranks, chi_square, f, p, _permuted(ranks),
         critical_difference(k, n, alpha),
     )  # fmt: skip
 

@@ -47,7 +47,7 @@ def _all_signs(n: int) -> Float[ndarray, "flips n"]:
 
 
 def _are_alike(d: Values) -> bool:
-    """Up to the rounding of `differences`; the deviation of equal floats need not be exactly 0."""
+    """Up to the rounding of `differences`: the variance of equal floats need not be exactly 0."""
     return bool(np.ptp(d) < 10**-_DIGITS)
 
 
@@ -74,16 +74,6 @@ def wilcoxon(d: Values) -> float:
 
 
 TESTS = {"sign-flip": sign_flip, "t": paired_t, "wilcoxon": wilcoxon}
-
-
-def resampled_t(d: Values, n_train: int, n_test: int) -> tuple[float, float]:
-    """Nadeau & Bengio's corrected t and p, for train and test sets that are split anew each time.
-
-    Not for this tool's own tables, whose test set is fixed; for cross-validated results.
-    """
-    n = len(d)
-    t = d.mean() / math.sqrt((1 / n + n_test / n_train) * d.var(ddof=1))
-    return float(t), float(2 * stats.t.sf(abs(t), n - 1))
 
 
 def holm(p: Values) -> Values:
@@ -115,7 +105,7 @@ def smallest_p(pairs: int, test: str = "sign-flip") -> float:
 
 @functools.cache
 def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
-    """The mean difference, in deviations of the differences, that a paired t test would find."""
+    """The mean difference that a paired t test would find, in their standard deviations."""
     limit = stats.t.ppf(1 - alpha / 2, pairs - 1)
 
     def missing(effect: float) -> float:
@@ -125,7 +115,7 @@ def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
 
 
 def cohen_d(d: Values) -> float:
-    """Mean over deviation of the differences, d_z; infinite if all are alike, 0 if all are 0."""
+    """Mean over standard deviation of the differences, d_z; infinite if all alike, 0 if all 0."""
     if not d.any():
         return 0.0
     return math.copysign(math.inf, d.mean()) if _are_alike(d) else float(d.mean() / d.std(ddof=1))
@@ -147,10 +137,3 @@ def rank_biserial(d: Values) -> float:
 def superiority(a: Values, b: Values) -> float:
     """Share of all pairs (any seed of a, any seed of b) in which a is better; ties count half."""
     return float(np.mean((a[:, None] > b) + 0.5 * (a[:, None] == b)))
-
-
-def expected_maximum(k: int) -> float:
-    """How far above its mean the best of k independent normal readings lies, in deviations."""
-    z = np.linspace(-10, 10, 40_001)
-    density = k * stats.norm.pdf(z) * stats.norm.cdf(z) ** (k - 1)
-    return float(np.trapezoid(z * density, z))

@@ -1,33 +1,29 @@
 """Which differences between methods are more than chance: families of paired tests.
 
-A family is all methods against one control on one dataset at one ratio, by Dice alone; the other
-metrics are descriptive. Holm's correction is within a family.
+A family is all methods against one control on one dataset at one label budget, by Dice alone; the
+other metrics are descriptive. Holm's correction is within a family.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reports import significance
-from reports.aggregate import Key, Reading, by_seed, named, ordered
-from reports.intervals import Interval, t_interval
-from reports.sheet import shortened
-from reports.significance import MIN_PAIRS
+from reports.select import Budget, Configuration, Reading, by_seed, named, ordered
+from reports.sheet import counted, shortened
+from reports.stats import significance
+from reports.stats.intervals import Interval, t_interval
+from reports.stats.significance import MIN_PAIRS
 
 ALPHA = 0.05
 
 
-class Comparison(NamedTuple):
-    """A variant against the control: differences are variant minus control."""
+class Tested(NamedTuple):
+    """What a test says of a comparison."""
 
-    key: Key
-    control: str
-    difference: Interval
     p: float
-    """NaN if there are too few pairs to test."""
     p_holm: float
     p_bh: float
     """After Benjamini and Hochberg, for exploring: in the CSV alone."""
@@ -35,9 +31,6 @@ class Comparison(NamedTuple):
     """Hedges' g of the differences."""
     rank_biserial: float
     """Ranks of the gains minus ranks of the losses, over their sum."""
-    wins: int
-    superiority: float
-    """P(a run of the variant is better than a run of the control), over all pairs of runs."""
     detectable: float
     """What a paired t test of this many pairs finds with 80 % power at Holm's first step.
 
@@ -46,18 +39,34 @@ class Comparison(NamedTuple):
     reachable: float
     """The smallest p_holm that this many pairs and comparisons allow, however large the gain."""
 
+
+UNTESTED = Tested(*[math.nan] * 7)
+
+
+class Comparison(NamedTuple):
+    """A variant against the control: differences are variant minus control."""
+
+    key: Configuration
+    control: str
+    difference: Interval
+    wins: int
+    superiority: float
+    """P(a run of the variant is better than a run of the control), over all pairs of runs."""
+    test: Tested = UNTESTED
+    """`UNTESTED` with too few pairs."""
+
     @property
     def is_tested(self) -> bool:
-        return not math.isnan(self.p)
+        return not math.isnan(self.test.p)
 
     @property
     def is_significant(self) -> bool:
-        return self.is_tested and self.p_holm < ALPHA
+        return self.is_tested and self.test.p_holm < ALPHA
 
     @property
     def is_decidable(self) -> bool:
         """Could the test have found anything at all?"""
-        return self.is_tested and self.reachable < ALPHA
+        return self.is_tested and self.test.reachable < ALPHA
 
 
 class MissingPairs(ValueError):
@@ -65,7 +74,7 @@ class MissingPairs(ValueError):
 
 
 def family(
-    where: tuple[str, float],
+    where: tuple[str, Budget],
     values: pd.DataFrame,
     control: str,
     *,
@@ -83,50 +92,44 @@ def family(
         both = np.isfinite(a) & np.isfinite(b)
         if both.any():
             pairs[variant] = a[both], b[both]
-    found = [_comparison((*where, v), a, b, control, level=level) for v, (a, b) in pairs.items()]
-    tested = [i for i, comparison in enumerate(found) if comparison.difference.n >= MIN_PAIRS]
-    if tested:
-        gains = [significance.differences(*pairs[found[i].key[2]]) for i in tested]
-        p = np.array([significance.TESTS[test](d) for d in gains])
-        bounds = np.array([significance.smallest_p(len(d), test) for d in gains])
-        corrected = (
-            significance.holm(p), significance.false_discovery_rate(p), significance.holm(bounds),
-        )  # fmt: skip
-        for i, d, raw, holm, bh, reachable in zip(tested, gains, p, *corrected, strict=True):
-            effect = math.nan
-            if reachable < ALPHA:
-                effect = significance.detectable_effect(len(d), ALPHA / len(tested))
-            found[i] = found[i]._replace(
-                p=float(raw),
-                p_holm=float(holm),
-                p_bh=float(bh),
-                effect=significance.hedges_g(d),
-                rank_biserial=significance.rank_biserial(d),
-                detectable=effect * float(d.std(ddof=1)),
-                reachable=float(reachable),
+    tests = _tested([pair for pair in pairs.values() if len(pair[0]) >= MIN_PAIRS], test)
+    found = []
+    for variant, (a, b) in pairs.items():
+        d = significance.differences(a, b)
+        found.append(
+            Comparison(
+                key=(*where, variant),
+                control=control,
+                difference=t_interval(d, level),
+                wins=int((d > 0).sum()),
+                superiority=significance.superiority(a, b),
+                test=next(tests) if len(d) >= MIN_PAIRS else UNTESTED,
             )
+        )
     return found
 
 
-def _comparison(
-    key: Key, a: np.ndarray, b: np.ndarray, control: str, *, level: float
-) -> Comparison:
-    """What is known without a test."""
-    d = significance.differences(a, b)
-    return Comparison(
-        key=key,
-        control=control,
-        difference=t_interval(d, level),
-        p=math.nan,
-        p_holm=math.nan,
-        p_bh=math.nan,
-        effect=math.nan,
-        rank_biserial=math.nan,
-        wins=int((d > 0).sum()),
-        superiority=significance.superiority(a, b),
-        detectable=math.nan,
-        reachable=math.nan,
-    )
+def _tested(pairs: list[tuple[np.ndarray, np.ndarray]], test: str) -> Iterator[Tested]:
+    """The tests of a family, corrected for their number, in the order of its pairs."""
+    gains = [significance.differences(a, b) for a, b in pairs]
+    if not gains:
+        return
+    p = np.array([significance.TESTS[test](d) for d in gains])
+    p_holm, p_bh = significance.holm(p), significance.false_discovery_rate(p)
+    bounds = np.array([significance.smallest_p(len(d), test) for d in gains])
+    for i, (d, reachable) in enumerate(zip(gains, significance.holm(bounds), strict=True)):
+        effect = math.nan
+        if reachable < ALPHA:
+            effect = significance.detectable_effect(len(d), ALPHA / len(gains))
+        yield Tested(
+            p=float(p[i]),
+            p_holm=float(p_holm[i]),
+            p_bh=float(p_bh[i]),
+            effect=significance.hedges_g(d),
+            rank_biserial=significance.rank_biserial(d),
+            detectable=effect * float(d.std(ddof=1)),
+            reachable=float(reachable),
+        )
 
 
 def against_control(
@@ -146,12 +149,12 @@ def require_pairs(rows: pd.DataFrame, control: str) -> None:
         known = ", ".join(ordered(rows.variant))
         raise MissingPairs(f'no finished trial of the control "{control}"; there are: {known}')
     missing = []
-    for (dataset, ratio), values in by_seed(rows, "ratio").items():
+    for (dataset, budget), values in by_seed(rows, "ratio").items():
         partner = values[control] if control in values else pd.Series(np.nan, values.index)
         for variant in ordered(set(values.columns) - {control}):
             n = int((values[variant].notna() & partner.isna()).sum())
             if n:
-                missing.append(f"{named((dataset, ratio, variant))} ({n})")
+                missing.append(f"{named((dataset, budget, variant))} ({n})")
     if missing:
         shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
         raise MissingPairs(
@@ -172,8 +175,8 @@ def contenders(runs: Mapping[str, int]) -> set[str]:
 
 def against_best(
     rows: pd.DataFrame, reading: Reading, *, test: str = "sign-flip"
-) -> dict[tuple[str, float], list[Comparison]]:
-    """(dataset, ratio) → all others against the variant with the best mean, for the marks."""
+) -> dict[tuple[str, Budget], list[Comparison]]:
+    """(dataset, budget) → all others against the variant with the best mean, for the marks."""
     found = {}
     for where, values in by_seed(rows, reading.column("dc")).items():
         best = values[sorted(contenders(values.count().to_dict()))].mean().idxmax()
@@ -191,14 +194,14 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
     if not tested:
         most = max(c.difference.n for family in families for c in family)
         return [
-            f"differences {what} are not tested: {most} pair{'s' * (most != 1)} of seeds at most, "
+            f"differences {what} are not tested: {counted(most, 'pair')} of seeds at most, "
             f"{MIN_PAIRS} are needed"
         ]
     every = [c for family in tested for c in family]
     sizes = sorted({len(family) for family in tested})
-    bounds = sorted(c.reachable for c in every)
+    bounds = sorted(c.test.reachable for c in every)
     reach = f"; smallest p that could be reached {_range(bounds, '{:.2g}')}" if bounds[-1] else ""
-    widths = sorted(c.detectable for c in every if c.is_decidable)
+    widths = sorted(c.test.detectable for c in every if c.is_decidable)
     power = (
         f"; minimum detectable difference (80 % power of a paired t test) "
         f"{_range(widths, '{:.2f}', 100)} points of Dice"
@@ -207,7 +210,8 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
     )
     lines = [
         f"differences {what}: {TEST_NAMES[test]}, paired by seed, Holm over {_range(sizes, '{}')} "
-        f"comparison{'s' * (sizes != [1])} on each dataset and ratio, level {ALPHA:g}{reach}{power}"
+        f"comparison{'s' * (sizes != [1])} on each dataset and budget, level {ALPHA:g}{reach}"
+        f"{power}"
     ]
     few = [c.key for family in families for c in family if not c.is_tested]
     if few:
@@ -217,15 +221,23 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
     hopeless = [c.key for c in every if not c.is_decidable]
     if hopeless:
         lines.append(
-            f"in {len(hopeless)} of {len(every)} comparisons no difference could be found, however "
-            f"large, too many comparisons for so few seeds: {shortened(list(map(named, hopeless)))}"
+            f"{len(hopeless)} of {len(every)} comparisons could not reach p < {_short(ALPHA)} at "
+            "any effect size (too few seeds for this many comparisons): "
+            f"{shortened(list(map(named, hopeless)))}"
         )
     return lines
 
 
-def not_compared(cells: set[Key], found: Iterable[Comparison], to: str) -> list[str]:
-    """A footer line that names the cells, none a control, without a comparison."""
-    left = sorted(cells - {c.key for c in found}, key=lambda key: (key[1], key[2], key[0]))
+def _short(p: float) -> str:
+    """.05, as papers print it."""
+    return f"{p:g}".lstrip("0")
+
+
+def not_compared(
+    configurations: set[Configuration], found: Iterable[Comparison], to: str
+) -> list[str]:
+    """A footer line that names the configurations, none a control, without a comparison."""
+    left = sorted(configurations - {c.key for c in found}, key=lambda key: (key[1], key[2], key[0]))
     return [f"no seed in common with {to}: {shortened(list(map(named, left)))}"] if left else []
 
 

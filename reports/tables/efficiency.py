@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from reports import efficiency
-from reports.aggregate import Reading, by_seed, most_complete
-from reports.intervals import t_interval
-from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, shortened
+from reports.select import BASELINE, Budget, Reading, by_seed, most_complete
+from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, shortened
+from reports.stats import efficiency
+from reports.stats.intervals import t_interval
 
 _TARGET = 0.95  # of full supervision
 
@@ -24,11 +24,11 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         curve = most_complete(_shares(trials))
         if curve is None:
             continue
-        ratios = np.array(curve.where)
+        ratios = np.array([budget.share for budget in curve.where])
         if curve.left_out:
-            shares = ", ".join(map(percent, curve.where))
+            shares = ", ".join(budget.text for budget in curve.where)
             left_out.append(f"not run at all of {shares} on {dataset}: {shortened(curve.left_out)}")
-        full = trials[(trials.ratio == 1) & (trials.variant == "supervised")][column]
+        full = trials[(trials.ratio == 1) & (trials.variant == BASELINE)][column]
         target = _TARGET * float(full.mean()) if len(full) else math.nan
         if not len(full):
             hints.append(dataset)
@@ -46,7 +46,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
                 [
                     Cell(dataset), Cell(variant),
                     Cell(mean_and_width(area.mean, area.half_width), area.mean),
-                    _needed_cell(needed, ratios, target, reading), Cell(str(area.n), area.n),
+                    _needed_cell(needed, curve.where, target, reading), Cell(str(area.n), area.n),
                 ]
             )  # fmt: skip
             data.append(
@@ -67,32 +67,37 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     return Sheet("label-efficiency", title, heads, lines, pd.DataFrame(data), footer)
 
 
-def _shares(trials: pd.DataFrame) -> dict[str, frozenset[float]]:
-    """Variant → its labelled shares below 100 %."""
+def _shares(trials: pd.DataFrame) -> dict[str, frozenset[Budget]]:
+    """Variant → its label budgets below 100 %."""
     below = trials[trials.ratio < 1]
-    return {variant: frozenset(map(float, r)) for variant, r in below.groupby("variant").ratio}
+    return {variant: frozenset(found) for variant, found in below.groupby("variant").budget}
 
 
 def _curves(
-    values: dict[tuple[str, float], pd.DataFrame], dataset: str, ratios: list[float], variant: str
+    values: dict[tuple[str, Budget], pd.DataFrame],
+    dataset: str,
+    budgets: list[Budget],
+    variant: str,
 ) -> np.ndarray:
-    """Dice of each seed that was run at every share: a line a seed."""
-    columns = [values[dataset, ratio][variant] for ratio in ratios]
+    """Dice of each seed that was run at every budget: a line a seed."""
+    columns = [values[dataset, budget][variant] for budget in budgets]
     return pd.concat(columns, axis=1, join="inner").dropna().to_numpy(float)
 
 
-def _needed_cell(needed: list[float], ratios: np.ndarray, target: float, reading: Reading) -> Cell:
+def _needed_cell(
+    needed: list[float], budgets: list[Budget], target: float, reading: Reading
+) -> Cell:
     if math.isnan(target):
         return NOTHING
     reached = [share for share in needed if math.isfinite(share)]
     if len(reached) < len(needed):
-        text = f"> {percent(ratios[-1])}"
+        text = f"> {budgets[-1].text}"
         if reached:
             text += f" ({len(needed) - len(reached)} of {len(needed)} seeds)"
         return Cell(text, math.inf)
     interval = t_interval(np.array(needed), reading.ci_level)
     # A seed that has the target already at the smallest share may need less.
-    below = "≤ " if min(needed) == ratios[0] else ""
+    below = "≤ " if min(needed) == budgets[0].share else ""
     return Cell(below + mean_and_width(interval.mean, interval.half_width) + " %", interval.mean)
 
 
@@ -104,7 +109,7 @@ def _footer(reading: Reading, hints: list[str]) -> list[str]:
     ]
     if hints:
         footer.append(
-            f"labels needed: no 100 % row of supervised on {', '.join(hints)}; make it with: "
-            "bench run --methods supervised --ratios 100"
+            f"labels needed: no 100 % row of {BASELINE} on {', '.join(hints)}; make it with: "
+            f"bench run --methods {BASELINE} --ratios 100"
         )
     return footer

@@ -1,11 +1,16 @@
-"""What stands under a table so that it can be read alone: estimator, selection, data, oddities."""
+"""What stands under a table so that it can be read alone: estimator, selection, data, oddities.
+
+Among the oddities is where methods of one table were not treated alike: budgets of steps, settings.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from reports import unequal
-from reports.aggregate import Floor, Reading, named
-from reports.intervals import MIN_RESAMPLED, coverage
+from reports.select import BY_INTENT, WHERE, Budget, Floor, Reading, named, ordered
 from reports.sheet import shortened
+from reports.stats.intervals import MIN_RESAMPLED, coverage
 
 
 def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
@@ -35,7 +40,7 @@ def estimator(reading: Reading, full_n: int) -> str:
         "both": f"half-width over seeds and cases ({full_n} seeds unless given in brackets)",
     }[reading.ci]
     if reading.ddof == 0:
-        over += "; deviation divided by n (ddof 0), as published: too narrow"
+        over += "; standard deviation divided by n (ddof 0), as published: too narrow"
         if full_n > 1:
             real = 100 * coverage(full_n, reading.ci_level)
             over += f", at n = {full_n} it covers {real:.1f} %"
@@ -43,7 +48,7 @@ def estimator(reading: Reading, full_n: int) -> str:
 
 
 def selection(reading: Reading) -> str:
-    """Which figure of a trial is read."""
+    """Which score of a trial is read."""
     chosen = {
         "final": "final step, argmax (nothing chosen on the evaluation set)",
         "oracle": "ORACLE: best epoch and threshold chosen on the evaluation set itself",
@@ -62,34 +67,34 @@ def evaluated(rows: pd.DataFrame) -> str:
 
 def _presets(rows: pd.DataFrame) -> str:
     """With the settings that were typed over them."""
-    pairs = sorted(set(zip(rows.preset, rows.changes, strict=True)))
+    pairs = sorted(set(zip(rows.preset, rows.overrides, strict=True)))
     return "; ".join(f"{preset} with {typed}" if typed else preset for preset, typed in pairs)
 
 
 def oddities(rows: pd.DataFrame) -> list[str]:
-    """Whatever makes the figures less than they seem."""
-    lines = [*unequal.budgets(rows), *unequal.settings(rows)]
+    """Whatever makes the scores less than they seem."""
+    lines = [*_steps(rows), *_settings(rows)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
     if rows.dataset.str.startswith("phantom_").any():
-        lines.append("phantoms are invented images: this is no ranking of methods")
+        lines.append("phantoms are synthetic images: this is no ranking of methods")
     if rows.code_version.nunique() > 1:
         lines.append(f"made with several code versions: {_list(rows.code_version)}")
     return lines
 
 
 def _collapsed(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) -> list[str]:
-    """Runs that have learnt nothing: no interval speaks for a cell that mixes them with others."""
+    """Runs that have learnt nothing: no interval speaks for what mixes them with others."""
     limit = rows.dataset.map(lambda name: floor[name].values["dc"])
     low = rows[rows[reading.column("dc")] <= limit]
-    counts = low.groupby(["ratio", "variant", "dataset"]).size()
+    counts = low.groupby(["budget", "variant", "dataset"]).size()
     if counts.empty:
         return []
-    of = rows.groupby(["ratio", "variant", "dataset"]).size()
+    of = rows.groupby(WHERE).size()
     shown = [
-        f"{named((dataset, ratio, variant))} ({n} of {of[ratio, variant, dataset]})"
-        for (ratio, variant, dataset), n in counts.items()
+        f"{named((dataset, budget, variant))} ({n} of {of[dataset, budget, variant]})"
+        for (budget, variant, dataset), n in counts.items()
     ]
     return [f"runs at or below the floor in DC: {shortened(shown)}"]
 
@@ -98,10 +103,113 @@ def cost_notes() -> list[str]:
     """Of the cost columns."""
     return [
         "costs: parameters of all networks in training; operations and seconds of a step, "
-        "forward and backward; seconds in all: training and, whole, the pretraining that the trial "
+        "forward and backward; total s: training and, whole, the pretraining that the trial "
         "started from; peak memory; medians over seeds"
     ]
 
 
 def _list(values: pd.Series) -> str:
     return ", ".join(sorted(set(values)))
+
+
+_OF_A_METHOD = ("hyperparameters", "pretraining")
+
+
+def _steps(rows: pd.DataFrame) -> list[str]:
+    """Training steps, with those of a pretraining, where they differ within dataset and budget."""
+    frame = rows.assign(before=rows.pretrain_steps.astype(float).fillna(0))
+    groups, lines = 0, []
+    for (dataset, budget), trials in frame.groupby(["dataset", "budget"]):
+        groups += 1
+        found: dict[tuple[int, int], list[str]] = {}
+        for variant in ordered(trials.variant):
+            first = trials[trials.variant == variant].iloc[0]
+            found.setdefault((int(first.before), int(first.steps)), []).append(variant)
+        if len(found) > 1:
+            told = "; ".join(
+                f"{_counted_steps(*steps)} ({shortened(names, 3)})"
+                for steps, names in found.items()
+            )
+            lines.append(f"{dataset} at {budget.text}: {told}")
+    if not lines:
+        return []
+    also = f", and on {len(lines) - 1} more of {groups}" if len(lines) > 1 else ""
+    return [f"training steps differ between methods, on {lines[0]}{also}"]
+
+
+def _counted_steps(before: int, steps: int) -> str:
+    return f"{before} of pretraining and {steps}" if before else f"{steps}"
+
+
+def _settings(rows: pd.DataFrame) -> list[str]:
+    """Settings that differ between the variants or label budgets of one dataset."""
+    firsts = rows.drop_duplicates(WHERE)
+    told: dict[str, list[str]] = {}  # what is said → the datasets of which it is true
+    for dataset, trials in firsts.groupby("dataset"):
+        chosen = {(row.variant, row.budget): row.settings for row in trials.itertuples()}
+        for text in [*_between(chosen, BY_INTENT), *_within(chosen)]:
+            told.setdefault(text, []).append(dataset)
+    everywhere = rows.dataset.nunique()
+    lines = [
+        text if len(datasets) == everywhere else f"{text} on {', '.join(datasets)}"
+        for text, datasets in told.items()
+    ]
+    return [f"settings differ: {shortened(lines, 8)}"] if lines else []
+
+
+_Chosen = Mapping[tuple[str, Budget], Mapping[str, Any]]  # variant and budget → settings
+
+
+def _between(chosen: _Chosen, leave: frozenset[str]) -> list[str]:
+    """Settings with more than one value."""
+    values = {where: dict(flat(settings, leave)) for where, settings in chosen.items()}
+    names = dict.fromkeys(name for own in values.values() for name in own)
+    texts = {name: {w: str(own.get(name, "–")) for w, own in values.items()} for name in names}
+    return [f"{name} {text}" for name in names if (text := _exceptions(texts[name]))]
+
+
+def _within(chosen: _Chosen) -> list[str]:
+    """What belongs to a method and should be one at all budgets under one name."""
+    found = []
+    for variant in ordered(name for name, _ in chosen):
+        own = {
+            where: {name: settings.get(name) or {} for name in _OF_A_METHOD}
+            for where, settings in chosen.items()
+            if where[0] == variant
+        }
+        found += _between(own, frozenset())
+    return found
+
+
+def _exceptions(values: Mapping[tuple[str, Budget], str]) -> str:
+    """Value by (variant, budget) → "0.5 (ours: 0.01)"; "" if all are one."""
+    counts = pd.Series(list(values.values())).value_counts()
+    if len(counts) < 2:
+        return ""
+    usual = counts.index[0]
+    others: dict[str, list[str]] = {}
+    for variant in ordered(name for name, _ in values):
+        own = {budget: value for (name, budget), value in values.items() if name == variant}
+        if set(own.values()) == {usual}:
+            continue
+        if len(set(own.values())) == 1:
+            others.setdefault(next(iter(own.values())), []).append(variant)
+            continue
+        for budget, value in own.items():
+            if value != usual:
+                others.setdefault(value, []).append(f"{variant} at {budget.text}")
+    told = "; ".join(f"{shortened(names, 3)}: {value}" for value, names in others.items())
+    return f"{usual} ({told})"
+
+
+def flat(
+    values: Mapping[str, Any], leave: frozenset[str], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Nested settings as dotted names with their values."""
+    for name, value in values.items():
+        if name in leave:
+            continue
+        if isinstance(value, Mapping):
+            yield from flat(value, frozenset(), f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

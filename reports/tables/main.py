@@ -1,4 +1,4 @@
-"""The main table: rows grouped by labelled ratio, DC and JI of each dataset, as papers print it."""
+"""The main table: rows grouped by label budget, DC and JI of each dataset, as papers print it."""
 
 import math
 from collections import Counter
@@ -6,38 +6,40 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from reports import comparisons
-from reports.aggregate import (
+from reports.select import (
     METRICS,
+    WHERE,
+    Budget,
+    Configuration,
     Cost,
     Floor,
-    Key,
     Reading,
-    cells,
+    columns,
     costs,
     floors,
+    intervals,
+    lines,
     named,
-    ordered,
 )
-from reports.footers import cost_notes, notes
-from reports.intervals import Interval, interquartile_mean
 from reports.sheet import (
     NOTHING,
     Cell,
     Head,
-    Place,
+    Mark,
     Sheet,
     mean_and_width,
     of_fewer,
-    percent,
     shortened,
     with_interval,
 )
+from reports.stats.intervals import Interval, interquartile_mean
+from reports.tables import comparisons
+from reports.tables.footers import cost_notes, notes
 
-_COSTS = ("M param.", "GFLOP/step", "s/step", "s in all", "MiB")
+_COSTS = ("M param.", "GFLOP/step", "s/step", "total s", "MiB")
 
 
-def main(
+def sheet(
     rows: pd.DataFrame,
     reading: Reading,
     *,
@@ -48,32 +50,31 @@ def main(
 ) -> Sheet:
     """The table of comparable trials. Its first row is the better trivial prediction.
 
-    with_costs: also what a trial of each row takes; cases: see `aggregate.cells`; left_out: what
+    with_costs: also what a trial of each row takes; cases: see `select.intervals`; left_out: what
     the table does not show, for its footer; test: for the marks of what is like the best.
     """
     datasets = sorted(rows.dataset.unique())
-    values = {metric: cells(rows, reading, metric, cases) for _, metric in METRICS}
+    values = {metric: intervals(rows, reading, metric, cases) for _, metric in METRICS}
     families = comparisons.against_best(rows, reading, test=test)
     marks = _Marks(values, families)
     full_n = max(interval.n for interval in values["dc"].values())
     taken = costs(rows) if with_costs else {}
     floor = floors(rows, reading.aggregate)
-    lines = [_floor_row(floor, datasets, with_costs)]
-    for ratio in sorted(rows.ratio.unique()):
-        for variant in ordered(rows[rows.ratio == ratio].variant):
-            line = [Cell(percent(ratio), float(ratio)), Cell(variant)]
+    body = [_floor_row(floor, datasets, with_costs)]
+    for budget, variant in lines(rows):
+        line = [Cell(budget.text, budget.order), Cell(variant)]
+        for dataset in datasets:
+            for _, metric in METRICS:
+                line.append(marks.cell((dataset, budget, variant), metric, full_n))
+        if with_costs:
             for dataset in datasets:
-                for _, metric in METRICS:
-                    line.append(marks.cell((dataset, ratio, variant), metric, full_n))
-            if with_costs:
-                for dataset in datasets:
-                    line += _cost_cells(taken.get((dataset, ratio, variant)))
-            lines.append(line)
+                line += _cost_cells(taken.get((dataset, budget, variant)))
+        body.append(line)
     return Sheet(
         name="table",
         title="Mean Dice (DC) and Jaccard (JI)",
         heads=_heads(datasets, with_costs),
-        rows=lines,
+        rows=body,
         data=_data(rows, reading, values, floor, taken),
         footer=[
             *notes(rows, reading, full_n, floor),
@@ -82,20 +83,21 @@ def main(
             *(left_out or []),
             *(cost_notes() if with_costs else []),
         ],
+        marked=marks.marked,
     )
 
 
 class _Marks:
-    """Which figures are best, second, and not distinguishable from the best."""
+    """Which scores are best, second, and not distinguishable from the best."""
 
     def __init__(
         self,
-        values: dict[str, dict[Key, Interval]],
-        families: dict[tuple[str, float], list[comparisons.Comparison]],
+        values: dict[str, dict[Configuration, Interval]],
+        families: dict[tuple[str, Budget], list[comparisons.Comparison]],
     ):
         self._values = values
-        self._places: dict[tuple[str, Key], Place] = {}
-        self._few: dict[Key, int] = {}
+        self._marks: dict[tuple[str, Configuration], Mark] = {}
+        self._few: dict[Configuration, int] = {}
         for metric, found in values.items():
             for group in {key[:2] for key in found}:
                 self._rank(metric, [key for key in found if key[:2] == group])
@@ -109,40 +111,43 @@ class _Marks:
         others = {
             key
             for key in values["dc"]
-            if sizes[key[:2]] > 1 and self._places.get(("dc", key)) != Place.BEST
+            if sizes[key[:2]] > 1 and self._marks.get(("dc", key)) != Mark.BEST
         }
         found = [c for family in families.values() for c in family]
         self._alone = comparisons.not_compared(others, found, "the best, not compared")
 
-    def _rank(self, metric: str, keys: list[Key]) -> None:
-        """The places of one dataset and ratio."""
+    def _rank(self, metric: str, keys: list[Configuration]) -> None:
+        """The marks of one dataset and budget."""
         found = self._values[metric]
         may_win = comparisons.contenders({key[2]: found[key].n for key in keys})
         self._few |= {key: found[key].n for key in keys if key[2] not in may_win}
         by_mean = sorted((k for k in keys if k[2] in may_win), key=lambda k: -found[k].mean)
-        places = [Place.BEST, Place.SECOND][: len(keys) - 1]  # of two, one is marked
-        self._places |= {(metric, key): place for key, place in zip(by_mean, places, strict=False)}
+        marks = [Mark.BEST, Mark.SECOND][: len(keys) - 1]  # of two, one is marked
+        self._marks |= {(metric, key): mark for key, mark in zip(by_mean, marks, strict=False)}
 
-    def cell(self, key: Key, metric: str, full_n: int) -> Cell:
+    def cell(self, key: Configuration, metric: str, full_n: int) -> Cell:
         interval = self._values[metric].get(key)
         if interval is None:
             return NOTHING
         text = with_interval(interval) + of_fewer(interval.n, full_n)
-        place = self._places.get((metric, key), Place.NONE)
-        return Cell(text, interval.mean, place, metric == "dc" and key in self._tied)
+        mark = self._marks.get((metric, key), Mark.NONE)
+        return Cell(text, interval.mean, mark, metric == "dc" and key in self._tied)
+
+    @property
+    def marked(self) -> str:
+        """As of `Sheet`."""
+        tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
+        return f"mean of each dataset and budget{tied}" if self._marks else ""
 
     def legend(self) -> list[str]:
-        lines = []
-        if self._places:
-            tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
-            lines.append(f"best and second best mean of each dataset and ratio are marked{tied}")
-        lines += self._alone
+        """What the reader must know of marks that are missing, and of daggers."""
+        lines = list(self._alone)
         if self._few:
             few = sorted(self._few.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
             shown = shortened([f"{named(key)} (n={n})" for key, n in few])
-            lines.append(f"never marked as best, too few runs beside the others: {shown}")
+            lines.append(f"not ranked: fewer runs than the other methods: {shown}")
         if any(i.leaves_unit for found in self._values.values() for i in found.values()):
-            lines.append("† the interval reaches beyond 0 or 100, where no figure can lie")
+            lines.append("† the interval reaches beyond 0 or 100, where no score can lie")
         return lines
 
 
@@ -160,13 +165,13 @@ def _floor_row(floor: dict[str, Floor], datasets: list[str], with_costs: bool) -
 def _cost_cells(cost: Cost | None) -> list[Cell]:
     if cost is None:
         return [NOTHING] * len(_COSTS)
-    figures = (
+    amounts = (
         cost.parameters / 1e6, cost.flops / 1e9, cost.seconds, cost.total, cost.memory,
     )  # fmt: skip
     formats = ("{:.2f}", "{:.3g}", "{:.3g}", "{:.0f}", "{:.0f}")
     return [
-        NOTHING if math.isnan(figure) else Cell(form.format(figure), float(figure))
-        for figure, form in zip(figures, formats, strict=True)
+        NOTHING if math.isnan(amount) else Cell(form.format(amount), float(amount))
+        for amount, form in zip(amounts, formats, strict=True)
     ]
 
 
@@ -182,33 +187,34 @@ def _heads(datasets: list[str], with_costs: bool) -> list[Head]:
 def _data(
     rows: pd.DataFrame,
     reading: Reading,
-    values: dict[str, dict[Key, Interval]],
+    values: dict[str, dict[Configuration, Interval]],
     floor: dict[str, Floor],
-    taken: dict[Key, Cost],
+    taken: dict[Configuration, Cost],
 ) -> pd.DataFrame:
-    """One line a figure, in full precision."""
-    lines = []
+    """One line a score, in full precision."""
+    body: list[dict[str, object]] = []
     for dataset, best in floor.items():
         for metric, value in best.values.items():
-            line = {"dataset": dataset, "method": f"floor: all {best.name}", "metric": metric}
-            lines.append(line | {"mean": value, "n": 0})
+            line = {"dataset": dataset, "variant": f"floor: all {best.name}", "metric": metric}
+            body.append(line | {"mean": value, "n": 0})
     for metric, found in values.items():
-        groups = dict(list(rows.groupby(["dataset", "ratio", "variant"])[reading.column(metric)]))
-        for (dataset, ratio, variant), interval in found.items():
-            runs, n = groups[dataset, ratio, variant].to_numpy(float), interval.n
+        groups = dict(list(rows.groupby(WHERE)[reading.column(metric)]))
+        for where, interval in found.items():
+            runs, n = groups[where].to_numpy(float), interval.n
             low, high = np.clip([interval.low, interval.high], 0, 1)  # NaN stays: no interval
-            lines.append(
+            body.append(
                 {
-                    "dataset": dataset, "ratio": ratio, "method": variant, "metric": metric,
-                    "mean": interval.mean, "ci_half_width": interval.half_width,
+                    **columns(where), "metric": metric, "mean": interval.mean,
+                    "ci_half_width": interval.half_width,
                     "ci_low": low, "ci_high": high, "n": n,
-                    "deviation": float(runs.std(ddof=1)) if n > 1 else math.nan,
+                    "standard_deviation": float(runs.std(ddof=1)) if n > 1 else math.nan,
                     "interquartile_mean": interquartile_mean(runs),
                     "min": float(runs.min()), "max": float(runs.max()),
                 }
             )  # fmt: skip
-    for (dataset, ratio, variant), cost in taken.items():
-        for name, value in cost._asdict().items():
-            line = {"dataset": dataset, "ratio": ratio, "method": variant, "metric": name}
-            lines.append(line | {"mean": value})
-    return pd.DataFrame(lines).astype({"n": "Int64"})
+    for where, cost in taken.items():
+        body += [
+            columns(where) | {"metric": name, "mean": value}
+            for name, value in cost._asdict().items()
+        ]
+    return pd.DataFrame(body).astype({"n": "Int64"})

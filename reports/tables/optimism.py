@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from reports.aggregate import Reading, ordered
-from reports.intervals import Interval, t_interval
-from reports.sheet import NOTHING, Cell, Head, Sheet, of_fewer, percent, rounded, signed
+from reports.select import WHERE, Reading, columns, lines
+from reports.sheet import NOTHING, Cell, Head, Sheet, of_fewer, rounded, signed
+from reports.stats.intervals import Interval, t_interval
 
 
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
@@ -14,33 +14,31 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
     labels = ("final", "oracle", "gap")
     heads = [Head("labelled"), Head("method")]
     heads += [Head(label, dataset) for dataset in datasets for label in labels]
-    lines, data = [], []
-    cells = dict(list(rows.groupby(["dataset", "ratio", "variant"])))
-    full_n = max(map(len, cells.values()))
-    for ratio, trials in rows.groupby("ratio"):
-        for variant in ordered(trials.variant):
-            line = [Cell(percent(ratio), ratio), Cell(variant)]
-            for dataset in datasets:
-                if (dataset, ratio, variant) not in cells:
-                    line += [NOTHING] * len(labels)
-                    continue
-                found = cells[dataset, ratio, variant]
-                final = found[f"dc_{aggregate}"].to_numpy(float)
-                oracle = found[f"oracle_dc_{aggregate}"].to_numpy(float)
-                gap = t_interval(oracle - final, reading.ci_level)
-                line += [
-                    Cell(rounded(final.mean(), 2), float(final.mean())),
-                    Cell(rounded(oracle.mean(), 2), float(oracle.mean())),
-                    Cell(signed(gap.mean, gap.half_width) + of_fewer(gap.n, full_n), gap.mean),
-                ]
-                data.append(
-                    {
-                        "dataset": dataset, "ratio": ratio, "variant": variant, "n": gap.n,
-                        "final": final.mean(), "oracle": oracle.mean(), "gap": gap.mean,
-                        "gap_ci_half_width": gap.half_width,
-                    }
-                )  # fmt: skip
-            lines.append(line)
+    body, data = [], []
+    configurations = dict(list(rows.groupby(WHERE)))
+    full_n = max(map(len, configurations.values()))
+    for budget, variant in lines(rows):
+        line = [Cell(budget.text, budget.order), Cell(variant)]
+        for dataset in datasets:
+            trials = configurations.get((dataset, budget, variant))
+            if trials is None:
+                line += [NOTHING] * len(labels)
+                continue
+            final = trials[f"dc_{aggregate}"].to_numpy(float)
+            oracle = trials[f"oracle_dc_{aggregate}"].to_numpy(float)
+            gap = t_interval(oracle - final, reading.ci_level)
+            line += [
+                Cell(rounded(final.mean(), 2), float(final.mean())),
+                Cell(rounded(oracle.mean(), 2), float(oracle.mean())),
+                Cell(signed(gap.mean, gap.half_width) + of_fewer(gap.n, full_n), gap.mean),
+            ]
+            data.append(
+                {
+                    **columns((dataset, budget, variant)), "n": gap.n, "final": final.mean(),
+                    "oracle": oracle.mean(), "gap": gap.mean, "gap_ci_half_width": gap.half_width,
+                }
+            )  # fmt: skip
+        body.append(line)
     footer = [
         "final: last step, argmax; oracle: the epoch and the threshold with the best Jaccard on "
         f"the evaluation set itself; gap: mean ± {100 * reading.ci_level:g} % t half-width over "
@@ -49,7 +47,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
         "that method",
     ]
     title = "Optimism gap: what choosing on the evaluation set adds to Dice"
-    return Sheet("optimism", title, heads, lines, pd.DataFrame(data), footer)
+    return Sheet("optimism", title, heads, body, pd.DataFrame(data), footer)
 
 
 def gaps(rows: pd.DataFrame, reading: Reading) -> Interval:

@@ -1,4 +1,4 @@
-"""Our figures beside printed ones, with the reasons why they may not be comparable."""
+"""Our results beside printed ones, with the reasons why they may not be comparable."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,22 +11,21 @@ import yaml
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports.aggregate import METRICS, Key, Reading, ordered
-from reports.intervals import Summary, deviation_of, t_interval, welch
-from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, percent, shortened, signed
-from reports.unequal import flat
+from reports.select import GIVEN, HARMLESS, METRICS, Configuration, Reading, ordered
+from reports.select import columns as columns_of
+from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, shortened, signed
+from reports.stats.intervals import Summary, standard_deviation_of, t_interval, welch
+from reports.tables.footers import flat
 
 Expected = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
 """Preset and a trial → the settings that the preset gives such a trial; None if unknown."""
 
-_MAY_DIFFER = {"dataset", "data_hash", "evaluate_on", "seed", "threads_per_trial"}
-"""Settings that are no departure from a preset, or have a reason of their own."""
 _COLUMNS = ("dataset", "labelled_percent", "method", "dc_mean", "dc_ci90_half")
 
 
 @dataclass(frozen=True)
 class Paper:
-    """Printed figures and what they are; the schema is in `results/README.md`."""
+    """Printed results and what they are; the schema is in `results/README.md`."""
 
     name: str
     """Of its files."""
@@ -39,21 +38,21 @@ class Paper:
     selection: str
     aggregate: str
     size: dict[str, str]
-    cells: pd.DataFrame
+    results: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
 
 class _Beside(NamedTuple):
-    """Our trials of a cell, and what the paper prints for it."""
+    """Our trials of a configuration, and what the paper prints for it."""
 
     paper: Paper
-    key: Key
+    key: Configuration
     ours: pd.DataFrame
     printed: pd.Series
 
 
 class Unreadable(ValueError):
-    """Published figures that are not as `results/README.md` describes them."""
+    """Published results that are not as `results/README.md` describes them."""
 
 
 def read(*folders: Path) -> list[Paper]:
@@ -66,15 +65,15 @@ def read(*folders: Path) -> list[Paper]:
     for file in files.values():
         about = file.with_suffix(".yaml")
         try:
-            cells = pd.read_csv(file)
-            missing = set(_COLUMNS) - set(cells.columns)
+            results = pd.read_csv(file)
+            missing = set(_COLUMNS) - set(results.columns)
             if missing:
                 raise ValueError(f"it has no column {', '.join(sorted(missing))}")
             about_it = yaml.safe_load(about.read_text(encoding="utf-8"))
-            papers.append(Paper(name=file.stem, cells=cells, **about_it))
+            papers.append(Paper(name=file.stem, results=results, **about_it))
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise Unreadable(
-                f"the published figures {file} with {about.name} are not as results/README.md "
+                f"the published results {file} with {about.name} are not as results/README.md "
                 f"describes them: {error}"
             ) from error
     return papers
@@ -83,20 +82,20 @@ def read(*folders: Path) -> list[Paper]:
 def sheet(
     rows: pd.DataFrame, reading: Reading, papers: list[Paper], expected: Expected | None = None
 ) -> Sheet | None:
-    """A line for each of our cells that a paper prints too; None if there is none.
+    """A line for each of our configurations that a paper prints too; None if there is none.
 
     expected: the settings that a trial would have under a preset; None: not looked at.
     """
     found = [
-        _Beside(paper, (dataset, float(ratio), variant), trials[trials.variant == variant], printed)
+        _Beside(paper, (dataset, budget, variant), trials[trials.variant == variant], printed)
         for paper in papers
-        for (ratio, dataset), trials in rows.groupby(["ratio", "dataset"])
+        for (budget, dataset), trials in rows.groupby(["budget", "dataset"])
         for variant in ordered(trials.variant)
-        if (printed := _printed(paper, dataset, float(ratio), variant)) is not None
+        if (printed := _printed(paper, (dataset, budget, variant))) is not None
     ]
     if not found:
         return None
-    order = ordered(rows.variant)  # and, of one cell, by paper
+    order = ordered(rows.variant)  # and, of one configuration, by paper
     found.sort(key=lambda each: (each.key[1], each.key[0], order.index(each.key[2])))
     has_many = len({each.paper.name for each in found}) > 1
     reasons: list[str] = []
@@ -106,32 +105,30 @@ def sheet(
         reasons += [reason for reason in why if reason not in reasons]
         cells, record = _compared(each, reading)
         marks = ", ".join(str(n) for n in sorted(reasons.index(reason) + 1 for reason in why))
-        dataset, ratio, variant = each.key
-        where = [Cell(percent(ratio), ratio), Cell(variant), Cell(dataset)]
+        dataset, budget, variant = each.key
+        where = [Cell(budget.text, budget.order), Cell(variant), Cell(dataset)]
         source = [Cell(each.paper.name)] * has_many
         lines.append([*where, *source, *cells, Cell(marks or "–")])
         about = {"paper": each.paper.paper, "not_comparable": "; ".join(why)}
-        data += [
-            {"ratio": ratio, "dataset": dataset, "variant": variant, **line, **about}
-            for line in record
-        ]
+        data += [columns_of(each.key) | line | about for line in record]
     heads = [Head("labelled"), Head("method"), Head("dataset"), *[Head("paper")] * has_many]
     for label, _ in METRICS:
         heads += [Head(h, label) for h in ("ours", "printed", "difference")]
         heads += [Head("p (Welch)", label)] * (label == "DC")
     return Sheet(
-        "published", "Beside the published figures", [*heads, Head("but")], lines,
+        "published", "Compared with published results", [*heads, Head("caveats")], lines,
         pd.DataFrame(data), _footer(papers, reading, reasons), words=3 + has_many,
     )  # fmt: skip
 
 
-def _printed(paper: Paper, dataset: str, ratio: float, variant: str) -> pd.Series | None:
-    """The paper's line for a cell; of a changed hyper-parameter there is none."""
-    cells = paper.cells
-    found = cells[
-        (cells.dataset == dataset)
-        & ((cells.labelled_percent - 100 * ratio).abs() < 1e-6)
-        & (cells.method == variant)
+def _printed(paper: Paper, configuration: Configuration) -> pd.Series | None:
+    """The paper's line for it; of a changed hyper-parameter there is none."""
+    dataset, budget, variant = configuration
+    results = paper.results
+    found = results[
+        (results.dataset == dataset)
+        & ((results.labelled_percent - 100 * budget.share).abs() < 1e-6)
+        & (results.method == variant)
     ]
     return None if found.empty else found.iloc[0]
 
@@ -167,11 +164,11 @@ def _compared(each: _Beside, reading: Reading) -> tuple[list[Cell], list[dict[st
 
 
 def _welch(ours: Float[ndarray, " n"], paper: Paper, mean: float, half_width: float) -> float:
-    """Its p; NaN where either side has no deviation."""
+    """Its p; NaN where either side has no standard deviation."""
     n = len(ours)
     if n < 2 or not half_width > 0:
         return math.nan
-    deviation = deviation_of(half_width, paper.runs, paper.ci_level, paper.ddof)
+    deviation = standard_deviation_of(half_width, paper.runs, paper.ci_level, paper.ddof)
     own = Summary(float(ours.mean()), float(ours.std(ddof=1)), n)
     return welch(own, Summary(mean, deviation, paper.runs))[1]
 
@@ -204,7 +201,7 @@ def _departures(trial: pd.Series, preset: str, expected: Expected) -> list[str]:
     wanted = expected(preset, trial.to_dict())
     if wanted is None:
         return [f"settings could not be compared with those of the preset {preset}"]
-    own, theirs = (dict(flat(values, _MAY_DIFFER)) for values in (trial.settings, wanted))
+    own, theirs = (dict(flat(v, GIVEN | HARMLESS)) for v in (trial.settings, wanted))
     found = [
         f"{name} {own.get(name, '–')} (not {theirs.get(name, '–')})"
         for name in dict.fromkeys([*theirs, *own])
@@ -216,14 +213,14 @@ def _departures(trial: pd.Series, preset: str, expected: Expected) -> list[str]:
 def _footer(papers: list[Paper], reading: Reading, reasons: list[str]) -> list[str]:
     lines = [
         f"printed ({paper.name}): {paper.paper}; {paper.runs} runs, ± {100 * paper.ci_level:g} % "
-        f"half-width, deviation over n{' - 1' if paper.ddof else ''}"
+        f"half-width, standard deviation over n{' - 1' if paper.ddof else ''}"
         for paper in papers
     ]
     lines += [note for paper in papers for note in paper.notes]
     lines.append(
-        f"ours: mean ± {100 * reading.ci_level:g} % t half-width over seeds, deviation over n"
-        f"{' - 1' if reading.ddof else ''}; p: Welch's test from "
+        f"ours: mean ± {100 * reading.ci_level:g} % t half-width over seeds, standard deviation "
+        f"over n{' - 1' if reading.ddof else ''}; p: Welch's test from "
         "the printed summaries; unpaired, different protocol: it does not say that a method differs"
     )
-    lines += [f"but {i}: {reason}" for i, reason in enumerate(reasons, 1)]
+    lines += [f"caveat {i}: {reason}" for i, reason in enumerate(reasons, 1)]
     return lines

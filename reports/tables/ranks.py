@@ -1,20 +1,20 @@
-"""Ranks over datasets, a line a method and labelled share, with Friedman's test in the footer."""
+"""Ranks over datasets, a line a method and label budget, with Friedman's test in the footer."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
-from reports.aggregate import Complete, Reading, floors, most_complete
-from reports.intervals import MIN_RESAMPLED, Interval
-from reports.ranks import LOW_POWER, Ranking, rank, score
-from reports.sheet import Cell, Head, Sheet, of_fewer, percent, shortened, with_interval
+from reports.select import WHERE, Budget, Complete, Reading, floors, most_complete
+from reports.sheet import Cell, Head, Sheet, of_fewer, shortened, with_interval
+from reports.stats.intervals import MIN_RESAMPLED, Interval
+from reports.stats.ranks import LOW_POWER, Ranking, rank, score
 
 _ALPHA = 0.10
 _FEW = f"; with fewer than {MIN_RESAMPLED} such an interval is too narrow"
 
 
 class Ranked(NamedTuple):
-    """The ranking at one labelled share."""
+    """The ranking at one label budget."""
 
     names: list[str]
     """Of the variants, as the ranking has them."""
@@ -23,19 +23,19 @@ class Ranked(NamedTuple):
     """The datasets, and the variants that were not run on all of them."""
 
 
-def rankings(rows: pd.DataFrame, reading: Reading) -> dict[float, Ranked]:
-    """Ratio → ranking, where three or more variants were run on two or more datasets.
+def rankings(rows: pd.DataFrame, reading: Reading) -> dict[Budget, Ranked]:
+    """Budget → ranking, where three or more variants were run on two or more datasets.
 
     Ranked are the variants that were run on all datasets that `most_complete` finds.
     """
-    means = rows.groupby(["ratio", "dataset", "variant"])[reading.column("dc")].mean()
+    means = rows.groupby(["budget", "dataset", "variant"])[reading.column("dc")].mean()
     found = {}
-    for ratio, trials in rows.groupby("ratio"):
+    for budget, trials in rows.groupby("budget"):
         complete = most_complete({v: frozenset(d) for v, d in trials.groupby("variant").dataset}, 3)
         if complete is not None:
             names = complete.variants
-            scores = means[ratio].unstack("variant").loc[complete.where, names]
-            found[float(ratio)] = Ranked(names, rank(scores.to_numpy(float), _ALPHA), complete)
+            scores = means.xs(budget).unstack("variant").loc[complete.where, names]
+            found[budget] = Ranked(names, rank(scores.to_numpy(float), _ALPHA), complete)
     return found
 
 
@@ -45,29 +45,30 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     if not found:
         return None
     lines, data, footer = [], [], []
-    full_n = int(rows.groupby(["dataset", "ratio", "variant"]).size().max())
-    for ratio, (names, ranking, complete) in found.items():
-        shown = (rows.ratio == ratio) & rows.dataset.isin(complete.where)
+    full_n = int(rows.groupby(WHERE).size().max())
+    for budget, (names, ranking, complete) in found.items():
+        shown = (rows.budget == budget) & rows.dataset.isin(complete.where)
         scores = _scores(rows[shown & rows.variant.isin(names)], reading)
         for place, name in sorted(zip(ranking.ranks, names, strict=True)):
             interval = scores[name]
             lines.append(
                 [
-                    Cell(percent(ratio), ratio), Cell(name), Cell(f"{place:.2f}", place),
+                    Cell(budget.text, budget.order), Cell(name), Cell(f"{place:.2f}", place),
                     Cell(with_interval(interval) + of_fewer(interval.n, full_n), interval.mean),
                 ]
             )  # fmt: skip
             data.append(
                 {
-                    "ratio": ratio, "variant": name, "rank": place, "n": interval.n,
+                    "budget": budget.text, "ratio": budget.share, "variant": name,
+                    "rank": place, "n": interval.n,
                     "datasets": len(complete.where), "score": interval.mean,
                     "score_low": interval.low, "score_high": interval.high,
                 }
             )  # fmt: skip
-        footer.append(f"{percent(ratio)}: {_tested(ranking, len(complete.where))}")
+        footer.append(f"{budget.text}: {_tested(ranking, len(complete.where))}")
         if complete.left_out:
             footer.append(
-                f"{percent(ratio)}: not run on all of {', '.join(complete.where)}: "
+                f"{budget.text}: not run on all of {', '.join(complete.where)}: "
                 f"{shortened(complete.left_out)}"
             )
     footer.append(
@@ -82,7 +83,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
 
 
 def _tested(ranking: Ranking, datasets: int) -> str:
-    """What Friedman's test says of one ratio."""
+    """What Friedman's test says of one budget."""
     low = ", low power" if datasets < LOW_POWER else ""
     f = f" (F = {ranking.f:.3g}, p = {ranking.p:.3g})" if ranking.is_f_finite else ""
     return (
@@ -93,7 +94,7 @@ def _tested(ranking: Ranking, datasets: int) -> str:
 
 
 def _scores(rows: pd.DataFrame, reading: Reading) -> dict[str, Interval]:
-    """Variant → its score over the datasets of one ratio."""
+    """Variant → its score over the datasets of one budget."""
     floor = floors(rows, reading.aggregate)
     lowest = rows.dataset.map(lambda name: floor[name].values["dc"])
     scaled = (rows[reading.column("dc")].astype(float) - lowest) / (1 - lowest)

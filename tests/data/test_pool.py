@@ -4,7 +4,7 @@ import torch
 
 from benchmark.data import phantoms, pool
 from benchmark.data.augment import random_symmetry
-from benchmark.data.cards import PhantomOptions
+from benchmark.data.card import PhantomOptions
 from benchmark.errors import UserError
 from benchmark.randomness import generator
 

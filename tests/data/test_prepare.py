@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.data import cards, phantoms, pool
-from benchmark.data.cards import Card, PhantomOptions
+from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.prepare import prepare
 from benchmark.errors import ExitCode, UserError
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from benchmark.data import cards, phantoms, pool, volumes
-from benchmark.data.cards import Card, PhantomOptions
+from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.patches import random_patch
 from benchmark.data.prepare import prepare
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.method import Method
+from benchmark.training.evaluate import evaluate
+from benchmark.toolkit.method import Method
 from benchmark.randomness import generator
 
 OWN = Card(name="own", readers=["volume_pairs"], is_volume=True, channels=1)

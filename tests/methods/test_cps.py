@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from benchmark.losses import cross_entropy, cross_supervision
+from benchmark.toolkit.losses import cross_entropy, cross_supervision
 from methods.cps import CPS
 
 

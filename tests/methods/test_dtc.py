@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from benchmark.distance import signed_distances
-from benchmark.networks import NetworkBuilder
+from benchmark.toolkit.networks import NetworkBuilder
 from methods.dtc import DTC, consistency
 
 STEEP = 1500.0

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.fit import backward
-from benchmark.losses import CRITERIA
-from benchmark.networks import NetworkBuilder
-from benchmark.study import Network
+from benchmark.training.loop import backward
+from benchmark.toolkit.losses import CRITERIA
+from benchmark.toolkit.networks import NetworkBuilder
+from benchmark.study.settings import Network
 from methods._ours_pathways import Pathways
 from methods.cps import CPS
 from methods.ours import DiffusionTeacherStudent, scaled

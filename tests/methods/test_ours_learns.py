@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from benchmark.data import pool
-from benchmark.fit import backward
-from benchmark.method import Batch
-from benchmark.networks import NetworkBuilder
-from benchmark.study import Network
+from benchmark.training.loop import backward
+from benchmark.toolkit.method import Batch
+from benchmark.toolkit.networks import NetworkBuilder
+from benchmark.study.settings import Network
 from methods.ours import DiffusionTeacherStudent
 
 CASES = ("train_1", "train_10")

@@ -77,8 +77,8 @@ def test_the_mean_and_the_weights_learn_too():
 
 
 def test_there_is_a_head_at_each_scale_enlarged_to_the_image(batch):
-    from benchmark.networks import NetworkBuilder
-    from benchmark.study import Network
+    from benchmark.toolkit.networks import NetworkBuilder
+    from benchmark.study.settings import Network
 
     for dims in (2, 3):
         wide = Network(widths=[2, 2, 4, 4, 4], dropout=[0.0] * 5)
@@ -120,8 +120,8 @@ def test_only_the_finest_scale_is_tested(build, batch):
 
 
 def test_what_cannot_be_is_refused(build):
-    from benchmark.networks import NetworkBuilder
-    from benchmark.study import Network
+    from benchmark.toolkit.networks import NetworkBuilder
+    from benchmark.study.settings import Network
 
     with pytest.raises(ValueError, match="ps_pc or pc_ps"):
         URPC(build(), kl="symmetric")

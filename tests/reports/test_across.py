@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from reports import efficiency, label_efficiency, optimism, rankings
-from reports.aggregate import Reading, most_complete
-from reports.ranks import critical_difference, rank, score
+from reports.select import Reading, most_complete
+from reports.stats.ranks import critical_difference, rank, score
 from tests.reports.worked import A, B, trial, trials
 
 SCORES = np.array(

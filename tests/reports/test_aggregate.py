@@ -1,6 +1,6 @@
 import pandas as pd
 
-from reports.aggregate import comparable
+from reports.select import comparable
 
 
 def row(**changes):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reports import comparisons, differences
-from reports.aggregate import Reading
+from reports.select import Reading
 from tests.reports.worked import A, B, trials
 
 READING = Reading()

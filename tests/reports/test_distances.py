@@ -3,7 +3,7 @@
 import pandas as pd
 
 from reports import distances
-from reports.aggregate import Reading
+from reports.select import Reading
 from tests.reports.worked import trial, trials
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.intervals import (
+from reports.stats.intervals import (
     Interval,
     Summary,
     bootstrap_interval,

@@ -8,7 +8,7 @@ import pytest
 from benchmark import frames
 from reports.render import as_latex, latex_escape
 from reports.report import Options, Report
-from reports.tables import main
+from reports.tables.main import main
 from tests import studies
 from tests.reports.worked import A, B, trials
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from reports import published
-from reports.aggregate import Reading
+from reports.select import Reading
 from tests.reports.worked import A, B, trials
 
 CSV = """table,dataset,labelled_percent,method,dc_mean,dc_ci90_half,ji_mean,ji_ci90_half

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reports import render, tables, unequal
-from reports.aggregate import Reading
+from reports.select import Reading
 from reports.sheet import Sheet, number, signed
 from tests.reports import worked
 from tests.reports.worked import A, B

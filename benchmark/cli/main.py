@@ -1,0 +1,78 @@
+"""argv → verb, and what may go wrong → a sentence and an exit code.
+
+Heavy imports stand inside the verbs: `bench --help` must not wait for PyTorch.
+"""
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from benchmark.cli import data, doctor, list, report, run, studies
+from benchmark.cli.options import Verbosity, new_app
+from benchmark.errors import ExitCode, UserError
+
+app = new_app(
+    "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably."
+)
+app.add_typer(run.app)
+app.add_typer(list.app)
+app.add_typer(data.app, name="data")
+app.add_typer(report.app)
+app.add_typer(studies.app)
+app.add_typer(doctor.app)
+
+
+def main() -> None:
+    """Console command `bench`."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(guarded(lambda: app(standalone_mode=False)))
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """The exit code of a command. What the user or the world did is said in words; bugs raise."""
+    Verbosity.is_on = False
+    try:
+        code = command() or ExitCode.DONE
+        if code == ExitCode.INTERRUPTED:  # Typer turns KeyboardInterrupt into this
+            raise KeyboardInterrupt
+        return int(code)
+    except UserError as error:
+        return _said(str(error), error.exit_code)
+    except typer.TyperException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted; the same command continues", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # `bench … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except OSError as error:
+        return _said(_of_the_world(error), ExitCode.RESOURCES)
+
+
+def _said(text: str, code: ExitCode) -> int:
+    if Verbosity.is_on:
+        traceback.print_exc()
+    typer.echo(f"error: {text}", err=True)
+    return code
+
+
+def _of_the_world(error: OSError) -> str:
+    """What a disk, a folder or a permission did, and what to do about it."""
+    if error.errno is None:
+        return str(error) or type(error).__name__
+    what = f"cannot use {error.filename}" if error.filename else "cannot write"
+    advice = "choose another folder with --results, --data-root or --out"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"make room, or {advice}; the same command continues"
+    return f"{what}: {error.strerror}; {advice} (-v shows where it happened)"

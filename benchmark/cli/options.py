@@ -1,0 +1,37 @@
+"""Options that several verbs share, and how an app of verbs is made."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Verbosity:
+    """Was -v given? Set while the command line is read, asked for when something goes wrong."""
+
+    is_on = False
+
+
+def _remember(value: bool) -> bool:
+    Verbosity.is_on = value
+    return value
+
+
+DATA, RESULTS = Path("data"), Path("results")
+DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
+ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", callback=_remember, help="More output, and tracebacks.")
+]
+
+
+def new_app(help: str | None = None) -> typer.Typer:
+    """An app of verbs. Its help is printed as written: no markup that would swallow brackets."""
+    return typer.Typer(
+        help=help,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )

@@ -1,0 +1,16 @@
+"""Where trials run, without Ray: what a user says of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where trials run, and what each one takes."""
+
+    address: str | None = None
+    """Of a running Ray cluster ("auto", "host:6379"); None starts one on this machine."""
+    gpus_per_trial: float | None = None
+    """A fraction lets trials share a GPU; None: 1 where there is a GPU, else 0."""
+    max_concurrent: int | None = None
+    scratch: str = ".ray"
+    """Name of Tune's folder in the study's; shards that run side by side have each their own."""

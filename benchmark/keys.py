@@ -1,0 +1,84 @@
+"""Which of a dataclass's fields make up a key, and the key.
+
+A key is a hash of exactly what could change the numbers of a trial or of a pretraining. What a
+field is to it stands beside the field:
+
+* `field(...)`, or nothing: it is in the key.
+* `aside(...)`: it is not; it changes no number.
+* `later(..., before=V)`: it was added when trials had been recorded already. V reproduces what was
+  computed before the field existed, and at V it is left out of the key, so that those trials keep
+  theirs. V never changes; the default may, and is then in the key.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+
+def aside(default: Any) -> Any:
+    """A field that is in no key. default: the value, or a function that makes it."""
+    return _field(default, {"aside": True})
+
+
+def later(default: Any, *, before: Any) -> Any:
+    """A field that is in the key but for the value `before`, which never changes."""
+    return _field(default, {"before": before})
+
+
+def _field(default: Any, metadata: dict[str, Any]) -> Any:
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def settings(instance: Any) -> dict[str, Any]:
+    """The fields of a dataclass that could change a number, nested ones too, as plain values."""
+    return _chosen(instance, lambda f, _: "aside" not in f.metadata)
+
+
+def hashed(instance: Any) -> dict[str, Any]:
+    """Those of `settings` that are in the key."""
+    return _chosen(
+        instance,
+        lambda f, value: (
+            "aside" not in f.metadata
+            and not ("before" in f.metadata and plain(value) == plain(f.metadata["before"]))
+        ),
+    )
+
+
+def _chosen(instance: Any, wanted) -> dict[str, Any]:
+    def value_of(value: Any) -> Any:
+        return _chosen(value, wanted) if dataclasses.is_dataclass(value) else value
+
+    pairs = ((f, getattr(instance, f.name)) for f in dataclasses.fields(instance))
+    return {f.name: value_of(value) for f, value in pairs if wanted(f, value)}
+
+
+def without(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What `hashed` does, for named values: without those that are as they were before."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in before or plain(value) != plain(before[name])
+    }
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits: 5 and 5.0 are the same setting, the order of names does not count."""
+    text = json.dumps(plain(values), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """Nested values as JSON has them, all numbers as floats."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value

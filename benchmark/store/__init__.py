@@ -1,0 +1,1 @@
+"""Studies on disk: folders, records, tables, locks; what `status`, `show` and `merge` read."""

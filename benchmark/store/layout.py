@@ -1,0 +1,47 @@
+"""What a study is on disk: a folder, and the paths in it. Imports nothing heavy."""
+
+from pathlib import Path
+
+from benchmark.errors import ExitCode, UserError, unknown
+
+SETTINGS = "study.yaml"
+"""Settings of the study's last run; written first, so that its time is that of the last run."""
+
+
+def trial_folder(study_folder: Path, key: str) -> Path:
+    """Where the trial of this key keeps its files."""
+    return study_folder / "trials" / key
+
+
+def pretraining_folder(study_folder: Path, key: str) -> Path:
+    """Where the pretraining of this key keeps its files."""
+    return study_folder / "pretrained" / key
+
+
+def is_study(folder: Path) -> bool:
+    """Was a study run, or merged, into this folder?"""
+    return (folder / SETTINGS).is_file() or (folder / "trials").is_dir()
+
+
+def studies(results_root: Path) -> list[str]:
+    """Names of the studies under the results folder, the most recently run first."""
+    folders = [folder for folder in results_root.glob("*") if is_study(folder)]
+    return [folder.name for folder in sorted(folders, key=_last_run, reverse=True)]
+
+
+def _last_run(folder: Path) -> float:
+    settings = folder / SETTINGS
+    return (settings if settings.is_file() else folder / "trials").stat().st_mtime
+
+
+def chosen_study(results_root: Path, name: str | None) -> str:
+    """The name, or the newest study; `UserError` (exit code 3) if there is none at all."""
+    known = studies(results_root)
+    if not known:
+        raise UserError(
+            f"no study under {results_root}; make one, such as: bench run --preset demo",
+            ExitCode.DATA,
+        )
+    if name is not None and name not in known:
+        raise unknown("study", name, known)
+    return name or known[0]

@@ -1,0 +1,1 @@
+"""Everything that a method may import of the harness, and nothing else."""

@@ -1,0 +1,1 @@
+"""One job from start to record: the training loop, its batches, evaluation, files."""

@@ -1,0 +1,1 @@
+"""The tables of a report: frames of trials in, sheets out."""
