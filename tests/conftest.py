@@ -1,6 +1,8 @@
 """Shared fixtures: a phantom dataset prepared once, real samples where they are, small networks."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +10,18 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import plugins
-from benchmark.data import cards, phantoms, pool
-from benchmark.toolkit.method import Batch
-from benchmark.toolkit.networks import NetworkBuilder
-from benchmark.study.settings import Network, Study, Training
+from benchmark.cli import main
+from benchmark.data import card as cards
+from benchmark.data import phantoms
+from benchmark.data import prepared as preparing
+from benchmark.study import methods
+from benchmark.study.settings import Conditions, Study, TrainingSettings
+from benchmark.study.syntax import Variant
 from benchmark.study.trials import DataFacts, trials
-from tests.grids import Grid
+from benchmark.toolkit.architecture import Architecture
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.method import Batch
+from tests.grids import TINY_RUN, Grid
 
 CHECKOUT = Path(__file__).parent.parent
 SAMPLES = CHECKOUT.parent / "shared" / "data"
@@ -46,9 +53,9 @@ def data_root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(data_root) -> pool.Prepared:
+def prepared(data_root) -> preparing.Prepared:
     """The phantom at 32 × 32."""
-    return pool.resized(pool.load(data_root, "phantom_glas"), [32, 32])
+    return preparing.resized(preparing.load(data_root, "phantom_glas"), [32, 32])
 
 
 TINY = Study(
@@ -56,10 +63,12 @@ TINY = Study(
     datasets=["phantom_glas"],
     ratios=[0.05],
     seeds=[0],
-    size=[32, 32],
-    checkpoint_seconds=0.0,
-    network=Network(widths=[4, 8, 8], dropout=[0.1, 0.1, 0.5]),
-    training=Training(epochs=3, steps_per_epoch=3, batch_labelled=2, batch_unlabelled=2),
+    conditions=Conditions(
+        size=[32, 32],
+        checkpoint_seconds=0.0,
+        network=Architecture(widths=[4, 8, 8], dropout=[0.1, 0.1, 0.5]),
+    ),
+    training=TrainingSettings(epochs=3, steps_per_epoch=3, batch_labelled=2, batch_unlabelled=2),
 )
 
 
@@ -68,8 +77,9 @@ def tiny_trials(prepared):
     """A function: the trials of a tiny study on the phantom."""
 
     def make(study: Study = TINY):
-        methods = {name: plugins.facts(name) for name in plugins.names()}
-        return trials(study, methods, {"phantom_glas": DataFacts(prepared.manifest.data_hash)})
+        facts = {name: methods.facts(name) for name in methods.names()}
+        data = {"phantom_glas": DataFacts(prepared.manifest.data_hash)}
+        return trials(study, map(Variant.parse, study.methods), facts, data)
 
     return make
 
@@ -90,7 +100,7 @@ def build():
             classes=2,
             spatial_dims=dims,
             criterion=criterion,
-            network=Network(name=network, widths=[4, 8, 8], dropout=[0.05, 0.1, 0.5]),
+            network=Architecture(name=network, widths=[4, 8, 8], dropout=[0.05, 0.1, 0.5]),
             seed=seed,
         )
 
@@ -113,6 +123,62 @@ def batch():
         return Batch(images[:2], torch.tensor(y[:2]), images[2:])
 
     return make
+
+
+Bench = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def bench(data_root, tmp_path, capsys) -> Bench:
+    """A function: run `bench …` in this process; gives (exit code, stdout, stderr)."""
+
+    def run(*arguments: str):
+        words = [str(a) for a in arguments]
+        if words[0] in ("run", "list"):
+            words += ["--data-root", str(data_root)] if "--data-root" not in words else []
+        if words[0] in ("run", "report", "status", "show"):
+            words += ["--results", str(tmp_path / "results")] if "--results" not in words else []
+        code = main.guarded(lambda: main.app(words, standalone_mode=False))
+        out, err = capsys.readouterr()
+        return int(code), out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(data_root, tmp_path_factory) -> tuple[Path, list[str]]:
+    """A study of two trials that were run one by one, without Ray, as (folder, keys); not to be
+    changed: see `study`.
+    """
+    root = tmp_path_factory.mktemp("finished")
+    places = ["--data-root", str(data_root), "--results", str(root)]
+
+    def run(*words: str) -> None:
+        assert main.guarded(lambda: main.app([*words, *places], standalone_mode=False)) == 0
+
+    keys = keys_of(data_root)
+    for key in keys:
+        run(*TINY_RUN, "--trial", key)
+    return root / "demo", keys
+
+
+def keys_of(data_root: Path) -> list[str]:
+    """Keys of the trials of `TINY_RUN`."""
+    import contextlib
+    import io
+
+    words = [*TINY_RUN, "--data-root", str(data_root), "--results", "/nowhere", "--dry-run", "-v"]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        main.guarded(lambda: main.app(words, standalone_mode=False))
+    return [line.split()[0] for line in printed.getvalue().splitlines() if line[:2] == "  "]
+
+
+@pytest.fixture
+def study(finished, tmp_path) -> tuple[Path, list[str]]:
+    """A copy of `finished` where `bench` finds it."""
+    folder, keys = finished
+    shutil.copytree(folder, tmp_path / "results" / "demo")
+    return tmp_path / "results" / "demo", keys
 
 
 @pytest.fixture(scope="session")

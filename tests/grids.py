@@ -10,9 +10,15 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from benchmark import results
+from tests.studies import VOLATILE
 
 BENCH = Path(sys.executable).with_name("bench")
+TINY_RUN = (
+    "run", "--preset", "demo", "--methods", "supervised", "--ratios", "5", "--seeds", "2",
+    "size=[32,32]", "network.widths=[4,8]", "network.dropout=[0,0]", "training.epochs=2",
+    "training.steps_per_epoch=2",
+)  # fmt: skip
+"""Two trials that take a moment."""
 GRID = (
     "run", "--preset", "demo", "--methods", "supervised,cps", "--ratios", "5", "--seeds", "2",
     "size=[32,32]", "network.widths=[8,16]", "network.dropout=[0,0]", "training.epochs=4",
@@ -57,9 +63,7 @@ class Grid:
         raise AssertionError(f"no log matched {pattern!r}:\n{self.output}")
 
     def table(self) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "results.csv").drop(
-            columns=[*results.VOLATILE, "code_version"]
-        )
+        return pd.read_csv(self.folder / "results.csv").drop(columns=[*VOLATILE, "code_version"])
 
 
 def family(process: subprocess.Popen) -> list[psutil.Process]:

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import results
-from benchmark.folders import trial_folder
+from benchmark.store import record, tables
+from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.study.syntax import Budget
+
+VOLATILE = [
+    "seconds_pretrain", "seconds_train", "seconds_total", "peak_memory_mib", "host", "device",
+    "finished_at",
+]  # fmt: skip
+"""Columns of `results.csv` that differ from run to run of the same trial."""
 
 DATASETS = ("glas", "hmeps", "la", "ph2")
 METHODS = ("supervised", "cct", "cps", "dtc", "em", "mean_teacher", "ours", "uamt", "urpc")
@@ -40,7 +47,10 @@ def write(
                 for seed in seeds:
                     dice = float(np.clip(mean + rng.normal(0, 0.015), 0, 1))
                     key = f"{n:016x}"
-                    results.write_record(folder, _record(key, dataset, ratio, variant, seed, dice))
+                    record.write(
+                        trial_folder(folder, key),
+                        _record(key, dataset, ratio, variant, seed, dice),
+                    )
                     if files:
                         _write_files(trial_folder(folder, key), dice, seed, rng)
                     n += 1
@@ -62,21 +72,29 @@ def _record(key: str, dataset: str, ratio: float, variant: str, seed: int, dice:
         "hd95_directed": 6.0, "hd95_joint": 5.0, "asd_directed": 1.5, "asd_joint": 1.6,
         "n_one_empty": 0, "n_empty_pred": 0, "n_empty_true": 0,
     }  # fmt: skip
+    method, _, inside = variant.removesuffix("]").partition("[")
+    changes = dict(part.split("=") for part in inside.split(",") if part)
+    hyperparameters = {"weight": 5.0}
+    if method == "ours":
+        hyperparameters |= {
+            "rounds": int(changes.get("rounds", 5)), "pretrain": changes.get("pretrain") != "false",
+        }  # fmt: skip
+    budget = Budget.of_share(ratio)
     work = 1 + sum(map(ord, variant)) % 7
     return Record(
-        key=key, cell=f"{dataset}-{ratio}-{variant}", study="invented", status="done",
-        dataset=dataset, ratio=ratio, method=variant.partition("[")[0], variant=variant,
-        seed=seed, evaluate_on="test", preset="matched", n_labelled=10, n_unlabelled=70,
-        n_test=80, metrics=values | oracle | floor | surfaces, parameters=1_813_762 * work,
+        key=key, configuration=f"{dataset}-{ratio}-{variant}", study="invented", status="done",
+        dataset=dataset, budget=budget.text, budget_order=budget.order, ratio=ratio,
+        method=method, variant=variant, seed=seed, evaluate_on="test", preset="matched",
+        n_labelled=10, n_unlabelled=70, n_test=80, metrics=values | oracle | floor | surfaces, parameters=1_813_762 * work,
         parameters_tested=1_813_762, flops_per_step=10**10 * work, steps=8000,
         seconds_train=400.0 * work, seconds_total=450.0 * work, peak_memory_mib=900.0,
-        settings={"size": [128, 128]}, data_hash=dataset, code_version="0.1.0", host="somewhere",
-        device="cpu", finished_at="2026-01-01T00:00:00+00:00",
+        settings={"size": [128, 128], "hyperparameters": hyperparameters}, data_hash=dataset,
+        code_version="0.1.0", host="somewhere", device="cpu", finished_at="2026-01-01T00:00:00+00:00",
     )  # fmt: skip
 
 
 def _write_files(folder: Path, dice: float, seed: int, rng: np.random.Generator) -> None:
-    results.write_table(
+    tables.write_table(
         folder / "history.csv",
         [
             {

@@ -1,4 +1,8 @@
-"""The shape of the house, read from the syntax trees."""
+"""The shape of the house, read from the syntax trees.
+
+Rooms have an order; a module imports its own room and those to the left of it. `CONTRIBUTING.md`
+says what each room is for.
+"""
 
 import ast
 import importlib.util
@@ -8,63 +12,116 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parent.parent
+from tests.conftest import CHECKOUT
+
+HARNESS = ("root", "toolkit", "data", "study", "store", "training", "cluster", "cli")
+REPORTS = ("stats", "sheet", "select", "tables", "figures", "report", "page")
+BESIDE = {"render": "sheet"}  # a file that stands in the order where another does
 PACKAGES = ("benchmark", "methods", "reports")
 FILES = sorted(f for package in PACKAGES for f in (CHECKOUT / package).rglob("*.py"))
 
 
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(file) for file in FILES}
+
+
 def imports(file: Path) -> set[str]:
-    """Top-level names of everything that the file imports, anywhere in it."""
+    """Everything that the file imports, anywhere in it; of this project the very modules."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").split(".")[0])
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else node.module)
     return found
 
 
+def room_of(module: str) -> tuple[str, int]:
+    """The room of a module, by name, and its place in the order of its package."""
+    package, *rest = module.split(".")
+    if package == "methods":
+        return "methods", 0
+    if package == "reports":
+        room = BESIDE.get(rest[0], rest[0]) if rest else "stats"
+        return f"reports.{room}", REPORTS.index(room)
+    room = rest[0] if rest and rest[0] in HARNESS else "root"
+    return room, HARNESS.index(room)
+
+
+def objection(importer: str, imported: str) -> str:
+    """What the house has against this import; "" if nothing."""
+    (room, place), (other, at) = room_of(importer), room_of(imported)
+    home, away = importer.split(".")[0], imported.split(".")[0]
+    if home == "reports" and away != "reports":
+        return "reports import nothing of the harness"
+    if home == "methods":
+        allowed = other in ("methods", "toolkit")
+        return "" if allowed else "methods import benchmark.toolkit alone"
+    if away == "reports" and home != "reports":
+        return "" if importer == "benchmark.cli.report" else "only benchmark.cli.report may"
+    if away == "methods":
+        return "" if importer == "benchmark.study.methods" else "only benchmark.study.methods may"
+    return "" if at <= place else f"{other} stands to the right of {room}"
+
+
 def test_the_files_are_found():
-    assert len(FILES) > 25
+    assert len(FILES) > 80
+
+
+def test_every_module_imports_its_own_room_and_those_to_the_left():
+    found = [
+        f"{module_of(file)} imports {imported}: {why}"
+        for file in FILES
+        for imported in sorted(imports(file))
+        if imported.split(".")[0] in PACKAGES and (why := objection(module_of(file), imported))
+    ]
+    assert not found, "\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize(
-    ("library", "allowed"),
+    ("importer", "imported", "why"),
     [
-        ("hydra", {"benchmark/config.py"}),
-        ("omegaconf", {"benchmark/config.py"}),
-        ("ray", {"benchmark/runner.py", "benchmark/nodes.py"}),
-        ("matplotlib", {"reports/canvas.py"}),
-        (
-            "scipy",
-            {
-                "benchmark/distance.py",
-                "reports/intervals.py",
-                "reports/ranks.py",
-                "reports/significance.py",
-            },
-        ),
-        ("jinja2", {"reports/page.py"}),
-        ("segmentation_models_pytorch", {"benchmark/encoders.py"}),
-        (
-            "typer",
-            {f"benchmark/{name}.py" for name in ("cli", "cli_data", "cli_report", "cli_studies")},
-        ),
+        ("benchmark.toolkit.networks", "benchmark.study.settings", "study stands to the right of"),
+        ("benchmark.errors", "benchmark.toolkit.losses", "toolkit stands to the right of root"),
+        ("benchmark.training.loop", "reports.select", "only benchmark.cli.report may"),
+        ("benchmark.cli.run", "reports.select", "only benchmark.cli.report may"),
+        ("methods.cps", "benchmark.data.split", "methods import benchmark.toolkit alone"),
+        ("methods.cps", "benchmark.errors", "methods import benchmark.toolkit alone"),
+        ("reports.select", "benchmark.wording", "reports import nothing of the harness"),
+        ("reports.stats.ranks", "reports.sheet", "reports.sheet stands to the right of"),
+        ("reports.tables.main", "reports.report", "reports.report stands to the right of"),
     ],
 )
-def test_heavy_libraries_are_imported_in_one_place(library, allowed):
-    users = {str(f.relative_to(CHECKOUT)) for f in FILES if library in imports(f)}
-    assert users <= allowed
+def test_an_import_the_wrong_way_round_is_refused(importer, imported, why):
+    assert why in objection(importer, imported)
+    assert not objection(imported, imported)
 
 
-def test_the_harness_never_imports_the_reports_but_for_the_command_line():
-    users = {f.name for f in (CHECKOUT / "benchmark").rglob("*.py") if "reports" in imports(f)}
-    assert users == {"cli_report.py", "reporting.py"}
-
-
-def test_reports_and_methods_do_not_reach_into_the_plumbing():
-    for file in (CHECKOUT / "reports").glob("*.py"):
-        assert "benchmark" not in imports(file), file
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("hydra", {"study"}),
+        ("omegaconf", {"study"}),
+        ("ray", {"cluster"}),
+        ("typer", {"cli"}),
+        ("matplotlib", {"reports.figures"}),
+        ("jinja2", {"reports.page"}),
+        ("scipy", {"toolkit", "training", "reports.stats"}),
+        ("segmentation_models_pytorch", {"toolkit"}),
+    ],
+)
+def test_a_heavy_library_has_its_room(library, rooms):
+    users = {
+        room_of(module_of(file))[0]
+        for file in FILES
+        if library in {imported.split(".")[0] for imported in imports(file)}
+    }
+    assert users == rooms
 
 
 def test_cards_and_results_are_no_python_packages():
@@ -85,21 +142,26 @@ def test_the_packages_load_from_the_checkout_or_the_installation(package):
     assert origin == CHECKOUT / package / "__init__.py" or "site-packages" in str(origin)
 
 
+def loaded_by(code: str) -> set[str]:
+    """Modules that are loaded after this code ran in a process of its own."""
+    probe = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+HEAVY = {"torch", "ray", "pandas", "numpy", "hydra", "scipy", "pydantic", "rich"}
+LIST_PRESETS = "from benchmark.cli.main import app; app(['list', 'presets'], standalone_mode=False)"
+
+
 def test_help_does_not_wait_for_heavy_imports():
-    probe = "import sys, benchmark.cli; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert not loaded & {"torch", "ray", "pandas", "numpy", "hydra", "scipy", "pydantic"}
+    assert not loaded_by("import benchmark.cli.main") & HEAVY
 
 
-def test_the_library_of_encoders_loads_only_when_one_is_asked_for():
-    probe = "import sys, benchmark.cli, benchmark.cluster.run; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    assert "torch" in done.stdout.split()
-    assert not {"segmentation_models_pytorch", "timm"} & set(done.stdout.split())
+def test_the_presets_are_listed_without_pytorch():
+    assert not loaded_by(LIST_PRESETS) & {"torch", "ray", "pandas", "scipy"}
 
 
-def test_modules_stay_readable():
-    """A file longer than this is no longer read from top to bottom."""
-    long = {f.name: n for f in FILES if (n := len(f.read_text().splitlines())) > 320}
-    assert not long
+def test_a_run_is_planned_without_ray_and_without_the_library_of_encoders():
+    loaded = loaded_by("import benchmark.cluster.run, benchmark.study.plan")
+    assert "torch" in loaded
+    assert not {"ray", "segmentation_models_pytorch", "timm"} & loaded

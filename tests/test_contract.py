@@ -11,12 +11,12 @@ import re
 import pytest
 import torch
 
-from benchmark import encoders, networks, plugins
+from benchmark import encoders, networks
 from benchmark.toolkit.encoders import EncoderUNet
-from benchmark.training.loop import backward
 from benchmark.toolkit.networks import UNet
+from benchmark.training.loop import backward
 
-METHODS = plugins.names()
+METHODS = methods.names()
 every_method = pytest.mark.parametrize("name", METHODS)
 on_both_networks = pytest.mark.parametrize("network", ["unet", "resnet34"])  # see `make`
 in_every_form = pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def network() -> str:
 def make(build, network):
     def method(name: str, dims: int = 2, seed: int = 0):
         torch.manual_seed(seed)  # as the harness does, for the parts that a method adds
-        return plugins.find(name)(build(dims, seed=seed, network=network))
+        return methods.find(name)(build(dims, seed=seed, network=network))
 
     return method
 
@@ -59,7 +59,7 @@ def test_the_methods_are_found():
 @every_method
 def test_hyper_parameters_are_keywords_with_defaults_stored_under_their_names(name, make):
     method = make(name)
-    for key, default in plugins.hyperparameters(name).items():
+    for key, default in methods.hyperparameters(name).items():
         assert default is not inspect.Parameter.empty, f"{name}: give {key} a default"
         assert getattr(method, key) == default, f"{name}: store {key} unchanged as self.{key}"
 
@@ -105,7 +105,7 @@ def test_forward_gives_logits_of_the_images_size(name, dims, make, batch):
 @every_method
 @on_both_networks
 def test_all_methods_start_from_the_same_tested_network(name, make, batch):
-    if plugins.find(name).__module__.endswith(".ours"):
+    if methods.find(name).__module__.endswith(".ours"):
         pytest.skip("takes a noisy mask as further input")
     x = batch().x
     assert torch.equal(make(name).eval()(x), make("supervised").eval()(x))
@@ -162,8 +162,8 @@ def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, bui
         own = ("network.", "student.", "f1.")
         return {n.partition(".")[2]: g for n, g in found.items() if n.startswith(own)}
 
-    baseline = learnt(plugins.find("supervised")(build()))
-    found = learnt(plugins.find(name)(build(), **ALONE.get(name, {})))
+    baseline = learnt(methods.find("supervised")(build()))
+    found = learnt(methods.find(name)(build(), **ALONE.get(name, {})))
     assert len(baseline) > 20 and baseline.keys() == found.keys()
     for parameter, gradient in baseline.items():
         assert torch.allclose(gradient, found[parameter], atol=1e-7), parameter
@@ -171,7 +171,7 @@ def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, bui
 
 @every_method
 def test_the_header_has_its_five_parts(name):
-    sentence, *rest = plugins.header(name).splitlines()
+    sentence, *rest = methods.header(name).splitlines()
     assert sentence.endswith("."), f"{name}: the first line is a sentence"
     text = "\n".join(rest)
     assert "L = " in text, f"{name}: the formula of the loss"
@@ -181,7 +181,7 @@ def test_the_header_has_its_five_parts(name):
 
 def stated_passes(name: str) -> dict[str, int]:
     """Encoder and decoder passes of labelled (x) and unlabelled (u) images, as under `Cost:`."""
-    cost = plugins.header(name).partition("Cost:")[2]
+    cost = methods.header(name).partition("Cost:")[2]
     through = re.search(r"each through (\d+)\s+decoders", cost)
     passes = {}
     for stream in "xu":
@@ -220,7 +220,7 @@ def test_the_passes_are_those_under_cost(name, make, batch):
 @every_method
 @in_every_form
 def test_all_methods_test_an_equally_large_network(name, dims, make, batch):
-    if plugins.find(name).__module__.endswith(".ours"):
+    if methods.find(name).__module__.endswith(".ours"):
         pytest.skip("has a time embedding and takes a noisy mask as further input")
     sizes = [parameters_in_forward(make(n, dims), batch(dims).x) for n in (name, "supervised")]
     assert sizes[0] == sizes[1]
@@ -237,7 +237,7 @@ def parameters_in_forward(method, x) -> int:
 
 def imported(name: str) -> set[str]:
     """Modules that the method's file imports, but for those of its own package."""
-    tree = ast.parse(inspect.getsource(inspect.getmodule(plugins.find(name))))
+    tree = ast.parse(inspect.getsource(inspect.getmodule(methods.find(name))))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -251,7 +251,7 @@ def imported(name: str) -> set[str]:
 def test_a_method_imports_mathematics_only(name):
     """A method of another package may import what it likes, but not the harness's plumbing."""
     foreign = imported(name) - MAY_IMPORT
-    if plugins.offered(name):
+    if methods.offered(name):
         foreign = {m for m in foreign if m.split(".")[0] in ("benchmark", "reports")}
     foreign = {m for m in foreign if not m.startswith(f"methods._{name}")}
     assert not foreign, f"{name}: may not import {foreign}"

@@ -45,7 +45,7 @@ def shell(checkout, tmp_path):
     """A function: run a bash block in the copy, with its `bench`; gives the output."""
     commands = {
         "python": f'exec "{sys.executable}" "$@"',
-        "bench": 'exec python -c "from benchmark.cli import main; main()" "$@"',
+        "bench": 'exec python -c "from benchmark.cli.main import main; main()" "$@"',
         "pytest": 'exec python -m pytest -p no:cacheprovider "$@"',
         "pip": f'test "$1 $2" = "install -e" && exec {PIP}',
     }

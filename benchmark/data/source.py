@@ -28,7 +28,7 @@ class Source:
             entries = (i for i in self._zip.infolist() if not i.is_dir())
             sizes = {i.filename: (i.file_size, i.CRC) for i in entries}
         else:
-            raise UserError(f"there is nothing at {path}", ExitCode.DATA)
+            raise UserError(f"no such file or folder: {path}", ExitCode.DATA)
         self.is_invented = any(name.endswith(INVENTED) for name in sizes)
         self._sizes = {name: size for name, size in sizes.items() if not _is_clutter(name)}
 

@@ -7,7 +7,7 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
@@ -31,6 +31,7 @@ class Destination(NamedTuple):
     """Settings that were typed over those of the preset."""
 
 
+@runtime_checkable
 class Job(Protocol):
     """A trial or a pretraining; it can be pickled, and runs in any process."""
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data import cards, phantoms, pool
+from benchmark.data import card as cards
+from benchmark.data import phantoms
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.prepare import prepare
+from benchmark.data.prepared import load
 from benchmark.errors import ExitCode, UserError
 
 SMALL = PhantomOptions(kind="glas", train=6, test=4, width=48, height=40)
@@ -66,7 +68,7 @@ def test_a_zip_and_a_folder_in_either_spelling_give_equal_data(glas, tmp_path):
 
 def test_glas_has_its_official_split_binary_masks_and_patients(glas, tmp_path):
     manifest = prepare(GLAS, glas, tmp_path / "root").manifest
-    data = pool.load(tmp_path / "root", "glas")
+    data = load(tmp_path / "root", "glas")
     assert manifest.ids("train") == [f"train_{i}" for i in range(1, 7)]
     assert manifest.ids("test") == ["testA_1", "testA_2", "testA_3", "testB_1"]
     assert data.images.shape == (10, 32, 32, 3)
@@ -91,10 +93,10 @@ def test_a_second_prepare_does_nothing_and_a_changed_file_is_noticed(pairs, tmp_
 def test_invented_images_too_are_read_only_once(glas, tmp_path):
     """They are no part of a dataset, so nothing asks for --allow-partial."""
     (glas / "INVENTED.txt").touch()
-    outcomes = [prepare(GLAS, glas, tmp_path / "root") for _ in range(2)]
-    assert [outcome.was_up_to_date for outcome in outcomes] == [False, True]
-    assert outcomes[0].manifest.partial == "invented images, no ranking"
-    assert outcomes[0].stray == []
+    made = [prepare(GLAS, glas, tmp_path / "root") for _ in range(2)]
+    assert [preparation.was_up_to_date for preparation in made] == [False, True]
+    assert made[0].manifest.partial == "invented images, no ranking"
+    assert made[0].stray == []
 
 
 def test_constants_are_those_of_the_train_pool(tmp_path):
@@ -180,8 +182,8 @@ def test_other_classes_are_other_data(pairs, tmp_path):
 def test_stray_files_are_tolerated_and_named(pairs, tmp_path):
     (pairs / "image" / "notes.txt").write_text("hello")
     (pairs / "mask" / ".DS_Store").write_text("")
-    outcome = prepare(PAIRS, pairs, tmp_path / "root")
-    assert outcome.stray == ["image/notes.txt"]
+    preparation = prepare(PAIRS, pairs, tmp_path / "root")
+    assert preparation.stray == ["image/notes.txt"]
 
 
 def test_every_bad_file_is_named_with_what_is_wrong(pairs, tmp_path):
@@ -215,7 +217,7 @@ def test_masks_are_read_by_the_cards_rule(tmp_path):
     def shares(rule, **fields):
         card = Card(name="own", size=[32, 32], mask=rule, **fields)
         prepare(card, tmp_path / "d", tmp_path / "root")
-        masks = pool.load(tmp_path / "root", "own").masks
+        masks = load(tmp_path / "root", "own").masks
         return (np.bincount(masks.ravel()) / masks.size).tolist()
 
     assert shares("nonzero") == [0.25, 0.75]
@@ -280,7 +282,7 @@ def test_changed_arrays_are_noticed_on_loading(pairs, tmp_path):
     masks[0, 0, 0] ^= 1
     np.save(root / "own" / "masks.npy", masks)
     with pytest.raises(UserError, match="not those that were prepared"):
-        pool.load(root, "own")
+        load(root, "own")
 
 
 def test_a_wrong_card_names_each_wrong_field(tmp_path):
@@ -308,9 +310,9 @@ def test_the_real_glas_sample(samples, tmp_path):
 
 def test_the_real_glas_images_have_the_measured_constants(samples, tmp_path):
     """Means (.7874, .5112, .7851), deviations (.141, .224, .113) of the 85 training images."""
-    outcome = prepare(
+    preparation = prepare(
         cards.find("glas"), samples / "glas128", tmp_path / "root", allow_partial=True
     )
-    assert outcome.manifest.mean == pytest.approx([0.7874, 0.5112, 0.7851], abs=6e-4)
-    assert outcome.manifest.std == pytest.approx([0.141, 0.224, 0.113], abs=2e-3)
-    assert outcome.manifest.partial == "60 of 80 test cases"
+    assert preparation.manifest.mean == pytest.approx([0.7874, 0.5112, 0.7851], abs=6e-4)
+    assert preparation.manifest.std == pytest.approx([0.141, 0.224, 0.113], abs=2e-3)
+    assert preparation.manifest.partial == "60 of 80 test cases"

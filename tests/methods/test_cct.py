@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import methods.cct
-from methods.cct import CCT, consistency
+from methods.cct import CCT, mean_consistency
 
 
 def gradients(method, terms) -> set[str]:
@@ -18,8 +18,8 @@ def logits(p: float) -> torch.Tensor:
 
 def test_the_consistency_is_a_mean_over_classes_and_decoders():
     """(.9, .1) against (.5, .5): .4² in both classes."""
-    assert consistency(logits(0.9), [logits(0.5)]).item() == pytest.approx(0.16)
-    assert consistency(logits(0.9), [logits(0.5), logits(0.9)]).item() == pytest.approx(0.08)
+    assert mean_consistency(logits(0.9), [logits(0.5)]).item() == pytest.approx(0.16)
+    assert mean_consistency(logits(0.9), [logits(0.5), logits(0.9)]).item() == pytest.approx(0.08)
 
 
 def test_three_decoders_of_their_own_see_three_perturbations(build, batch, monkeypatch):

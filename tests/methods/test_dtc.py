@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from benchmark.distance import signed_distances
-from benchmark.toolkit.networks import NetworkBuilder
-from methods.dtc import DTC, consistency
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.distances import signed_distances
+from methods.dtc import DTC, heads_agree
 
 STEEP = 1500.0
 
@@ -19,7 +19,7 @@ def test_the_mask_of_a_distance(distance, expected):
     """Against a segmentation that says background for sure: the loss is its square."""
     z = torch.tensor([400.0, -400.0], dtype=torch.float64).reshape(1, 2, 1, 1)
     s = torch.tensor(distance, dtype=torch.float64).reshape(1, 1, 1, 1)
-    assert consistency(z, s, STEEP).sqrt().item() == pytest.approx(expected, rel=1e-4)
+    assert heads_agree(z, s, STEEP).sqrt().item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_exact_distances_and_an_exact_mask_agree_but_for_the_boundary():
     y = torch.zeros(1, 7, 7, dtype=torch.long)
     y[0, 2:5, 2:5] = 1
     z = torch.stack([1 - y, y], 1) * 400.0
-    assert consistency(z, signed_distances(y, 2), STEEP).item() == pytest.approx(0.25 * 8 / 49)
+    assert heads_agree(z, signed_distances(y, 2), STEEP).item() == pytest.approx(0.25 * 8 / 49)
 
 
 def test_the_terms_and_their_weights(build, batch):
@@ -48,7 +48,7 @@ def test_the_terms_and_their_weights(build, batch):
     true = signed_distances(data.y, 2)
     assert torch.equal(first["supervised"], method.criterion(z, data.y))
     assert first["distance"].item() == pytest.approx(0.3 * (s - true).square().mean().item())
-    together = consistency(torch.cat([z, zu]), torch.cat([s, su]), STEEP).item()
+    together = heads_agree(torch.cat([z, zu]), torch.cat([s, su]), STEEP).item()
     both = first["consistency_labelled"] + second["consistency"]
     assert both.item() == pytest.approx(2.0 * 0.5 * together, rel=1e-5)
 
@@ -57,7 +57,7 @@ def test_the_labelled_images_can_be_left_out_of_the_consistency(build, batch):
     method, data = DTC(build(), unlabelled_only=True, weight=2.0).eval(), batch()
     first, second = method.loss(data, 0.5)
     assert set(first) == {"supervised", "distance"}
-    agree = consistency(*method._both(data.u), STEEP)
+    agree = heads_agree(*method._both(data.u), STEEP)
     assert second["consistency"].item() == pytest.approx(2.0 * 0.5 * agree.item())
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from methods.mean_teacher import MeanTeacher, consistency
+from methods.mean_teacher import MeanTeacher
 
 
 def test_a_method_counts_steps_not_epochs(build, batch):
@@ -21,11 +21,17 @@ def test_the_teacher_starts_as_a_copy_and_never_gets_a_gradient(build, batch):
     assert all(p.grad is None and not p.requires_grad for p in method.teacher.parameters())
 
 
-def test_equal_outputs_cost_nothing_and_opposite_certainty_costs_one():
-    """(1, 0) against (0, 1): the mean of 1² and 1²."""
-    z = torch.tensor([100.0, -100.0]).reshape(1, 2, 1, 1)
-    assert consistency(z, z).item() == 0
-    assert consistency(z, -z).item() == pytest.approx(1)
+@pytest.mark.parametrize(("teacher_s", "expected"), [((100.0, -100.0), 0), ((-100.0, 100.0), 2)])
+def test_equal_outputs_cost_nothing_and_opposite_certainty_costs_one(
+    teacher_s, expected, build, batch
+):
+    """(1, 0) against (0, 1): the mean of 1² and 1², times weight · progress = 4 · 0.5."""
+    method = MeanTeacher(build(), weight=4.0)
+    for network, logits in ((method.student, (100.0, -100.0)), (method.teacher, teacher_s)):
+        torch.nn.init.zeros_(network.output.weight)
+        network.output.bias.data = torch.tensor(logits)
+    _, part = method.loss(batch(), 0.5)
+    assert part["consistency"].item() == pytest.approx(expected)
 
 
 def test_only_the_teacher_sees_noise_and_it_is_limited(build, batch):

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
+from methods._ours_pathways import Pathways
 from torch import nn
 
-from benchmark.training.loop import backward
-from benchmark.toolkit.losses import CRITERIA
-from benchmark.toolkit.networks import NetworkBuilder
 from benchmark.study.settings import Network
-from methods._ours_pathways import Pathways
+from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.toolkit.losses import CRITERIA
+from benchmark.training.loop import backward
 from methods.cps import CPS
 from methods.ours import DiffusionTeacherStudent, scaled
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data import pool
-from benchmark.training.loop import backward
+from benchmark.data.decode import resize_image, resize_mask
+from benchmark.toolkit.architecture import Architecture
+from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch
-from benchmark.toolkit.networks import NetworkBuilder
-from benchmark.study.settings import Network
+from benchmark.training.loop import backward
 from methods.ours import DiffusionTeacherStudent
 
 CASES = ("train_1", "train_10")
@@ -23,14 +23,14 @@ def read(folder, kind, case):
 def test_it_overfits_two_real_images(samples):
     """They are labelled and unlabelled images at once; Dice over both, argmax, above 0.95."""
     images = np.stack(
-        [pool.resize_image(read(samples, "image", case), [64, 64]) for case in CASES]
+        [resize_image(read(samples, "image", case), [64, 64]) for case in CASES]
     ).astype(np.float32)
-    masks = np.stack([pool.resize_mask(read(samples, "mask", case), [64, 64]) for case in CASES])
+    masks = np.stack([resize_mask(read(samples, "mask", case), [64, 64]) for case in CASES])
     x = torch.from_numpy((images - images.mean((0, 1, 2))) / images.std((0, 1, 2)))
     x, y = x.permute(0, 3, 1, 2).contiguous(), torch.from_numpy((masks > 0).astype(np.int64))
     assert 0.2 < y.float().mean() < 0.8
     torch.manual_seed(0)
-    network = Network(widths=[8, 16, 32, 64], dropout=[0.0, 0.0, 0.0, 0.0])
+    network = Architecture(widths=[8, 16, 32, 64], dropout=[0.0, 0.0, 0.0, 0.0])
     build = NetworkBuilder(
         in_channels=3, classes=2, spatial_dims=2, criterion="ce_dice", network=network, seed=0
     )

@@ -3,6 +3,8 @@ import math
 import pytest
 import torch
 
+from benchmark.toolkit.architecture import Architecture
+from benchmark.toolkit.builder import NetworkBuilder
 from methods.urpc import URPC, pyramid_terms
 
 
@@ -77,11 +79,8 @@ def test_the_mean_and_the_weights_learn_too():
 
 
 def test_there_is_a_head_at_each_scale_enlarged_to_the_image(batch):
-    from benchmark.toolkit.networks import NetworkBuilder
-    from benchmark.study.settings import Network
-
     for dims in (2, 3):
-        wide = Network(widths=[2, 2, 4, 4, 4], dropout=[0.0] * 5)
+        wide = Architecture(widths=[2, 2, 4, 4, 4], dropout=[0.0] * 5)
         method = URPC(NetworkBuilder(in_channels=1, classes=2, spatial_dims=dims, network=wide))
         x = batch(dims).x
         z = method._pyramid(x)
@@ -120,11 +119,8 @@ def test_only_the_finest_scale_is_tested(build, batch):
 
 
 def test_what_cannot_be_is_refused(build):
-    from benchmark.toolkit.networks import NetworkBuilder
-    from benchmark.study.settings import Network
-
     with pytest.raises(ValueError, match="ps_pc or pc_ps"):
         URPC(build(), kl="symmetric")
-    flat = Network(widths=[4, 8], dropout=[0.0, 0.0])
+    flat = Architecture(widths=[4, 8], dropout=[0.0, 0.0])
     with pytest.raises(ValueError, match="at least three levels"):
         URPC(NetworkBuilder(in_channels=1, classes=2, network=flat))

@@ -1,0 +1,279 @@
+"""`bench report` on records with known answers: two methods, 84.60 ± 0.36 and 83.97 ± 0.28."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmark.cli import main, replication, results
+from benchmark.errors import ExitCode
+from benchmark.store.record import Record
+from tests.reports.worked import FLOORS, A, B
+
+
+def record(variant: str, seed: int, dice: float, **changes) -> Record:
+    values = {"dc_pooled": dice, "ji_pooled": dice - 0.1, "dc_case": dice, "ji_case": dice}
+    oracle = {f"oracle_{name}": value + 0.02 for name, value in values.items()}
+    fields = {
+        "key": f"{variant}{seed}", "cell": variant, "study": "golden", "status": "done",
+        "dataset": "glas", "ratio": 0.2, "method": variant, "variant": variant, "seed": seed,
+        "evaluate_on": "test", "preset": "paper", "n_test": 80, "steps": 8000,
+        "metrics": values | oracle | FLOORS, "settings": {"size": [128, 128]},
+        "code_version": "0.1.0", "finished_at": f"2026-01-0{1 + (variant == 'cps')}",
+        "seconds_total": 60.0, "seconds_train": 50.0, "device": "cpu", "host": "somewhere",
+    }  # fmt: skip
+    return Record(**(fields | changes))
+
+
+@pytest.fixture
+def bench(tmp_path, capsys):
+    """A function: run `bench report …` on the golden study; gives (exit code, stdout, stderr)."""
+    folder = tmp_path / "results" / "golden"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("")
+    for variant, values in (("ours", A), ("cps", B)):
+        for seed, dice in enumerate(values):
+            results.write_record(folder, record(variant, seed, float(dice)))
+
+    def run(*arguments: str):
+        words = ["report", *map(str, arguments), "--results", str(tmp_path / "results")]
+        code = main.guarded(lambda: main.app(words, standalone_mode=False))
+        out, err = capsys.readouterr()
+        return int(code), out, err
+
+    return run
+
+
+LATEX = r"""\begin{tabular}{llrr}
+\toprule
+ &  & \multicolumn{2}{c}{glas} \\
+\cmidrule(lr){3-4}
+labelled & method & DC & JI \\
+\midrule
+ & floor: all foreground & 66.10 & 49.37 \\
+\midrule
+20\,\% & cps & 83.97 $\pm$ 0.28 & 73.97 $\pm$ 0.28 \\
+ & ours & \textbf{84.60 $\pm$ 0.36} & \textbf{74.60 $\pm$ 0.36} \\
+\bottomrule
+\end{tabular}
+"""
+MARKDOWN = """| labelled | method | glas DC | glas JI |
+| --- | --- | ---: | ---: |
+|  | floor: all foreground | 66.10 | 49.37 |
+| 20 % | cps | 83.97 ± 0.28 | 73.97 ± 0.28 |
+|  | ours | **84.60 ± 0.36** | **74.60 ± 0.36** |
+"""
+DIFFERENCES = """| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| 20 % | ours | glas | +0.63 ± 0.20 | 10 | 0.00391 | 0.00391 | 1.70 | 9/10 | 80 % |
+"""
+
+
+def test_the_printed_latex_is_the_table_alone(bench):
+    code, out, err = bench("--format", "latex")
+    comments = [line for line in out.splitlines() if line.startswith("%")]
+    assert (
+        code == 0
+        and out.endswith(LATEX)
+        and err == "study: golden (the newest; --study names another)\n"
+    )
+    assert len("\n".join(comments)) + 1 + len(LATEX) == len(out)
+    assert comments[0] == (
+        "% DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in brackets; "
+        "the images are fixed"
+    )
+    assert 'no "supervised" here' in comments[-1]
+
+
+def test_markdown_and_differences(bench):
+    assert bench("--format", "markdown")[1].startswith(MARKDOWN)
+    code, out, _ = bench("--format", "markdown", "--table", "differences", "--control", "cps")
+    assert code == 0 and DIFFERENCES in out
+
+
+def test_a_control_that_is_asked_for_needs_its_pairs(bench, tmp_path):
+    (tmp_path / "results" / "golden" / "trials" / "cps3" / "record.json").unlink()
+    code, _, err = bench("--control", "cps")
+    assert code == ExitCode.STATISTICS and "without a partner in ours/glas/20 % (1)" in err
+    code, _, err = bench("--table", "differences")
+    assert code == ExitCode.STATISTICS and "no table differences: it needs supervised" in err
+    assert bench()[0] == 0
+
+
+def test_as_published_reads_as_the_literature_does(bench):
+    """Oracle 86.60, deviation over n: half width .3460."""
+    out = bench("--as-published")[1]
+    assert "86.60 ± 0.35*" in out and "ORACLE" in out and "ddof 0" in out
+    code, _, err = bench("--as-published", "--selection", "final")
+    assert code == ExitCode.USAGE and "leave --selection and --aggregate out" in err
+
+
+def test_published_figures_stand_beside_ours(bench):
+    """arXiv:2504.01547v2, Table 1, GlaS, 20 %: CPS 83.90 ± 0.51."""
+    out = bench("--published")[1]
+    (line,) = [line for line in out.splitlines() if " cps " in line]
+    assert "83.97 ± 0.28" in line and "83.90 ± 0.51" in line and "+0.07" in line
+    assert "selection final, theirs oracle" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--format", "word"), "--format is one of text, markdown, latex, csv, html"),
+        (("--table", "tables"), "--table is one of table, differences"),
+        (("--ci", "cases"), "give --aggregate case"),
+        (("--ci", "hours"), "--ci is one of seeds, cases, both"),
+        (("--test", "anova"), "--test is one of sign-flip, t, wilcoxon"),
+        (("--ci-level", "90"), "lies between 0 and 1"),
+        (("--format", "html", "--table", "ranks"), "leave --table and --published out"),
+        (("--format", "html", "--published"), "leave --table and --published out"),
+        (("--table", "optimism", "--costs"), "--costs is of the main table"),
+        (("--published", "--interval", "logit-t"), "--interval logit-t is of the main table"),
+        (("--evaluate-on", "train"), "--evaluate-on is one of test, dev"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_right_ones(bench, words, message):
+    code, _, err = bench(*words)
+    assert code == ExitCode.USAGE and message in err
+
+
+def test_too_little_for_a_table_is_said(bench):
+    code, _, err = bench("--table", "ranks")
+    assert code == ExitCode.STATISTICS and "three or more methods on two or more datasets" in err
+
+
+def test_everything_is_written_to_a_folder(bench, tmp_path):
+    code, out, _ = bench("--out", tmp_path / "out")
+    assert code == 0
+    names = {
+        str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*") if f.is_file()
+    }
+    for table in ("table", "optimism", "published"):
+        assert {f"{table}.{form}" for form in ("txt", "md", "tex", "csv")} <= names
+    assert {
+        "report.html",
+        *(f"figures/seeds-glas.{form}" for form in ("pdf", "svg", "png")),
+    } <= names
+    assert (tmp_path / "out" / "table.tex").read_text().endswith(LATEX)
+    assert all(str(tmp_path / "out") in line for line in out.splitlines())
+
+
+def test_the_page_lies_in_the_study_and_names_failures(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    results.write_record(
+        folder, record("em", 0, 0.5, status="failed", error="loss <NaN>", metrics={})
+    )
+    code, out, _ = bench("--format", "html")
+    page = (folder / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert code == 0 and out == f"wrote {folder / 'report.html'}\n"
+    assert "84.60 ± 0.36" in page and "em/glas/20 %/seed 0" in page and "loss &lt;NaN&gt;" in page
+    assert "2 methods on 1 dataset (glas) at 20 % labelled images, 10 seeds: 20 trials." in page
+    assert "would have added 2.0 points of Dice" in page
+
+
+def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    results.write_record(folder, record("supervised", 99, 0.8))
+    code, _, err = bench("--table", "differences")
+    assert code == ExitCode.STATISTICS and "no table differences" in err
+    assert bench("--out", tmp_path / "out", "--format", "text")[0] == 0
+
+
+def test_published_and_another_table_are_both_printed(bench):
+    out = bench("--published", "--table", "table")[1]
+    assert "Mean Dice" in out and "Beside the published figures" in out
+
+
+def test_out_takes_a_folder_and_with_a_table_writes_that_alone(bench, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, _, err = bench("--out", tmp_path / "file")
+    assert code == ExitCode.USAGE and "--out takes a folder" in err
+    assert (tmp_path / "file").read_text() == "mine"
+    assert bench("--out", tmp_path / "out", "--table", "optimism")[0] == 0
+    names = sorted(f.name for f in (tmp_path / "out").iterdir())
+    assert names == [f"optimism.{form}" for form in ("csv", "md", "tex", "txt")]
+
+
+def test_a_study_of_failures_alone_says_why(bench, tmp_path):
+    folder = tmp_path / "results" / "broken"
+    folder.mkdir()
+    (folder / "study.yaml").write_text("")
+    for seed in range(3):
+        results.write_record(
+            folder, record("em", seed, 0.5, status="failed", error="no memory\n  at x", metrics={})
+        )
+    code, out, _ = bench("--study", "broken")
+    assert code == 0 and "no finished trial" in out and "3 failed: no memory (3)" in out
+
+
+def test_intervals_over_cases_need_the_cases_of_every_trial(bench, tmp_path):
+    code, _, err = bench("--ci", "cases", "--aggregate", "case")
+    assert code == ExitCode.DATA and "20 of 20 have none" in err and "--ci seeds" in err
+
+
+def test_cases_of_trials_that_are_not_shown_are_not_counted(bench, tmp_path):
+    """Each trial of the table has one case of 84.60 on average; one on dev would be far below."""
+    folder = tmp_path / "results" / "golden"
+    late = record("ours", 0, 0.1, evaluate_on="dev", cell="dev", key="late")
+    results.write_record(folder, late)
+    for key, dice in [("late", 0.1), *((f"ours{i}", d) for i, d in enumerate(A)),
+                      *((f"cps{i}", d) for i, d in enumerate(B))]:  # fmt: skip
+        lines = [{"case": case, "dc": float(dice), "ji": float(dice)} for case in "xy"]
+        tables.write_table(trial_folder(folder, key) / "cases.csv", lines)
+    code, out, err = bench("--ci", "cases", "--aggregate", "case", "--format", "markdown")
+    assert code == 0 and "| ours | **84.60 ± 0.00** |" in out, err
+
+
+def test_every_table_says_how_it_was_read_and_what_it_leaves_out(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    for seed, dice in enumerate(B):
+        results.write_record(folder, record("supervised", seed, float(dice)))
+    results.write_record(folder, record("em", 0, 0.5, status="failed", error="boom", metrics={}))
+    out = bench("--table", "differences", "--selection", "oracle", "--aggregate", "case")[1]
+    for words in ("ORACLE", "mean over cases", "evaluated on: test", "1 trial failed: boom"):
+        assert words in out
+
+
+def test_a_newer_trial_on_dev_does_not_hide_the_test_set(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    late = record("ours", 77, 0.5, evaluate_on="dev", finished_at="2027-01-01", cell="dev")
+    results.write_record(folder, late)
+    assert "84.60 ± 0.36*" in bench()[1]
+    out = bench("--evaluate-on", "dev")[1]
+    assert "50.00 (n=1)" in out and "20 trials evaluated on test not shown" in out
+
+
+def test_settings_typed_over_a_preset_are_a_reason_beside_published_figures(bench, tmp_path):
+    """The settings of the preset itself are none, whatever the machine."""
+    folder = tmp_path / "results" / "golden"
+    row = {"dataset": "glas", "data_hash": "", "ratio": 0.2, "variant": "cps", "method": "cps",
+           "seed": 0, "settings": {}}  # fmt: skip
+    whole = replication.expected("paper", row)
+    assert whole["training"]["epochs"] == 200 and whole["hyperparameters"]["weight"] == 5
+    for seed, dice in enumerate(B):
+        results.write_record(folder, record("cps", seed, float(dice), settings=whole | {
+            "seed": seed, "threads_per_trial": 8}))  # fmt: skip
+        results.write_record(folder, record("ours", seed, 0.5, status="failed", metrics={}))
+    line, footer = published_line(bench, "cps")
+    assert "settings changed" not in footer and line.endswith(" 1")  # selection alone
+    changed = whole | {"training": whole["training"] | {"epochs": 2}, "size": [64, 64]}
+    for seed, dice in enumerate(B):
+        results.write_record(folder, record("cps", seed, float(dice), settings=changed))
+    _, footer = published_line(bench, "cps")
+    assert "settings changed from the preset paper: " in footer
+    assert "training.epochs 2 (not 200)" in footer and "size [64, 64] (not [128, 128])" in footer
+
+
+def published_line(bench, method: str) -> tuple[str, str]:
+    out = bench("--published")[1]
+    (line,) = [line for line in out.splitlines() if f" {method} " in line and "printed" not in line]
+    return line.rstrip(), out.partition("\n\n")[2]
+
+
+def test_a_table_does_not_wait_for_torch(bench, tmp_path):
+    probe = (
+        "import sys; from benchmark.cli import main; "
+        f"cli.app(['report', '--results', {str(tmp_path / 'results')!r}], standalone_mode=False); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "84.60 ± 0.36" in done.stdout and done.stdout.endswith("False\n")

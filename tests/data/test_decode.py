@@ -1,0 +1,187 @@
+"""From a case's files to arrays, volumes above all, and back."""
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from benchmark.data import card as cards
+from benchmark.data import phantoms
+from benchmark.data.card import Card, PhantomOptions
+from benchmark.data.decode import compact, label_box
+from benchmark.data.prepare import prepare
+from benchmark.data.prepared import data_hash, load
+from benchmark.data.split import for_trial
+from benchmark.errors import UserError
+from benchmark.randomness import generator
+from benchmark.toolkit.method import Method
+from benchmark.training.evaluate import evaluate
+from benchmark.training.outputs import _write_nifti
+
+OWN = Card(name="own", readers=["volume_pairs"], is_volume=True, channels=1)
+
+
+def test_bytes_are_kept_and_standardised_by_their_own_mean_and_deviation():
+    """Half 0, half 255: mean and deviation 1/2 of the range."""
+    values = np.repeat(np.array([0, 255], np.uint8), 32).reshape(4, 4, 4)
+    found = compact(values, is_standardised=False)
+    assert np.array_equal(found.image[..., 0], values)
+    assert (found.mean, found.std) == pytest.approx((0.5, 0.5))
+
+
+def test_standardised_values_come_back_within_half_a_grey_level():
+    values = generator("test").normal(0, 1, (8, 8, 8)).astype(np.float32)
+    found = compact(values, is_standardised=True)
+    back = (found.image[..., 0] / 255 - found.mean) / found.std
+    assert np.abs(back - values).max() <= np.ptp(values) / 510 * 1.001
+
+
+def test_a_label_box_has_margins_and_a_least_size_and_keeps_the_third_axis():
+    """Foreground at x 10 … 12, margin 2: 8 … 15 is 7 wide; at least 9: one more on each side."""
+    mask = np.zeros((32, 32, 5), np.uint8)
+    mask[10:13, 1:31, 2] = 1
+    x, y, z = label_box(mask, 2, 9)
+    assert (x.start, x.stop) == (7, 16)
+    assert (y.start, y.stop) == (0, 32)
+    assert mask[x, y, z].shape == (9, 32, 5)
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    root = tmp_path_factory.mktemp("volumes")
+    phantoms.ensure_prepared(cards.find("phantom_la"), root)
+    return load(root, "phantom_la")
+
+
+class Threshold(Method):
+    """Foreground where the standardised voxel is above 1."""
+
+    def forward(self, x):
+        return torch.cat([torch.ones_like(x), x], 1)
+
+
+def test_a_sliding_window_over_pixelwise_logits_changes_nothing(phantom):
+    data = for_trial(phantom, share=0.2, seed=0, evaluate_on="test")
+    cpu = torch.device("cpu")
+    predicted = evaluate(Threshold(), data, cpu, patch=[16, 16, 16]).predicted
+    for row, labels in zip(data.evaluation.indices, predicted, strict=True):
+        image = phantom.images[row][..., 0] / 255
+        expected = (image - phantom.mean[row]) / phantom.std[row] > 1
+        assert (labels != expected).mean() < 1e-4
+
+
+def test_la_is_read_as_released_with_the_literatures_test_set(phantom):
+    assert sorted(phantom.manifest.ids("test")) == sorted(cards.find("la").test_ids[:3])
+    assert phantom.images[0].shape == (48, 48, 24, 1)
+    assert set(np.unique(phantom.masks[0])) == {0, 1}
+
+
+def test_the_testing_set_is_left_out_and_said(tmp_path):
+    options = PhantomOptions(kind="la", train=3, test=2, width=20, height=18, depth=16)
+    made = phantoms.synthesise(options, tmp_path / "la")
+    extra = made / "Testing Set" / ("X" * 20)
+    extra.mkdir(parents=True)
+    for file in ("lgemri.nrrd", "laendo.nrrd"):
+        source = next((made / "Training Set").glob(f"*/{file}"))
+        (extra / file).write_bytes(source.read_bytes())
+    (next((made / "Training Set").iterdir()) / "desktop.ini").write_text("")
+    manifest = prepare(cards.find("la"), made, tmp_path / "root", allow_partial=True).manifest
+    assert len(manifest.cases) == 5
+    assert manifest.notes == ["1 cases of the Testing Set are not used"]
+    assert len(manifest.ids("test")) == 2
+
+
+def test_a_crop_around_the_label_is_named_as_the_leak_it_is(tmp_path):
+    options = PhantomOptions(kind="la", train=2, test=2, width=160, height=150, depth=16)
+    made = phantoms.synthesise(options, tmp_path / "la")
+    card = cards.find("la").model_copy(update={"crop": "label_box", "expected": {}})
+    manifest = prepare(card, made, tmp_path / "root").manifest
+    assert "cropped around their labels" in manifest.partial
+    assert all(case.shape[0] < 160 and case.shape[2] == 16 for case in manifest.cases)
+
+
+def test_a_predicted_volume_is_read_back_by_other_tools(tmp_path):
+    labels = np.zeros((4, 5, 6), np.uint8)
+    labels[1, 2, 3] = 1
+    _write_nifti(tmp_path / "a.nii.gz", labels)
+    assert np.array_equal(np.asarray(nibabel.load(tmp_path / "a.nii.gz").dataobj), labels)
+
+
+def write_nifti_pairs(folder, n=5, dtype=np.int16):
+    for kind in ("image", "mask"):
+        (folder / kind).mkdir(parents=True)
+    for i in range(n):
+        values = generator("nifti", i).integers(0, 900, (9, 8, 7))
+        nibabel.save(
+            nibabel.Nifti1Image(values.astype(dtype), np.eye(4)), folder / "image" / f"{i}.nii.gz"
+        )
+        mask = (values > 450).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(mask, np.eye(4)), folder / "mask" / f"{i}.nii.gz")
+    return folder
+
+
+def test_nifti_pairs_need_a_card_and_no_code(tmp_path):
+    manifest = prepare(OWN, write_nifti_pairs(tmp_path / "d"), tmp_path / "root").manifest
+    assert (len(manifest.ids("train")), len(manifest.ids("test"))) == (4, 1)
+    data = load(tmp_path / "root", "own")
+    assert data.images[0].shape == (9, 8, 7, 1)
+    standardised = (data.images[0] / 255 - data.mean[0]) / data.std[0]
+    assert (standardised.mean(), standardised.std()) == pytest.approx((0, 1), abs=1e-6)
+
+
+def test_a_damaged_volume_is_named(tmp_path):
+    made = write_nifti_pairs(tmp_path / "d")
+    (made / "image" / "2.nii.gz").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"2: image/2.nii.gz cannot be read"):
+        prepare(OWN, made, tmp_path / "root")
+
+
+def test_the_real_la_sample(samples, tmp_path):
+    """Ten volumes; the standardised values of the h5 files come back."""
+    import h5py
+
+    preparation = prepare(cards.find("la"), samples / "la_h5_sample", tmp_path, allow_partial=True)
+    manifest = preparation.manifest
+    assert (len(manifest.ids("train")), len(manifest.ids("test"))) == (8, 2)
+    assert manifest.partial == "8 of 80 train cases, 2 of 20 test cases"
+    twins = {c.group for c in manifest.cases if c.id in cards.find("la").together[0]}
+    assert len(twins) == 1 and twins != {""}
+    data = load(tmp_path, "la")
+    first = manifest.cases[0]
+    with h5py.File(samples / "la_h5_sample" / first.id / "mri_norm2.h5") as file:
+        values = file["image"][:]
+        assert np.array_equal(file["label"][:], data.masks[0])
+    back = (data.images[0][..., 0] / 255 - data.mean[0]) / data.std[0]
+    assert np.abs(back - values).max() < np.ptp(values) / 500
+
+
+def test_hmeps_without_its_table_or_with_unknown_frames_is_refused(tmp_path):
+    options = PhantomOptions(kind="hmeps", train=12, test=4, width=48, height=32)
+    made = phantoms.synthesise(options, tmp_path / "hmeps")
+    table = made / "annotation" / "annotations.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(lines[:-2]))
+    card = cards.find("hmeps")
+    with pytest.raises(UserError, match="gives no subject for 2 frames: frame_00014, frame_00015"):
+        prepare(card, made, tmp_path / "root")
+    table.unlink()
+    with pytest.raises(UserError, match=r"annotations\.csv is missing"):
+        prepare(card, made, tmp_path / "root")
+
+
+def test_the_spacing_is_the_card_s_and_part_of_the_data(phantom):
+    """LA's headers say 1 mm, its page 0.625 mm; without a card's word a voxel is the unit."""
+    data = for_trial(phantom, share=0.2, seed=0, evaluate_on="test")
+    assert data.spacing == [1.0, 1.0, 1.0]
+    la = cards.find("la")
+    assert la.spacing == [0.625, 0.625, 0.625]
+    nothing = np.zeros(0, np.uint8)
+    hashes = set()
+    for spacing in ([], [1.0, 1.0, 1.0], [0.625, 0.625, 0.625]):
+        card = la.model_copy(update={"spacing": spacing})
+        manifest = phantom.manifest.model_copy(update={"card": card})
+        hashes.add(data_hash(manifest, nothing, nothing))
+    assert len(hashes) == 3
+    for fields in ({"is_volume": False}, {"spacing": [1.0]}):
+        with pytest.raises(ValueError, match="spacing is"):
+            cards.Card.model_validate(la.model_dump() | fields)

@@ -1,0 +1,72 @@
+"""Which trials are shown together."""
+
+import pandas as pd
+
+from reports.select import comparable, most_complete
+
+
+def row(**changes):
+    base = {
+        "status": "done", "error": "", "dataset": "glas", "budget": "5 %", "budget_order": 0.05,
+        "ratio": 0.05, "variant": "cps", "seed": 0, "evaluate_on": "test", "data_hash": "d1",
+        "configuration": "c1", "finished_at": "2026-01-01",
+    }  # fmt: skip
+    return base | changes
+
+
+def kept(*rows):
+    selected = comparable(pd.DataFrame(rows))
+    return sorted(selected.rows.seed), selected.left_out
+
+
+def test_other_settings_under_the_same_name_are_left_out_and_counted():
+    seeds, left_out = kept(
+        row(seed=0, configuration="old"),
+        row(seed=1, finished_at="2026-01-02"),
+        row(seed=2, finished_at="2026-01-03"),
+    )
+    assert seeds == [1, 2]
+    assert left_out == ["1 trial with other settings (older) not shown"]
+
+
+def test_development_and_test_set_are_never_mixed():
+    rows = [row(), row(seed=1, evaluate_on="dev", finished_at="2026-01-02")]
+    assert kept(*rows) == ([0], ["1 trial evaluated on dev not shown (--evaluate-on dev does)"])
+    selected = comparable(pd.DataFrame(rows), "dev")
+    assert selected.rows.seed.tolist() == [1]
+    assert selected.left_out == ["1 trial evaluated on test not shown (--evaluate-on test does)"]
+    assert kept(rows[1]) == ([1], [])
+    assert kept(rows[0], row(status="failed", evaluate_on="dev", error="boom")) == ([0], [])
+
+
+def test_other_data_of_one_dataset_are_left_out_and_other_datasets_stay():
+    seeds, left_out = kept(
+        row(),
+        row(seed=1, data_hash="d2", finished_at="2026-01-02"),
+        row(seed=2, dataset="ph2", data_hash="d3"),
+    )
+    assert seeds == [1, 2]
+    assert left_out == ["1 trial with other data (older) not shown"]
+
+
+def test_failed_trials_are_named_with_the_first_lines_of_their_errors():
+    errors = ["boom\nTraceback", "boom", "x" * 500, "a", "b", ""]
+    rows = [row(seed=i, status="failed", error=e) for i, e in enumerate(errors, start=1)]
+    assert kept(row(), *rows) == (
+        [0],
+        [f"6 trials failed: boom (2), {'x' * 120}… (1), a (1) and 2 more"],
+    )
+
+
+def test_what_most_were_run_on_is_compared_and_the_others_are_named():
+    run = {"a": {1, 2}, "b": {1, 2}, "c": {1, 2, 3}, "d": {1}, "e": {2, 3}}
+    found = most_complete({name: frozenset(places) for name, places in run.items()})
+    assert found == ([1, 2], ["a", "b", "c"], ["d", "e"])
+    assert most_complete({"a": frozenset({1}), "b": frozenset({2})}) is None
+    pairs = {f"m{i}": frozenset({1, 2, 3, 4, 5, 6} - {i}) for i in (1, 2, 3, 4)}
+    assert most_complete(pairs) == ([4, 5, 6], ["m1", "m2", "m3"], ["m4"])  # 9 figures of 8, 9
+    few = {name: frozenset({1, 2, 3, 4}) for name in "ab"} | {"c": frozenset({1, 2})}
+    assert most_complete(few).where == [1, 2, 3, 4]
+    assert most_complete(few, 3) == ([1, 2], ["a", "b", "c"], [])
+    halves = {"a": frozenset({1, 2, 4}), "b": frozenset({1, 2, 3})}
+    assert most_complete(halves) == ([1, 2], ["a", "b"], [])

@@ -1,0 +1,104 @@
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.study import presets
+from benchmark.study.settings import training_of
+
+KNOWN = ["supervised", "cps", "ours"]
+
+
+def load(preset="cpu", *overrides, **grid):
+    return presets.load(preset, overrides, known_methods=KNOWN, **grid)
+
+
+def test_there_are_at_most_six_presets_and_each_says_what_it_is():
+    assert {"demo", "cpu", "matched", "paper"} <= set(presets.texts())
+    assert len(presets.texts()) <= 6
+    assert all(text.startswith("# ") for text in presets.texts().values())
+    assert all(len(text.splitlines()[0]) > 20 for text in presets.texts().values())
+
+
+@pytest.mark.parametrize("preset", sorted(presets.texts()))
+def test_every_preset_loads_and_names_its_study_after_itself(preset):
+    study = load(preset)
+    assert study.name == study.preset == preset
+
+
+def test_the_paper_preset_replicates_what_is_stated():
+    """Epochs, Adam, rates and decay as in the appendix; the baselines as in the authors' code."""
+    study = load("paper")
+    ours, cps = training_of(study, "ours"), training_of(study, "cps")
+    assert (ours.optimiser, ours.learning_rate, ours.betas, ours.weight_decay) == (
+        "adam", 0.01, [0.9, 0.99], 5e-5,
+    )  # fmt: skip
+    assert (ours.epochs, ours.decay_every_epochs, ours.decay_factor) == (200, 50, 0.1)
+    assert (ours.criterion, ours.batch_labelled) == ("ce", 8)
+    assert (cps.optimiser, cps.learning_rate, cps.momentum) == ("sgd", 0.5, 0.9)
+    assert (cps.criterion, cps.batch_labelled, cps.steps_per_epoch) == ("dice", 2, "labelled")
+    volumes = training_of(study, "cps", is_volume=True)
+    assert (volumes.learning_rate, volumes.batch_labelled, volumes.labelled_passes) == (0.1, 1, 4)
+    assert training_of(study, "ours", is_volume=True).learning_rate == 0.01
+    assert study.hyperparameters["cps"]["weight"] == 5.0
+    assert study.seeds == list(range(10))
+    assert study.conditions.size == [128, 128]
+    assert study.conditions.network.widths == [16, 32, 64, 128, 256]
+
+
+@pytest.mark.parametrize("preset", ["matched", "cpu", "cpu3d", "demo"])
+def test_presets_that_claim_fairness_train_all_methods_alike(preset):
+    assert load(preset).training_of == {}
+    changed = load(preset).hyperparameters
+    assert changed == ({name: {"weight": 1.0} for name in changed} if preset == "cpu" else {})
+    assert len(changed) == (8 if preset == "cpu" else 0)
+
+
+def test_overrides_replace_the_presets_values():
+    study = load(
+        "cpu",
+        "training.epochs=3",
+        "size=[32,32]",
+        "hyperparameters.cps.weight=1",
+        "training_of.cps.learning_rate=1",
+        seeds=[4],
+    )
+    assert (study.training.epochs, study.conditions.size, study.seeds) == (3, [32, 32], [4])
+    assert study.hyperparameters["cps"] == {"weight": 1}
+    assert study.training_of == {"cps": {"learning_rate": 1.0}}
+
+
+def test_a_run_on_the_development_set_has_a_study_of_its_own():
+    assert load("cpu", evaluate_on="dev").name == "cpu-dev"
+    assert load("cpu", evaluate_on="dev", name="mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epoch=3", r'no setting "training.epoch"; did you mean "training.epochs"\?'),
+        ("+training.epoch=3", "written key=value"),
+        ("~size", "written key=value"),
+        ("training.epochs=many", "training.epochs: Value 'many'"),
+        ("threads_per_trial=0.5", "threads_per_trial"),
+        ("seeds=3", "set with --seeds"),
+        ("hyperparameters.csp.weight=1", r'no method "csp"; did you mean "cps"'),
+        ("training_of.cps.epoch=1", r'no setting training_of.cps "epoch"; did you mean "epochs"'),
+        ("training_of.cps.epochs=x", "Value 'x'"),
+        ("training_3d.epoch=1", r'no setting training_3d "epoch"; did you mean "epochs"'),
+        ("hyperparameters=1", "written hyperparameters.METHOD.NAME=value"),
+        ("epochs", "written key=value"),
+        ("training.epochs=[", "wrong setting"),
+    ],
+)
+def test_a_wrong_override_is_refused_without_advice_to_add_it(override, message):
+    with pytest.raises(UserError, match=message) as refusal:
+        load("cpu", override)
+    assert "append" not in str(refusal.value)
+
+
+def test_unknown_presets_and_impossible_names_are_refused():
+    with pytest.raises(UserError, match=r'no preset "cqu"; did you mean "cpu"'):
+        load("cqu")
+    with pytest.raises(UserError, match="study name"):
+        load("cpu", name="../elsewhere")
+    with pytest.raises(UserError, match="study name"):
+        load("cpu", name="published")

@@ -1,0 +1,337 @@
+import dataclasses
+
+import pytest
+
+from benchmark import keys
+from benchmark.errors import UserError
+from benchmark.keys import fingerprint, later
+from benchmark.study.settings import (
+    CHOICES,
+    Conditions,
+    PretrainingSettings,
+    Study,
+    TrainingSettings,
+    check,
+)
+from benchmark.study.syntax import (
+    Budget,
+    Variant,
+    parse_ratios,
+    parse_seeds,
+    split_outside_brackets,
+)
+from benchmark.study.trials import DataFacts, MethodFacts
+from benchmark.study.trials import trials as trials_of
+from benchmark.toolkit.architecture import Architecture
+
+METHODS = {
+    "supervised": MethodFacts({}),
+    "cps": MethodFacts({"weight": 5.0, "consistency_on": "unlabelled"}),
+    "ours": MethodFacts(
+        {"rounds": 5, "pretrain": True, "weight": 5.0},
+        bundles={"paper": {"rounds": 3}, "authors": {"rounds": 3, "weight": 1.0}},
+        pretrain_parameters=("weight",),
+    ),
+}
+DATA = {"glas": DataFacts("aaaa"), "ph2": DataFacts("bbbb")}
+
+
+def study(**changes) -> Study:
+    """A study of one trial, with changes to its settings or to its conditions."""
+    names = {field.name for field in dataclasses.fields(Conditions)}
+    own = {name: changes.pop(name) for name in names & changes.keys()}
+    changes.setdefault("conditions", dataclasses.replace(Conditions(), **own))
+    return dataclasses.replace(
+        Study(methods=["cps"], datasets=["glas"], ratios=[0.05], seeds=[0]), **changes
+    )
+
+
+def trials(study: Study, methods, data):
+    return trials_of(study, map(Variant.parse, study.methods), methods, data)
+
+
+def grid(**changes):
+    return trials(study(**changes), METHODS, DATA)
+
+
+def test_the_grid_is_the_product_of_its_axes_seed_by_seed():
+    found = grid(
+        methods=["supervised", "cps"], datasets=["glas", "ph2"], ratios=[0.05, 0.2], seeds=[0, 1]
+    )
+    assert len(found) == 16
+    assert [t.seed for t in found] == [0] * 8 + [1] * 8
+    assert len({t.key for t in found}) == 16
+
+
+def test_at_100_percent_the_supervised_reference_runs_alone():
+    assert [t.method for t in grid(methods=["cps"], ratios=[1.0])] == ["supervised"]
+    assert [t.method for t in grid(methods=["supervised", "cps"], ratios=[1.0])] == ["supervised"]
+
+
+def test_a_variant_that_changes_nothing_is_the_method_itself():
+    found = grid(methods=["cps", "cps[weight=5]", "cps[weight=5.0]", "cps[weight=0.5]"])
+    assert [t.variant for t in found] == ["cps", "cps[weight=0.5]"]
+
+
+def test_a_preset_value_is_the_base_that_a_variant_changes():
+    found = grid(methods=["cps", "cps[weight=5]"], hyperparameters={"cps": {"weight": 1.0}})
+    assert [(t.variant, t.hyperparameters["weight"]) for t in found] == [
+        ("cps", 1.0),
+        ("cps[weight=5.0]", 5.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": [1]},
+        {"ratios": [0.1]},
+        {"methods": ["cps[weight=1]"]},
+        {"study_seed": 1},
+        {"evaluate_on": "dev"},
+        {"evaluate_every": 2},
+        {"size": [64, 64]},
+        {"threads_per_trial": 2},
+        {"precision": "bfloat16"},
+        {"network": Architecture(dropout=[0.0] * 5)},
+        {"network": Architecture(name="resnet34")},
+        {"network": Architecture(weights="imagenet")},
+        {"training": dataclasses.replace(Study().training, learning_rate=0.1)},
+        {"training_of": {"cps": {"epochs": 11}}},
+    ],
+    ids=str,
+)
+def test_the_key_changes_with_whatever_can_change_a_number(change):
+    assert grid(**change)[0].key != grid()[0].key
+
+
+def test_the_key_changes_with_the_data():
+    assert trials(study(), METHODS, {"glas": DataFacts("cccc")})[0].key != grid()[0].key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"preset": "cpu"},
+        {"checkpoint_seconds": 1.0},
+        {"training_of": {"supervised": {"epochs": 11}}},
+        {"hyperparameters": {"cps": {"weight": 5}}},
+        {"seeds": [0, 1]},
+    ],
+    ids=str,
+)
+def test_the_key_does_not_change_with_names_or_with_other_methods_settings(change):
+    assert grid(**change)[0].key == grid()[0].key
+
+
+def test_volumes_have_patches_and_settings_of_their_own():
+    data = {"glas": DataFacts("a"), "la": DataFacts("b", is_volume=True)}
+    settings = study(datasets=["glas", "la"], size=[64, 64], training_3d={"batch_labelled": 1})
+    both = trials(settings, METHODS, data)
+    found = [(t.conditions.size, t.conditions.patch, t.training.batch_labelled) for t in both]
+    assert found == [([64, 64], None, 4), (None, [112, 112, 80], 1)]
+
+
+def test_settings_of_one_method_are_checked_like_those_of_all():
+    for field, value in (("optimiser", "SGD"), ("schedule", "poly"), ("epochs", 0)):
+        with pytest.raises(UserError, match=f"training.{field}"):
+            grid(training_of={"cps": {field: value}})
+
+
+def test_trials_that_differ_by_the_seed_alone_share_their_configuration():
+    one, two, other = (*grid(seeds=[0, 1]), *grid(ratios=[0.1]))
+    assert one.configuration == two.configuration != other.configuration
+
+
+def test_a_fingerprint_ignores_order_and_the_type_of_a_number():
+    assert fingerprint({"a": 5, "b": [1]}) == fingerprint({"b": [1.0], "a": 5.0})
+    assert fingerprint({"a": True}) != fingerprint({"a": 1})
+
+
+def test_variants_are_read_with_their_values():
+    assert Variant.parse("cps") == Variant("cps")
+    text = "ours[paper,rounds=3,pretrain=false,inference=mean_k]"
+    read = Variant.parse(text)
+    assert read == Variant(
+        "ours", ("paper",), {"rounds": 3, "pretrain": False, "inference": "mean_k"}
+    )
+    assert read.name == text
+    assert Variant.parse("ours[paper]").with_change("rounds", 1).name == "ours[paper,rounds=1]"
+    assert split_outside_brackets("a, b[x=1,y=2],c") == ["a", "b[x=1,y=2]", "c"]
+
+
+@pytest.mark.parametrize("text", ["cps[weight=1", "cps[=1]", "cps[weight=]"])
+def test_a_malformed_variant_is_refused(text):
+    with pytest.raises(UserError, match="written method"):
+        Variant.parse(text)
+
+
+def test_a_word_sets_a_bundle_and_the_shortest_name_is_shown():
+    """Equal settings appear once, however they were typed."""
+    found = grid(
+        methods=[
+            "ours[authors]", "ours[rounds=3,weight=1]", "ours[authors,pretrain=false]",
+            "ours[paper]", "ours[paper,rounds=5]",
+        ]
+    )  # fmt: skip
+    assert [t.variant for t in found] == [
+        "ours[authors]", "ours[authors,pretrain=false]", "ours[rounds=3]", "ours",
+    ]  # fmt: skip
+    assert found[1].hyperparameters == {"rounds": 3, "pretrain": False, "weight": 1.0}
+    with pytest.raises(UserError, match=r'no bundle of ours "papers"; did you mean "paper"\?'):
+        grid(methods=["ours[papers]"])
+    with pytest.raises(UserError, match=r"written cps\[name=value,…\], got 'cps\[weight\]'"):
+        grid(methods=["cps[weight]"])
+
+
+def test_infinity_can_be_typed_as_it_is_shown():
+    (found,) = grid(methods=["cps[weight=inf]"])
+    assert found.hyperparameters["weight"] == float("inf")
+    assert found.variant == "cps[weight=inf]"
+
+
+def test_the_pretraining_counts_for_those_that_start_from_one_alone():
+    longer = dataclasses.replace(Study().pretraining, epochs=11)
+    for variant, differs in (("cps", False), ("ours[pretrain=false]", False), ("ours", True)):
+        one, other = grid(methods=[variant]), grid(methods=[variant], pretraining=longer)
+        assert (one[0].key != other[0].key) == differs
+        assert ("pretraining" in one[0].settings()) == differs
+        assert (one[0].pretraining is None) == (not differs)
+        assert one[0].pretraining is None or one[0].pretraining.key != other[0].pretraining.key
+
+
+def test_volumes_are_pretrained_by_settings_of_their_own():
+    data = {"la": DataFacts("b", is_volume=True)}
+    (found,) = trials(
+        study(methods=["ours"], datasets=["la"], pretraining_3d={"batch": 1}), METHODS, data
+    )
+    assert found.pretraining.settings.batch == 1
+    with pytest.raises(UserError, match=r"pretraining\.batch must be above 0"):
+        grid(methods=["ours"], pretraining=dataclasses.replace(Study().pretraining, batch=0))
+    with pytest.raises(
+        UserError, match=r'pretraining\.steps_per_epoch must be "images" or above 0'
+    ):
+        wrong = dataclasses.replace(Study().pretraining, steps_per_epoch="labelled")
+        grid(methods=["ours"], pretraining=wrong)
+
+
+def test_unknown_names_are_refused_with_the_nearest_one():
+    with pytest.raises(UserError, match=r'no method "csp"; did you mean "cps"\?'):
+        grid(methods=["csp"])
+    with pytest.raises(
+        UserError, match=r'no hyper-parameter of cps "wieght"; did you mean "weight"'
+    ):
+        grid(methods=["cps[wieght=1]"])
+    with pytest.raises(UserError, match=r"takes a float such as 5.0, got 'high'"):
+        grid(methods=["cps[weight=high]"])
+
+
+def test_seeds_are_a_number_or_a_list():
+    assert parse_seeds("3") == [0, 1, 2]
+    assert parse_seeds("0-4,7") == [0, 1, 2, 3, 4, 7]
+    assert parse_seeds("7,") == [7]
+    for text in ("x", "", "0", "3-1", "1.5", "-2"):
+        with pytest.raises(UserError, match="seeds are"):
+            parse_seeds(text)
+
+
+def test_ratios_are_percent_on_the_command_line_and_fractions_inside():
+    assert parse_ratios("1,5,20,100") == [0.01, 0.05, 0.2, 1.0]
+    assert parse_ratios("7 %, 2.5") == [0.07, 0.025]
+    budgets = [Budget.of_share(share) for share in (0.01, 0.07, 0.025, 1.0)]
+    assert [budget.text for budget in budgets] == ["1 %", "7 %", "2.5 %", "100 %"]
+    assert [budget.is_everything for budget in budgets] == [False, False, False, True]
+    assert sorted(budgets, key=lambda budget: budget.order)[0].text == "1 %"
+    with pytest.raises(UserError, match="percentages"):
+        parse_ratios("few")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ratios": [0.0]}, "ratio 0 % is outside"),
+        ({"ratios": [1.2]}, "ratio 120 % is outside"),
+        ({"evaluate_on": "train"}, "evaluate_on must be one of test, dev"),
+        ({"threads_per_trial": 0}, "threads_per_trial must be above 0"),
+        ({"size": [60, 64]}, "must divide by 16"),
+        ({"size": [64]}, "size has 2 sides"),
+        ({"patch": [64, 64]}, "patch has 3 sides"),
+        ({"network": Architecture(widths=[8, 16])}, "one rate per width, got 5 rates for 2 widths"),
+        ({"network": Architecture(widths=[8], dropout=[2.0])}, "lie in"),
+        ({"size": [48, 48], "network": Architecture(name="resnet34")}, "must divide by 32"),
+        ({"seeds": []}, "at least one"),
+    ],
+)
+def test_values_that_no_run_could_have_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        check(study(**change))
+
+
+# --- which settings make up a key
+
+
+@dataclasses.dataclass(frozen=True)
+class Invented(Conditions):
+    """The conditions with a setting that was added later."""
+
+    flips: int = later(3, before=1)
+
+
+@pytest.mark.parametrize(("flips", "is_as_before"), [(1, True), (3, False), (2, False)])
+def test_a_setting_of_the_conditions_is_in_both_keys_but_for_what_was_before(flips, is_as_before):
+    """Declared in one place. Its default, 3, may change; the value before it existed never does."""
+    (old,) = grid(methods=["ours"])
+    (new,) = grid(methods=["ours"], conditions=Invented(flips=flips))
+    assert (new.key == old.key) == is_as_before
+    assert (new.configuration == old.configuration) == is_as_before
+    assert (new.pretraining.key == old.pretraining.key) == is_as_before
+    assert new.settings()["flips"] == flips, "a record states it all the same"
+
+
+def test_a_setting_that_changes_no_number_is_in_no_key():
+    quick = study(methods=["ours"], checkpoint_seconds=0.0)
+    (one,), (other,) = grid(methods=["ours"]), trials(quick, METHODS, DATA)
+    assert (one.key, one.pretraining.key) == (other.key, other.pretraining.key)
+    assert "checkpoint_seconds" not in one.settings()
+
+
+def test_a_hyper_parameter_that_came_later_leaves_older_keys_alone():
+    """`mix` came later; 0 computes what was computed before it."""
+    facts = METHODS["ours"]
+    wider = facts._replace(
+        hyperparameters={**facts.hyperparameters, "mix": 0.5},
+        pretrain_parameters=("weight", "mix"),
+        before={"mix": 0.0},
+    )
+    (old,) = grid(methods=["ours"])
+    for text, is_as_before in (("ours[mix=0]", True), ("ours", False)):
+        (new,) = trials(study(methods=[text]), METHODS | {"ours": wider}, DATA)
+        assert (new.key == old.key) == is_as_before
+        assert (new.pretraining.key == old.pretraining.key) == is_as_before
+
+
+def test_what_exists_today_is_always_hashed():
+    """No setting of these has a value at which it would be left out."""
+    for schema in (Conditions, Architecture, TrainingSettings, PretrainingSettings):
+        for field in dataclasses.fields(schema):
+            assert "before" not in field.metadata, f"{schema.__name__}.{field.name}"
+
+
+def test_the_key_of_a_trial_is_what_it_was():
+    """Written down once: whoever changes these makes every stored trial count as missing."""
+    (cps,), (ours,) = grid(), grid(methods=["ours"])
+    assert (cps.key, ours.key, ours.pretraining.key) == KEYS
+
+
+KEYS = ("", "", "")
+
+
+def test_numbers_of_equal_value_are_equal_in_a_key():
+    assert keys.without({"a": 1, "b": 2}, {"a": 1.0}) == {"b": 2}
+
+
+def test_the_choices_of_criteria_are_those_that_there_are():
+    from benchmark.toolkit.losses import CRITERIA
+
+    assert set(CHOICES["training.criterion"]) == set(CRITERIA)

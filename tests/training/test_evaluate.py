@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+import torch
+
+from benchmark.data.split import Labelled, TrialData, Unlabelled
+from benchmark.toolkit.method import Method
+from benchmark.training.evaluate import Diverged, evaluate, floors, oracle, surfaces
+
+CPU = torch.device("cpu")
+
+
+class Brightness(Method):
+    """Foreground logit = the first channel; dropout and buffer show whether it is in eval mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(1, affine=False)
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def forward(self, x):
+        z = self.dropout(self.norm(x[:, :1]))
+        return torch.cat([torch.zeros_like(z), z], 1)
+
+
+def data(images, masks) -> TrialData:
+    images = np.array(images, np.uint8)[..., None]
+    n = len(images)
+    labelled = Labelled(
+        images, np.array(masks, np.uint8), np.arange(n), [f"c{i}" for i in range(n)]
+    )
+    return TrialData(
+        labelled,
+        Unlabelled(images, np.arange(0)),
+        labelled,
+        np.full((n, 1), 0.5),
+        np.full((n, 1), 0.25),
+        classes=2,
+        spacing=[1.0, 1.0],
+    )
+
+
+def two_cases() -> TrialData:
+    """Case 0: three of four bright, two of them true. Case 1: nothing bright, one pixel true."""
+    return data(
+        [[[255, 255], [255, 0]], [[0, 0], [0, 0]]],
+        [[[1, 1], [0, 0]], [[0, 0], [0, 1]]],
+    )
+
+
+def test_the_scores_of_two_cases():
+    """TP 2, FP 1, FN 0 and TP 0, FP 0, FN 1.
+
+    Per case: DC 4/5 and 0, JI 2/3 and 0. Pooled: DC 4/6, JI 2/4.
+    """
+    found = evaluate(Brightness(), two_cases(), CPU)
+    scores = found.scores
+    assert scores["dc_case"] == pytest.approx(0.4)
+    assert scores["ji_case"] == pytest.approx(1 / 3)
+    assert scores["dc_pooled"] == pytest.approx(2 / 3)
+    assert scores["ji_pooled"] == pytest.approx(0.5)
+    assert (scores["n_empty_pred"], scores["n_empty_true"]) == (1, 0)
+    assert [(row["case"], row["tp"], row["fp"], row["fn"]) for row in found.cases] == [
+        ("c0", 2, 1, 0),
+        ("c1", 0, 0, 1),
+    ]
+    assert [p.tolist() for p in found.predicted] == [[[1, 1], [1, 0]], [[0, 0], [0, 0]]]
+
+
+def test_the_best_threshold_is_at_least_as_good_as_the_argmax():
+    """A pixel of brightness 0.6 is background at the argmax of logit (0.6 - 0.5)/0.25 - …"""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (3, 8, 8))
+    found = evaluate(Brightness(), data(images, images > 180), CPU).scores
+    assert found["best_ji_pooled"] >= found["ji_pooled"]
+    assert found["best_ji_pooled"] > 0.9  # brightness orders the pixels, so a threshold is near
+    assert found["best_threshold_pooled"] > 0.5
+
+
+def test_logits_that_are_not_finite_are_no_result():
+    class Broken(Brightness):
+        def forward(self, x):
+            return super().forward(x) * float("nan")
+
+    with pytest.raises(Diverged, match="not finite"):
+        evaluate(Broken(), two_cases(), CPU)
+
+
+def test_evaluation_leaves_mode_buffers_and_random_state():
+    method = Brightness().train()
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    one, two = (evaluate(method, two_cases(), CPU).scores for _ in range(2))
+    assert one == two
+    assert method.training
+    assert method.norm.num_batches_tracked == 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_trivial_floors_of_two_cases():
+    """3 of 8 pixels are true. All foreground: pooled DC 6/11, per case (4/6 + 2/5)/2 = 8/15."""
+    found = floors(two_cases().evaluation, 2)
+    assert found["all_background_dc_pooled"] == 0
+    assert found["all_foreground_dc_pooled"] == pytest.approx(6 / 11)
+    assert found["all_foreground_dc_case"] == pytest.approx(8 / 15)
+
+
+def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
+    """All foreground: DC .661 pooled and .642 per case on the 60 testA images at 64 × 64."""
+    from benchmark.data import card, prepared, split
+    from benchmark.data.prepare import prepare
+
+    prepare(card.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
+    real = prepared.resized(prepared.load(tmp_path, "glas"), [64, 64])
+    data = split.for_trial(real, share=1.0, seed=0, evaluate_on="test")
+    found = floors(data.evaluation, data.classes)
+    assert found["all_foreground_dc_pooled"] == pytest.approx(0.661, abs=1.5e-3)
+    assert found["all_foreground_dc_case"] == pytest.approx(0.642, abs=1.5e-3)
+
+
+def row(epoch, pooled, case):
+    return {
+        "epoch": epoch,
+        "best_ji_pooled": pooled,
+        "best_dc_pooled": pooled + 0.1,
+        "best_threshold_pooled": epoch / 10,
+        "best_ji_case": case,
+        "best_dc_case": case + 0.1,
+        "best_threshold_case": epoch / 10,
+    }
+
+
+def test_the_oracle_is_the_best_epoch_of_each_aggregate_and_the_earliest_of_equals():
+    history = [row(1, 0.5, 0.7), {"epoch": 2}, row(3, 0.6, 0.4), row(4, 0.6, 0.4)]
+    found = oracle(history)
+    assert (found["oracle_ji_pooled"], found["oracle_dc_pooled"]) == (0.6, 0.7)
+    assert (found["oracle_epoch_pooled"], found["oracle_threshold_pooled"]) == (3, 0.3)
+    assert (found["oracle_ji_case"], found["oracle_epoch_case"]) == (0.7, 1)
+
+
+def test_surface_distances_are_means_over_cases_and_count_what_is_missing():
+    """Case 0: a pixel beside the true one, distance 1. Case 1: nothing found, so the diagonal."""
+    masks = np.zeros((2, 6, 8), np.uint8)
+    masks[:, 2, 2] = 1
+    found = np.zeros_like(masks)
+    found[0, 2, 3] = 1
+    truth = data(np.zeros_like(masks), masks)
+    measured = surfaces(truth, list(found))
+    names = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint"]
+    assert measured.cases == [dict.fromkeys(names, 1.0), dict.fromkeys(names, 10.0)]
+    assert measured.scores == dict.fromkeys(names, 5.5) | {"n_one_empty": 1}
+    in_mm = surfaces(truth._replace(spacing=[0.5, 0.5]), list(found))
+    assert in_mm.scores["hd95_joint"] == 2.75
+
+
+def test_surface_distances_of_classes_are_averaged():
+    """Class 1 is exact; class 2 is one pixel off: (0 + 1) / 2."""
+    true, found = np.zeros((2, 1, 4, 4), np.uint8)
+    true[0, 0, 0] = found[0, 0, 0] = 1
+    true[0, 3, 0] = found[0, 3, 1] = 2
+    measured = surfaces(data(true, true)._replace(classes=3), list(found))
+    assert measured.scores["asd_joint"] == 0.5

@@ -1,0 +1,202 @@
+"""The loop: resuming, pairing, divergence."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from benchmark.data import split
+from benchmark.study.syntax import Budget
+from benchmark.toolkit.method import Method
+from benchmark.training import loop
+from benchmark.training.batches import draw_batch
+from benchmark.training.evaluate import Diverged
+from benchmark.training.loop import backward, train
+from benchmark.training.trial import build_method, stage_of
+from tests.conftest import TINY
+
+CPU = torch.device("cpu")
+
+
+def data_of(trial, prepared):
+    return split.for_trial(prepared, share=trial.budget.share, seed=trial.seed, evaluate_on="test")
+
+
+def fit(trial, method, data, checkpoint, *, evaluate, log):
+    return train(stage_of(trial, data), method, checkpoint, evaluate=evaluate, log=log)
+
+
+def run(trial, prepared, checkpoint, evaluate=lambda method: {}):
+    data = data_of(trial, prepared)
+    method = build_method(trial, data)
+    found = fit(trial, method, data, checkpoint, evaluate=evaluate, log=lambda line: None)
+    return method, found
+
+
+def test_all_methods_see_the_same_batches_and_seeds_see_others(tiny_trials, prepared):
+    supervised, cps = tiny_trials()
+    other = tiny_trials(dataclasses.replace(TINY, seeds=[1]))[0]
+    for step in (0, 7):
+        one = draw_batch(supervised, data_of(supervised, prepared), step, CPU)
+        two = draw_batch(cps, data_of(cps, prepared), step, CPU)
+        three = draw_batch(other, data_of(other, prepared), step, CPU)
+        assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+        assert not torch.equal(one.u, three.u)
+
+
+def test_images_are_standardised_on_the_train_pool(tiny_trials, prepared):
+    trial = tiny_trials()[0]
+    trial = dataclasses.replace(
+        trial, training=dataclasses.replace(trial.training, batch_unlabelled=64)
+    )
+    u = draw_batch(trial, data_of(trial, prepared), 0, CPU).u
+    assert u.mean((0, 2, 3)).abs().max() < 0.2
+    assert (u.std((0, 2, 3)) - 1).abs().max() < 0.2
+
+
+def test_without_unlabelled_images_the_batch_has_none(tiny_trials, prepared):
+    trial = dataclasses.replace(tiny_trials()[0], budget=Budget.of_share(1.0))
+    assert draw_batch(trial, data_of(trial, prepared), 0, CPU).u is None
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("killed_after", [1, 2])
+def test_a_killed_run_resumes_to_the_same_bits(tiny_trials, prepared, tmp_path, killed_after):
+    trial = tiny_trials()[1]
+    undisturbed, expected = run(trial, prepared, tmp_path / "a.pt")
+    calls = []
+
+    def killing(method):
+        calls.append(method)
+        if len(calls) > killed_after:
+            raise Killed
+        return {"figure": 1.0}
+
+    with pytest.raises(Killed):
+        run(trial, prepared, tmp_path / "b.pt", evaluate=killing)
+    torch.rand(17)  # another process has another random state
+    resumed, found = run(trial, prepared, tmp_path / "b.pt")
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+    assert [row["loss_cross"] for row in found.history] == [
+        row["loss_cross"] for row in expected.history
+    ]
+
+
+def test_a_checkpoint_of_another_code_version_is_not_continued(
+    tiny_trials, prepared, tmp_path, monkeypatch
+):
+    trial = tiny_trials()[0]
+    expected, _ = run(trial, prepared, tmp_path / "a.pt")
+    monkeypatch.setattr(loop, "code_version", lambda: "0.0.9")
+    lines = []
+    data = data_of(trial, prepared)
+    method = build_method(trial, data)
+    fit(trial, method, data, tmp_path / "a.pt", evaluate=lambda m: {}, log=lines.append)
+    assert lines[0].startswith("the checkpoint is of version") and "epoch 1/3" in lines[1]
+    pairs = zip(expected.parameters(), method.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepared, tmp_path):
+    from benchmark.training.evaluate import evaluate
+
+    trial = tiny_trials()[1]
+    unread, _ = run(dataclasses.replace(trial, evaluate_every=0), prepared, tmp_path / "a.pt")
+    read, _ = run(
+        trial,
+        prepared,
+        tmp_path / "b.pt",
+        evaluate=lambda m: evaluate(m, data_of(trial, prepared), CPU).scores,
+    )
+    assert all(
+        torch.equal(a, b) for a, b in zip(unread.parameters(), read.parameters(), strict=True)
+    )
+
+
+def test_the_history_has_one_row_per_epoch_with_terms_and_diagnostics(
+    tiny_trials, prepared, tmp_path
+):
+    _, found = run(tiny_trials()[1], prepared, tmp_path / "a.pt")
+    assert [row["epoch"] for row in found.history] == [1, 2, 3]
+    assert [row["step"] for row in found.history] == [3, 6, 9]
+    assert {"loss_supervised", "loss_cross", "agreement", "learning_rate"} <= set(found.history[0])
+    assert found.flops_per_step > 1e6
+
+
+class Broken(Method):
+    def __init__(self, build):
+        super().__init__()
+        self.network = build()
+
+    def loss(self, batch, progress):
+        factor = float("nan") if progress > 0.5 else 1.0
+        return {"supervised": self.network(batch.x).mean() * factor}
+
+
+def test_a_loss_that_is_not_finite_stops_the_trial_and_says_where(
+    tiny_trials, prepared, build, tmp_path
+):
+    trial = tiny_trials()[0]
+    with pytest.raises(
+        Diverged, match=r"not finite at step 4 \(learning rate 0.003\): supervised nan"
+    ):
+        fit(
+            trial,
+            Broken(build(channels=3)),
+            data_of(trial, prepared),
+            tmp_path / "a.pt",
+            evaluate=lambda m: {},
+            log=lambda line: None,
+        )
+
+
+class Parts(Method):
+    """Loss a² in one dictionary or in two parts."""
+
+    def __init__(self, as_parts: bool):
+        super().__init__()
+        self.as_parts, self.a = as_parts, torch.nn.Parameter(torch.tensor(3.0))
+
+    def loss(self, batch, progress):
+        if not self.as_parts:
+            return {"one": self.a**2, "two": 2 * self.a**2}
+        return ({name: f * self.a**2} for name, f in (("one", 1), ("two", 2)))
+
+
+@pytest.mark.parametrize("as_parts", [False, True])
+def test_gradients_of_yielded_parts_add_up(as_parts, batch):
+    """d(a² + 2 a²)/da at 3 is 18."""
+    method = Parts(as_parts)
+    assert backward(method, batch(), 0.5, "float32") == {"loss_one": 9.0, "loss_two": 18.0}
+    assert method.a.grad.item() == 18.0
+
+
+def test_mixed_precision_computes_in_bfloat16(tiny_trials, prepared, batch):
+    trial = tiny_trials()[0]
+    data = data_of(trial, prepared)
+    method = build_method(trial, data)
+    seen = []
+    method.network.register_forward_hook(lambda m, i, z: seen.append(z.dtype))
+    for precision in ("bfloat16", "float32"):
+        backward(method, draw_batch(trial, data, 0, CPU), 0.5, precision)
+    assert seen == [torch.bfloat16, torch.float32]
+
+
+def test_a_checkpoint_is_replaced_as_a_whole(tiny_trials, prepared, tmp_path, monkeypatch):
+    trial = tiny_trials()[0]
+    run(trial, prepared, tmp_path / "a.pt")
+    before = (tmp_path / "a.pt").read_bytes()
+
+    def dies_half_way(state, file):
+        file.write(b"half")
+        raise Killed
+
+    monkeypatch.setattr(loop.torch, "save", dies_half_way)
+    longer = dataclasses.replace(trial, training=dataclasses.replace(trial.training, epochs=4))
+    with pytest.raises(Killed):
+        run(longer, prepared, tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").read_bytes() == before

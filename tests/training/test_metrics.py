@@ -1,0 +1,165 @@
+import time
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.training import metrics
+from benchmark.training.metrics import Counts, diagonal, surface_distances
+
+
+def counts(tp, fp, fn):
+    return Counts(*(np.array(v)[:, None, None] for v in (tp, fp, fn)))
+
+
+def test_pooled_and_per_case_dice_of_a_large_and_a_small_case():
+    """Case 1: 180/195 = .9231, case 2: 20/90 = .2222, mean .5726; together 200/285 = .7018."""
+    both = counts([90, 10], [10, 30], [5, 40])
+    assert metrics.per_case(metrics.dice, both).mean() == pytest.approx(0.5726495726, abs=1e-9)
+    assert metrics.pooled(metrics.dice, both)[0] == pytest.approx(0.7017543860, abs=1e-9)
+
+
+def test_jaccard_of_the_same_counts():
+    """100 / (100 + 40 + 45) = .5405405."""
+    both = counts([90, 10], [10, 30], [5, 40])
+    assert metrics.pooled(metrics.jaccard, both)[0] == pytest.approx(0.5405405405, abs=1e-9)
+
+
+def test_two_empty_masks_agree_and_one_empty_mask_does_not():
+    empty = counts([0, 0], [0, 7], [0, 0])
+    assert metrics.per_case(metrics.dice, empty).ravel().tolist() == [1.0, 0.0]
+    assert metrics.per_case(metrics.jaccard, empty).ravel().tolist() == [1.0, 0.0]
+
+
+def test_counts_by_threshold_of_four_pixels():
+    """Probabilities .1, .3, .6, .9 with truth 0, 1, 0, 1; above .2: three pixels; above .5: two."""
+    p = np.array([[0.1, 0.3, 0.6, 0.9]])
+    margin = np.log(p / (1 - p)).astype(np.float32)
+    found = metrics.counts_by_threshold(margin, np.array([[0, 1, 0, 1]]), np.array([0.0, 0.2, 0.5]))
+    assert found.tp[0, :, 0].tolist() == [2, 2, 1]
+    assert found.fp[0, :, 0].tolist() == [2, 1, 1]
+    assert found.fn[0, :, 0].tolist() == [0, 0, 1]
+
+
+def test_the_literatures_grid_has_45_thresholds_and_one_half_is_exactly_the_argmax():
+    assert len(metrics.THRESHOLDS) == 45
+    assert metrics.THRESHOLDS[metrics.ARGMAX] == 0.5
+    margin = np.array([[-1e-30, 0.0, 1e-30]], dtype=np.float32)
+    found = metrics.counts_by_threshold(margin, np.ones((1, 3), int), metrics.THRESHOLDS)
+    assert found.tp[0, metrics.ARGMAX, 0] == 1  # a tie is background
+
+
+def test_one_pass_over_the_thresholds_equals_a_loop_over_them():
+    rng = np.random.default_rng(0)
+    margin = rng.normal(0, 3, (3, 8, 8)).astype(np.float32)
+    true = rng.integers(0, 2, (3, 8, 8))
+    found = metrics.counts_by_threshold(margin, true, metrics.THRESHOLDS)
+    p = 1 / (1 + np.exp(-margin.astype(float)))
+    for t, threshold in enumerate(metrics.THRESHOLDS):
+        predicted = p > threshold
+        assert found.tp[:, t, 0].tolist() == (predicted & (true == 1)).sum((1, 2)).tolist()
+        assert found.fp[:, t, 0].tolist() == (predicted & (true == 0)).sum((1, 2)).tolist()
+        assert found.fn[:, t, 0].tolist() == (~predicted & (true == 1)).sum((1, 2)).tolist()
+
+
+def test_counts_of_three_classes():
+    """Truth 0 1 2 2, predicted 0 2 2 1: class 1 has 0/1/1, class 2 has 1/1/1."""
+    found = metrics.counts_of_labels(np.array([[0, 2, 2, 1]]), np.array([[0, 1, 2, 2]]), 3)
+    assert found.tp[0, 0].tolist() == [0, 1]
+    assert found.fp[0, 0].tolist() == [1, 1]
+    assert found.fn[0, 0].tolist() == [1, 1]
+
+
+PIXEL = (1.0, 1.0)
+
+
+def square(sides, start, stop) -> np.ndarray:
+    mask = np.zeros(sides, bool)
+    mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = True
+    return mask
+
+
+def spur() -> tuple[np.ndarray, np.ndarray]:
+    """A square of 32 pixels, and the same with a spur of ten."""
+    true = square((64, 64), (16, 16), (48, 48))
+    return true | square((64, 64), (30, 48), (32, 58)), true
+
+
+def test_both_readings_of_a_spur():
+    """Worked numbers: pooled percentile as in MedPy, larger percentile as in MONAI; both means."""
+    found = surface_distances(*spur(), PIXEL)
+    assert found.hd95_joint == pytest.approx(3.75)
+    assert found.hd95_directed == pytest.approx(6.95)
+    assert found.asd_directed == pytest.approx(0.3953884598, abs=1e-9)
+    assert found.asd_joint == pytest.approx(0.4210526316, abs=1e-9)
+
+
+def random_masks(dims: int):
+    rng = np.random.default_rng(dims)
+    for _ in range(5):
+        noise = rng.random((2, *[9] * dims))
+        for axis in range(1, dims + 1):
+            noise = noise + np.roll(noise, 1, axis)
+        yield noise > np.median(noise, tuple(range(1, dims + 1)), keepdims=True) * 1.1
+
+
+@pytest.mark.filterwarnings("ignore:monai.*always_return_as_numpy:FutureWarning")
+@pytest.mark.parametrize("dims", [2, 3])
+def test_monai_agrees(dims):
+    """On random masks that touch the edges, with another spacing along each axis."""
+    from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+
+    spacing = (0.5, 1.25, 2.0)[:dims]
+    for predicted, true in random_masks(dims):
+        ours = surface_distances(predicted, true, spacing)
+        pair = [torch.tensor(mask)[None, None].float() for mask in (predicted, true)]
+        options = {"include_background": True, "spacing": spacing}
+        hd95 = compute_hausdorff_distance(*pair, percentile=95, **options).item()
+        asd = compute_average_surface_distance(*pair, symmetric=True, **options).item()
+        assert ours.hd95_directed == pytest.approx(hd95, rel=1e-5)
+        assert ours.asd_joint == pytest.approx(asd, rel=1e-5)
+
+
+def test_swapping_the_masks_and_moving_them_changes_nothing():
+    predicted, true = spur()
+    found = surface_distances(predicted, true, PIXEL)
+    assert surface_distances(true, predicted, PIXEL) == pytest.approx(found)
+    moved = [np.roll(mask, (-16, 6), (0, 1)) for mask in (predicted, true)]  # onto the edges
+    assert surface_distances(*moved, PIXEL) == pytest.approx(found)
+
+
+def test_spacing_scales_distances():
+    found = surface_distances(*spur(), (0.625, 0.625))
+    assert found.hd95_joint == pytest.approx(0.625 * 3.75)
+
+
+def test_empty_masks_count():
+    """Both empty agree; one empty is as far as the image is wide, never NaN."""
+    empty, true = np.zeros((3, 4), bool), square((3, 4), (0, 0), (1, 1))
+    assert set(surface_distances(empty, empty, PIXEL)) == {0.0}
+    for pair in ((empty, true), (true, empty)):
+        assert set(surface_distances(*pair, (1.0, 1.0))) == {5.0}
+    assert diagonal((3, 4), (2.0, 2.0)) == 10
+
+
+def test_no_pair_of_pixels_is_further_apart_than_the_diagonal():
+    for corners in product((0, 4), repeat=2):
+        far = square((5, 5), corners, [c + 1 for c in corners])
+        assert surface_distances(square((5, 5), (0, 0), (1, 1)), far, PIXEL).hd95_joint < diagonal(
+            (5, 5), PIXEL
+        )
+
+
+@pytest.mark.slow
+def test_a_heart_in_a_whole_scan_takes_no_second():
+    """Two balls of 60 voxels in 320 × 320 × 88: beyond their box nothing is computed."""
+    grid = np.indices((320, 320, 88))
+    balls = [
+        sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True)) < 30**2
+        for centre in ((160, 160, 44), (164, 160, 44))
+    ]
+    started = time.perf_counter()
+    found = surface_distances(*balls, (0.625, 0.625, 0.625))
+    assert time.perf_counter() - started < 5
+    assert 0 < found.asd_joint < found.hd95_joint <= 4 * 0.625 + 1e-9

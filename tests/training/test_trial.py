@@ -1,0 +1,253 @@
+"""Records on disk, and one trial from start to record."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from benchmark.data.prepared import Prepared
+from benchmark.errors import ExitCode, UserError
+from benchmark.store import record as records
+from benchmark.store import tables
+from benchmark.store.layout import trial_folder
+from benchmark.store.record import Record
+from benchmark.study.trials import Trial
+from benchmark.training import job
+from benchmark.training.job import Destination
+from benchmark.training.trial import TrialJob
+from tests.conftest import CHECKOUT, TINY
+from tests.studies import VOLATILE
+
+CPU = torch.device("cpu")
+
+
+def execute(trial: Trial, prepared: Prepared, folder: Path) -> Record:
+    return job.run(TrialJob(trial), prepared, Destination(folder, "study", "preset"), device=CPU)
+
+
+def repeatable(folder: Path) -> pd.DataFrame:
+    """`results.csv` without the columns that differ from run to run."""
+    return pd.read_csv(folder / "results.csv").drop(columns=VOLATILE)
+
+
+def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_path):
+    trial = tiny_trials()[1]
+    record = execute(trial, prepared, tmp_path)
+    folder = trial_folder(tmp_path, trial.key)
+    assert sorted(f.name for f in folder.iterdir()) == [
+        "cases.csv", "config.yaml", "history.csv", "labelled.txt", "log.txt", "panel.npz",
+        "record.json",
+    ]  # fmt: skip
+    assert records.read(folder) == record
+    assert record.is_done
+    assert (record.n_labelled, record.n_unlabelled, record.n_test) == (4, 76, 40)
+    assert record.parameters == 2 * record.parameters_tested
+    assert record.steps == 9
+    assert record.peak_memory_mib is None or record.peak_memory_mib > 50
+    assert len(pd.read_csv(folder / "history.csv")) == 3
+    cases = pd.read_csv(folder / "cases.csv")
+    assert cases.dc.mean() == pytest.approx(record.metrics["dc_case"])
+    assert record.metrics["oracle_ji_pooled"] >= record.metrics["ji_pooled"]
+    with np.load(folder / "panel.npz") as panel:
+        assert panel["case"].tolist() == ["testA_1", "testA_10", "testA_11", "testA_12"]
+        assert panel["image_3"].shape == (32, 32, 3)
+        assert panel["prediction_3"].shape == panel["target_3"].shape == (32, 32)
+
+
+def test_weights_and_predictions_are_saved_if_asked_without_changing_the_key(
+    tiny_trials, prepared, tmp_path
+):
+    plain = tiny_trials()[1]
+    trial = tiny_trials(dataclasses.replace(TINY, save=["predictions", "weights"]))[1]
+    assert trial.key == plain.key
+    record = execute(trial, prepared, tmp_path)
+    folder = trial_folder(tmp_path, trial.key)
+    weights = load_file(folder / "weights.safetensors")
+    assert all(name.startswith("f1.") for name in weights)  # the tested network alone
+    learnt = [v for k, v in weights.items() if "running" not in k and "num_batches" not in k]
+    assert sum(v.numel() for v in learnt) == record.parameters_tested
+    predictions = sorted((folder / "predictions").iterdir())
+    assert len(predictions) == 40
+    with np.load(folder / "panel.npz") as panel:
+        assert np.array_equal(Image.open(predictions[0]), panel["prediction_0"])
+
+
+def test_the_same_trial_gives_the_same_numbers_after_any_other(tiny_trials, prepared, tmp_path):
+    first, second = tiny_trials()
+    alone = execute(second, prepared, tmp_path / "a")
+    execute(first, prepared, tmp_path / "b")
+    after = execute(second, prepared, tmp_path / "b")
+    assert alone.metrics == after.metrics
+
+
+def test_a_trial_that_fails_leaves_a_record_that_says_why(tiny_trials, prepared, tmp_path):
+    diverging = dataclasses.replace(
+        tiny_trials()[0],
+        training=dataclasses.replace(tiny_trials()[0].training, learning_rate=1e30),
+    )
+    record = execute(diverging, prepared, tmp_path)
+    assert record.status == "failed"
+    assert "not finite at step" in record.error
+    assert record.metrics == {}
+    odd = prepared._replace(images=prepared.images[:, :30], masks=prepared.masks[:, :30])
+    record = execute(tiny_trials()[0], odd, tmp_path)
+    assert record.error == "ValueError: sides must divide by 4, got (30, 32)"
+    log = trial_folder(tmp_path, record.key) / "log.txt"
+    assert "Traceback" in log.read_text()
+
+
+def test_a_failed_trial_starts_over_for_its_code_may_have_been_mended(
+    tiny_trials, prepared, tmp_path, monkeypatch
+):
+    trial = tiny_trials()[0]
+    monkeypatch.setattr("benchmark.training.outputs.write_panel", lambda *a: 1 / 0)
+    failed = execute(trial, prepared, tmp_path)
+    assert failed.error == "ZeroDivisionError: division by zero"
+    assert not (trial_folder(tmp_path, trial.key) / "checkpoint.pt").exists()
+
+
+def test_old_half_written_files_are_removed_and_young_ones_left_alone(tmp_path):
+    young, old = tmp_path / ".record.json.1.tmp", tmp_path / "checkpoint.2.tmp"
+    for file in (young, old):
+        file.touch()
+    os.utime(old, (0, 0))
+    records.remove_left_overs(tmp_path)
+    assert young.exists() and not old.exists()
+
+
+def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):
+    good, bad = tiny_trials()
+    execute(good, prepared, tmp_path)
+    odd = prepared._replace(images=prepared.images[:, :30], masks=prepared.masks[:, :30])
+    execute(bad, odd, tmp_path)
+    assert records.done_keys(tmp_path) == {good.key}
+    table = tables.table(records.read_all(tmp_path))
+    assert table.status.tolist() == ["failed", "done"]
+
+
+def test_the_csv_has_every_column_of_its_documentation(tiny_trials, prepared, tmp_path):
+    execute(tiny_trials()[0], prepared, tmp_path)
+    tables.rebuild(tmp_path)
+    columns = set(pd.read_csv(tmp_path / "results.csv").columns)
+    text = (CHECKOUT / "results" / "README.md").read_text()
+    section = text.partition("## `results.csv`")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    documented = {name.strip() for row in rows for name in row.replace(", …", "").split(",")}
+    documented = {n for n in documented if "*" not in n and n not in ("column", "")}
+    assert documented <= columns
+    families = {c for c in columns if c.startswith(("oracle_", "all_"))}
+    assert columns - documented == families - {"oracle_dc_pooled"}
+    assert len(families) == 16
+
+
+def damage(file: Path, change) -> None:
+    file.write_text(change(file.read_text()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "",
+        lambda text: json.dumps({**json.loads(text), "unheard": 1}),
+        lambda text: text.replace('"ratio": 0.05', '"ratio": "few"'),
+    ],
+    ids=["half", "empty", "unknown field", "wrong type"],
+)
+def test_a_corrupt_record_is_named_and_not_guessed(tiny_trials, prepared, tmp_path, change):
+    trial = tiny_trials()[0]
+    execute(trial, prepared, tmp_path)
+    file = trial_folder(tmp_path, trial.key) / "record.json"
+    damage(file, change)
+    with pytest.raises(UserError, match=f"{trial.key}/record.json is not readable") as refusal:
+        records.read_all(tmp_path)
+    assert refusal.value.exit_code == ExitCode.DATA
+
+
+def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
+    record = Record(
+        key="k", configuration="c", study="s", status="done", dataset="d", budget="10 %",
+        budget_order=0.1, ratio=0.1, method="m",
+        variant="m", seed=0, evaluate_on="test", preset="p",
+        metrics={"a": 0, "b": 0.25, "c": None},
+    )  # fmt: skip
+    records.write(trial_folder(tmp_path, "k"), record)
+    assert records.read_all(tmp_path) == [record]
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+KILLER = """
+import os, pickle, signal, sys
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from pathlib import Path
+from benchmark.training import evaluate, job
+from benchmark.training.trial import TrialJob
+
+trial, prepared, moment, folder = pickle.load(open(sys.argv[1], "rb"))
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+if moment == "evaluation":
+    counts = evaluate._counts
+    calls = []
+    def counting(*a):
+        calls.append(1)
+        if len(calls) == 8:   # three batches an evaluation: in the third one
+            die()
+        return counts(*a)
+    evaluate._counts = counting
+elif moment == "record":
+    os.fsync = lambda fd: die() if "record.json" in os.readlink(f"/proc/self/fd/{fd}") else None
+elif moment == "rename":
+    replace = Path.replace
+    Path.replace = lambda self, to: die() if Path(to).name == "record.json" else replace(self, to)
+destination = job.Destination(Path(folder), "study", "preset")
+job.run(TrialJob(trial), prepared, destination, device=torch.device("cpu"))
+"""
+
+
+@pytest.mark.parametrize("moment", ["evaluation", "record", "rename"])
+def test_a_trial_killed_at_any_moment_ends_with_the_same_table(
+    tiny_trials, prepared, tmp_path, moment
+):
+    import pickle
+
+    trial = tiny_trials()[1]
+    execute(trial, prepared, tmp_path / "undisturbed")
+    tables.rebuild(tmp_path / "undisturbed")
+    killed = tmp_path / "killed"
+    (tmp_path / "job").write_bytes(pickle.dumps((trial, prepared, moment, str(killed))))
+    script = tmp_path / "killer.py"
+    script.write_text(textwrap.dedent(KILLER))
+    process = subprocess.run(
+        [sys.executable, script, tmp_path / "job"], capture_output=True, text=True
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert records.done_keys(killed) == set()
+    log = trial_folder(killed, trial.key) / "log.txt"
+    assert "epoch 2/3" in log.read_text()
+    record = execute(trial, prepared, killed)
+    assert record.is_done
+    assert "resumed after epoch" in log.read_text()
+    tables.rebuild(killed)
+    pd.testing.assert_frame_equal(
+        repeatable(killed), repeatable(tmp_path / "undisturbed"), check_exact=True
+    )
+
+
+def test_two_threads_are_another_trial(tiny_trials):
+    one = tiny_trials()[0]
+    conditions = dataclasses.replace(TINY.conditions, threads_per_trial=2)
+    two = tiny_trials(dataclasses.replace(TINY, conditions=conditions))[0]
+    assert two.key != one.key
