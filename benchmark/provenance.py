@@ -1,4 +1,7 @@
-"""Where a number comes from: code version, package versions, device, memory."""
+"""Where a number comes from: code version, package versions, device, memory.
+
+PyTorch is imported where a GPU is asked: reports read versions without it.
+"""
 
 import os
 import platform
@@ -7,10 +10,12 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 import benchmark
+
+if TYPE_CHECKING:
+    import torch
 
 _PACKAGES = (
     "torch", "numpy", "scipy", "pandas", "ray", "hydra-core", "pillow",
@@ -53,9 +58,11 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """The processor's or the accelerator's own name."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_name(device)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -66,9 +73,11 @@ def device_name(device: torch.device) -> str:
         return platform.processor() or platform.machine()
 
 
-def reset_peak_memory(device: torch.device) -> bool:
+def reset_peak_memory(device: "torch.device") -> bool:
     """Start measuring anew; False where that cannot be done (the figure is then left blank)."""
     if device.type == "cuda":
+        import torch
+
         torch.cuda.reset_peak_memory_stats(device)
         return True
     try:
@@ -78,9 +87,11 @@ def reset_peak_memory(device: torch.device) -> bool:
     return True
 
 
-def peak_memory_mib(device: torch.device) -> float:
+def peak_memory_mib(device: "torch.device") -> float:
     """Of the accelerator's allocator, or of the whole process, since `reset_peak_memory`."""
     if device.type == "cuda":
+        import torch
+
         return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     status = Path("/proc/self/status").read_text().splitlines()
     peak_kib = next(line.split()[1] for line in status if line.startswith("VmHWM"))

@@ -108,7 +108,7 @@ class Report:
             try:
                 sheets.append(self.table(name))
             except published.Unreadable as error:
-                self.problems.append(str(error))
+                self.problems = [*dict.fromkeys([*self.problems, str(error)])]  # asked twice
         return [sheet for sheet in sheets if sheet is not None]
 
     def _published(self) -> Sheet | None:

@@ -5,13 +5,16 @@ A failing message says what to change. Methods of other installed packages are t
 """
 
 import ast
+import importlib.util
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmark import encoders, networks
+from benchmark.study import methods
+from benchmark.toolkit import encoders, networks
 from benchmark.toolkit.encoders import EncoderUNet
 from benchmark.toolkit.networks import UNet
 from benchmark.training.loop import backward
@@ -23,10 +26,8 @@ in_every_form = pytest.mark.parametrize(
     ("dims", "network"), [(2, "unet"), (3, "unet"), (2, "resnet34")]
 )
 MAY_IMPORT = {
-    "collections.abc", "copy", "functools", "math", "typing", "jaxtyping",
+    "collections.abc", "copy", "dataclasses", "functools", "math", "re", "typing", "jaxtyping",
     "torch", "torch.nn", "torch.nn.functional",
-    "benchmark.toolkit.method", "benchmark.toolkit.losses", "benchmark.toolkit.schedules", "benchmark.toolkit.networks",
-    "benchmark.toolkit.diffusion", "benchmark.distance", "benchmark.toolkit.perturbations", "benchmark.toolkit.teachers",
 }  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def network() -> str:
 def make(build, network):
     def method(name: str, dims: int = 2, seed: int = 0):
         torch.manual_seed(seed)  # as the harness does, for the parts that a method adds
-        return methods.find(name)(build(dims, seed=seed, network=network))
+        return methods.build(name, build(dims, seed=seed, network=network), {})
 
     return method
 
@@ -57,11 +58,12 @@ def test_the_methods_are_found():
 
 
 @every_method
-def test_hyper_parameters_are_keywords_with_defaults_stored_under_their_names(name, make):
+def test_hyper_parameters_have_defaults_and_are_stored_under_their_names(name, make):
     method = make(name)
+    place, held = ("self", method) if method.Options is None else ("self.options", method.options)
     for key, default in methods.hyperparameters(name).items():
         assert default is not inspect.Parameter.empty, f"{name}: give {key} a default"
-        assert getattr(method, key) == default, f"{name}: store {key} unchanged as self.{key}"
+        assert getattr(held, key) == default, f"{name}: store {key} unchanged as {place}.{key}"
 
 
 @every_method
@@ -162,21 +164,44 @@ def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, bui
         own = ("network.", "student.", "f1.")
         return {n.partition(".")[2]: g for n, g in found.items() if n.startswith(own)}
 
-    baseline = learnt(methods.find("supervised")(build()))
-    found = learnt(methods.find(name)(build(), **ALONE.get(name, {})))
+    baseline = learnt(methods.build("supervised", build(), {}))
+    found = learnt(methods.build(name, build(), ALONE.get(name, {})))
     assert len(baseline) > 20 and baseline.keys() == found.keys()
     for parameter, gradient in baseline.items():
         assert torch.allclose(gradient, found[parameter], atol=1e-7), parameter
 
 
 @every_method
-def test_the_header_has_its_five_parts(name):
+def test_the_header_has_its_six_parts(name):
     sentence, *rest = methods.header(name).splitlines()
     assert sentence.endswith("."), f"{name}: the first line is a sentence"
     text = "\n".join(rest)
     assert "L = " in text, f"{name}: the formula of the loss"
-    for part in ("Paper:", "Code:", "Differs:", "Cost:"):
+    for part in ("Paper:", "Code:", "Differs:", "Options:", "Cost:"):
         assert re.search(rf"^{part}\s+\S", text, re.M), f"{name}: {part} is missing in the header"
+
+
+def listed_options(name: str) -> list[str]:
+    """What stands under `Options:` in the header: the names of its lines, or "none"."""
+    part = re.search(r"^Options:(.*?)(?=^\S|\Z)", methods.header(name), re.M | re.S)
+    assert part, f"{name}: Options: is missing in the header"
+    if part[1].strip() == "none":
+        return []
+    return re.findall(r"^\s*(\w+): \S", part[1], re.M)
+
+
+@every_method
+def test_every_hyper_parameter_is_explained(name):
+    """A line for each ("name: meaning", or none) in the header, or its meaning in `Options`."""
+    if methods.find(name).Options is None:
+        assert sorted(listed_options(name)) == sorted(methods.hyperparameters(name)), (
+            f"{name}: under Options: stands a line for each hyper-parameter, or none"
+        )
+    else:
+        documented = methods.documented_options(name)
+        assert documented.keys() == methods.hyperparameters(name).keys()
+        unexplained = [key for key, meaning in documented.items() if not meaning.strip()]
+        assert not unexplained, f"{name}: give the options {unexplained} a meaning"
 
 
 def stated_passes(name: str) -> dict[str, int]:
@@ -236,24 +261,32 @@ def parameters_in_forward(method, x) -> int:
 
 
 def imported(name: str) -> set[str]:
-    """Modules that the method's file imports, but for those of its own package."""
-    tree = ast.parse(inspect.getsource(inspect.getmodule(methods.find(name))))
+    """Modules that the method's file and the private ones beside it (`_NAME*`) import."""
+    module = inspect.getmodule(methods.find(name))
+    file = Path(module.__file__)
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(node.module)
+    for source in (file, *file.parent.glob(f"_{name}*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                relative = "." * node.level + (node.module or "")
+                found.add(importlib.util.resolve_name(relative, module.__package__))
     return found
 
 
 @every_method
 def test_a_method_imports_mathematics_only(name):
-    """A method of another package may import what it likes, but not the harness's plumbing."""
+    """Of this project the toolkit, and private modules of its own.
+
+    A method of another package may import what it likes, but not the harness's plumbing.
+    """
     foreign = imported(name) - MAY_IMPORT
     if methods.offered(name):
         foreign = {m for m in foreign if m.split(".")[0] in ("benchmark", "reports")}
-    foreign = {m for m in foreign if not m.startswith(f"methods._{name}")}
+    own = f"methods._{name}"
+    foreign = {m for m in foreign if not f"{m}.".startswith("benchmark.toolkit.")}
+    foreign = {m for m in foreign if not m.startswith(own)}
     assert not foreign, f"{name}: may not import {foreign}"
 
 

@@ -107,12 +107,15 @@ def run(
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
 
+    if dry_run:
+        from benchmark.cluster import outlook
+
+        plan = outlook.with_done(plan)
+        typer.echo("\n".join([*outlook.describe(plan), *outlook.listed(plan, verbose=verbose)]))
+        return
+
     from benchmark.cluster import run as running
 
-    if dry_run:
-        plan = running.with_done(plan)
-        typer.echo("\n".join([*running.describe(plan), *running.listed(plan, verbose=verbose)]))
-        return
     if trial is not None:
         failed = running.run_single(plan, trial, data_root, gpus_per_trial)
     else:

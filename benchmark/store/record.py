@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeVar
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
+from benchmark import provenance
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.store.layout import trial_folder
+from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study.syntax import trial_name
 from benchmark.wording import percent
 
@@ -209,6 +210,21 @@ def trial_record(study_folder: Path, key: str) -> Record | None:
     """The record of the trial of this key, if it came to an end."""
     folder = trial_folder(study_folder, key)
     return read(folder) if exists(folder) else None
+
+
+def pretraining_record(study_folder: Path, key: str) -> PretrainingRecord | None:
+    """What the pretraining of this key left; None if nothing readable, for it can be made again."""
+    try:
+        return read(pretraining_folder(study_folder, key), PretrainingRecord)
+    except (FileNotFoundError, UserError):
+        return None
+
+
+def usable_pretraining(study_folder: Path, key: str) -> PretrainingRecord | None:
+    """The record, if it is done and by this code: half of a method by each would be of neither."""
+    found = pretraining_record(study_folder, key)
+    is_usable = found and found.is_done and found.code_version == provenance.code_version()
+    return found if is_usable else None
 
 
 def size_of(settings: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
 
 ALL = "all"
+_NARROW = 8
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,14 @@ def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Tri
 def _objection(trial: Trial) -> str:
     """What the method says against its hyper-parameters; "" if nothing."""
     network = trial.conditions.network
-    network = Architecture() if network.is_encoder else network
+    widths = Architecture().widths if network.is_encoder else network.widths
+    # As many levels, and the first as it is; the others narrow, or building would take its time.
+    small = [widths[0], *(min(width, _NARROW) for width in widths[1:])]
+    builder = NetworkBuilder(
+        in_channels=1, classes=2, network=Architecture(widths=small, dropout=[0.0] * len(small))
+    )
     try:
-        methods.build(
-            trial.method,
-            NetworkBuilder(in_channels=1, classes=2, network=network),
-            trial.hyperparameters,
-        )
+        methods.build(trial.method, builder, trial.hyperparameters)
     except ValueError as error:
         return str(error)
     except Exception:  # not a refusal: the trial's own record will say it

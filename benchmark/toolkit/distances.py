@@ -1,14 +1,14 @@
 """Signed distance maps of masks: pure functions, scipy's distance transform.
 
 Masks are boolean arrays (h, w) or (x, y, z). Their boundary are the foreground pixels with a
-background pixel beside them (across a face).
+background pixel beside them (across a face). scipy.ndimage is imported where it computes: it loads
+slowly, and whoever lists the methods or plans a run needs none of it.
 """
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from scipy.ndimage import binary_erosion, distance_transform_edt
 from torch import Tensor
 
 
@@ -19,6 +19,8 @@ def signed_distance(mask: Bool[ndarray, "*s"], absent: float = 0.0) -> Float[nda
     (HiLab-git/DTC@2525b9c code/utils/util.py:123-150). absent: value of a side that fills the
     mask, which has no boundary: 0 for "everywhere", 1 for far away (-1 if it is the inside).
     """
+    from scipy.ndimage import distance_transform_edt
+
     if not mask.any():
         return np.full(mask.shape, absent)
     if mask.all():
@@ -40,4 +42,6 @@ def signed_distances(
 
 def boundary(mask: Bool[ndarray, "*s"], *, edge_is_boundary: bool) -> Bool[ndarray, "*s"]:
     """Foreground beside background; is the foreground at the image's edge boundary too?"""
+    from scipy.ndimage import binary_erosion
+
     return mask & ~binary_erosion(mask, border_value=not edge_is_boundary)

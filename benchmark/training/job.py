@@ -57,7 +57,7 @@ class Job(Protocol):
     def found(self, study_folder: Path) -> JobRecord | None:
         """What it left, if it came to an end."""
 
-    def is_to_be_run(self, found: JobRecord | None) -> bool:
+    def is_to_be_run(self, study_folder: Path) -> bool:
         """Once it is held: is there nothing usable that somebody else has made meanwhile?"""
 
     def work(
@@ -86,9 +86,8 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     record.remove_left_overs(folder)
     with job.held(destination.study_folder):
-        found = job.found(destination.study_folder)
-        if not job.is_to_be_run(found):
-            return found
+        if not job.is_to_be_run(destination.study_folder):
+            return job.found(destination.study_folder)
         log = _logger(log_file(job, destination.study_folder), echo)
         log(f"{job.label} on {device}, {platform.node()}, key {job.key}")
         started = time.perf_counter()

@@ -19,11 +19,10 @@ from torch import nn
 from benchmark import provenance
 from benchmark.data import split
 from benchmark.data.prepared import Prepared
-from benchmark.errors import UserError
 from benchmark.files import replacing
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import layout, record, tables
-from benchmark.store.record import JobRecord, PretrainingRecord
+from benchmark.store.record import PretrainingRecord
 from benchmark.study import methods
 from benchmark.study.settings import PretrainingSettings
 from benchmark.study.trials import Pretraining, Trial
@@ -66,14 +65,10 @@ class PretrainingJob:
         return FileLock(self.folder(study_folder) / ".lock")  # the second waits, and finds it
 
     def found(self, study_folder: Path) -> PretrainingRecord | None:
-        try:
-            return record.read(self.folder(study_folder), PretrainingRecord)
-        except (FileNotFoundError, UserError):
-            return None  # what is not readable can be made again
+        return record.pretraining_record(study_folder, self.key)
 
-    def is_to_be_run(self, found: JobRecord | None) -> bool:
-        """Half of a method by each of two versions of the code would be of neither."""
-        return not (found and found.is_done and found.code_version == provenance.code_version())
+    def is_to_be_run(self, study_folder: Path) -> bool:
+        return record.usable_pretraining(study_folder, self.key) is None
 
     def work(
         self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
@@ -102,7 +97,7 @@ class PretrainingJob:
 def missing(trials: Iterable[Trial], study_folder: Path) -> list[PretrainingJob]:
     """The pretrainings that these trials need and that are not there, each once."""
     wanted = {t.pretraining.key: PretrainingJob(t.pretraining) for t in trials if t.pretraining}
-    return [job for job in wanted.values() if job.is_to_be_run(job.found(study_folder))]
+    return [job for job in wanted.values() if job.is_to_be_run(study_folder)]
 
 
 def start_from(method: Method, study_folder: Path, key: str) -> None:

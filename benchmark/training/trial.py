@@ -60,7 +60,7 @@ class TrialJob:
     def found(self, study_folder: Path) -> JobRecord | None:
         return record.trial_record(study_folder, self.key)
 
-    def is_to_be_run(self, found: JobRecord | None) -> bool:
+    def is_to_be_run(self, study_folder: Path) -> bool:
         return True
 
     def work(
@@ -196,7 +196,8 @@ def _start_from_pretraining(
         return {}
     before = pretraining.PretrainingJob(trial.pretraining)
     found = before.found(destination.study_folder)
-    if found is None or (before.is_to_be_run(found) and found.is_done):
+    has_failed = found is not None and not found.is_done
+    if not has_failed and before.is_to_be_run(destination.study_folder):
         found = job.run(before, prepared, destination, device=device, echo=log)
     if not found.is_done:
         raise RuntimeError(f"its {before.label} failed: {found.error}")

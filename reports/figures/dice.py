@@ -124,6 +124,8 @@ def optimism(inputs: Inputs) -> Iterator[Named]:
 def pretraining(inputs: Inputs) -> Iterator[Named]:
     """Figure 4 of arXiv:2504.01547v2: with and without the first stage."""
     for family in inputs.families("pretrain"):
+        if not {True, False} <= family.keys():
+            continue
         whole, bare = family[True], family[False]
         datasets = [d for d in inputs.datasets if any(k[::2] == (d, bare) for k in inputs.means)]
         figure, axes = style.tiles(len(datasets))
@@ -155,7 +157,7 @@ def pretraining(inputs: Inputs) -> Iterator[Named]:
 def rounds(inputs: Inputs) -> Iterator[Named]:
     """Figure 5 of arXiv:2504.01547v2: Dice over the number of rounds."""
     for members in inputs.families("rounds"):
-        base = min(members.values(), key=len)  # the plain name, if it is among them
+        base = min(members.values(), key=lambda name: (name not in inputs.plain, len(name)))
         figure, axes = style.tiles(len(inputs.datasets))
         order = style.looks([f"{i}" for i in range(len(inputs.budgets))])
         for one, dataset in zip(axes, inputs.datasets, strict=True):

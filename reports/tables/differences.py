@@ -24,7 +24,7 @@ def sheet(comparisons: list[Comparison], control: str, reading: Reading, test: s
     footer = [
         f"difference: Dice of the method minus Dice of {control} at equal seeds, in points, mean ± "
         f"{100 * reading.ci_level:g} % t half-width over pairs; effect g: mean over standard "
-        "the differences, with Hedges' correction; P(better): over all pairs of runs",
+        "deviation of the differences, with Hedges' correction; P(better): over all pairs of runs",
         *describe(families.values(), f"from {control}", test),
         "the images are fixed: p-values generalise over seeds, not over images",
     ]

@@ -69,14 +69,25 @@ def read(*folders: Path) -> list[Paper]:
             missing = set(_COLUMNS) - set(results.columns)
             if missing:
                 raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+            for column in set(results.columns) - {"table", "dataset", "method"}:
+                results[column] = pd.to_numeric(results[column])
             about_it = yaml.safe_load(about.read_text(encoding="utf-8"))
-            papers.append(Paper(name=file.stem, results=results, **about_it))
+            papers.append(_checked(Paper(name=file.stem, results=results, **about_it)))
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise Unreadable(
                 f"the published results {file} with {about.name} are not as results/README.md "
                 f"describes them: {error}"
             ) from error
     return papers
+
+
+def _checked(paper: Paper) -> Paper:
+    """Raises ValueError or TypeError for what is no number of runs, level or list of notes."""
+    if not (paper.runs > 1 and 0 < paper.ci_level < 1 and paper.ddof in (0, 1)):
+        raise ValueError("runs are 2 or more, ci_level lies between 0 and 1, ddof is 0 or 1")
+    if not (isinstance(paper.size, dict) and isinstance(paper.notes, list)):
+        raise ValueError("size is a table by dataset, notes are a list")
+    return paper
 
 
 def sheet(

@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from benchmark.cli import main, replication, results
+from benchmark.cli import main as cli
 from benchmark.errors import ExitCode
+from benchmark.store import record as records
+from benchmark.store import tables
+from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.study.plan import expected_settings
 from tests.reports.worked import FLOORS, A, B
 
 
@@ -15,14 +20,20 @@ def record(variant: str, seed: int, dice: float, **changes) -> Record:
     values = {"dc_pooled": dice, "ji_pooled": dice - 0.1, "dc_case": dice, "ji_case": dice}
     oracle = {f"oracle_{name}": value + 0.02 for name, value in values.items()}
     fields = {
-        "key": f"{variant}{seed}", "cell": variant, "study": "golden", "status": "done",
-        "dataset": "glas", "ratio": 0.2, "method": variant, "variant": variant, "seed": seed,
-        "evaluate_on": "test", "preset": "paper", "n_test": 80, "steps": 8000,
+        "key": f"{variant}{seed}", "configuration": variant, "study": "golden", "status": "done",
+        "dataset": "glas", "budget": "20 %", "budget_order": 0.2, "ratio": 0.2, "method": variant,
+        "variant": variant, "seed": seed, "evaluate_on": "test", "preset": "paper", "n_test": 80,
+        "steps": 8000,
         "metrics": values | oracle | FLOORS, "settings": {"size": [128, 128]},
         "code_version": "0.1.0", "finished_at": f"2026-01-0{1 + (variant == 'cps')}",
         "seconds_total": 60.0, "seconds_train": 50.0, "device": "cpu", "host": "somewhere",
     }  # fmt: skip
     return Record(**(fields | changes))
+
+
+def write(folder: Path, made: Record) -> None:
+    """The record into the folder of a study."""
+    records.write(trial_folder(folder, made.key), made)
 
 
 @pytest.fixture
@@ -33,11 +44,11 @@ def bench(tmp_path, capsys):
     (folder / "study.yaml").write_text("")
     for variant, values in (("ours", A), ("cps", B)):
         for seed, dice in enumerate(values):
-            results.write_record(folder, record(variant, seed, float(dice)))
+            write(folder, record(variant, seed, float(dice)))
 
     def run(*arguments: str):
         words = ["report", *map(str, arguments), "--results", str(tmp_path / "results")]
-        code = main.guarded(lambda: main.app(words, standalone_mode=False))
+        code = cli.guarded(lambda: cli.app(words, standalone_mode=False))
         out, err = capsys.readouterr()
         return int(code), out, err
 
@@ -77,10 +88,11 @@ def test_the_printed_latex_is_the_table_alone(bench):
         and err == "study: golden (the newest; --study names another)\n"
     )
     assert len("\n".join(comments)) + 1 + len(LATEX) == len(out)
-    assert comments[0] == (
+    assert comments[:2] == [
+        "% bold: best, underlined: second best mean of each dataset and budget",
         "% DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in brackets; "
-        "the images are fixed"
-    )
+        "the images are fixed",
+    ]
     assert 'no "supervised" here' in comments[-1]
 
 
@@ -115,20 +127,65 @@ def test_published_figures_stand_beside_ours(bench):
     assert "selection final, theirs oracle" in out
 
 
+@pytest.fixture
+def malformed(tmp_path) -> Path:
+    """Published results of the user's own that lack columns."""
+    file = tmp_path / "results" / "published" / "mine.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("dataset,method\nglas,ours\n")
+    return file
+
+
+def test_malformed_published_results_do_not_disturb_the_main_table(bench, malformed):
+    code, out, err = bench()
+    assert code == 0 and "84.60 ± 0.36*" in out and "mine.csv" not in out + err
+    assert bench("--format", "markdown")[1].startswith(MARKDOWN)
+
+
+def test_malformed_published_results_are_named_where_they_are_asked_for(bench, malformed):
+    code, out, err = bench("--published")
+    assert code == ExitCode.DATA and out == ""
+    assert err.splitlines()[-1] == (
+        f"error: the published results {malformed} with mine.yaml are not as results/README.md "
+        "describes them: it has no column dc_ci90_half, dc_mean, labelled_percent"
+    )
+
+
+def test_malformed_published_results_are_left_out_of_a_folder(bench, malformed, tmp_path):
+    code, _, err = bench("--out", tmp_path / "out", "--format", "text")
+    assert code == 0
+    assert f"left out: the published results {malformed} with mine.yaml are not as" in err
+    names = sorted(f.name for f in (tmp_path / "out").iterdir())
+    assert names == ["figures", "optimism.txt", "table.txt"]
+
+
+def test_malformed_published_results_are_left_out_of_the_page(bench, malformed, tmp_path):
+    code, _, err = bench("--format", "html")
+    page = (tmp_path / "results" / "golden" / "report.html").read_text()
+    assert code == 0 and "left out: the published results" in err
+    assert 'id="table-table"' in page and 'id="table-published"' not in page
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--format", "word"), "--format is one of text, markdown, latex, csv, html"),
-        (("--table", "tables"), "--table is one of table, differences"),
+        (("--format", "word"), "--format must be one of text, markdown, latex, csv, html"),
+        (("--table", "tables"), "--table must be one of table, differences"),
         (("--ci", "cases"), "give --aggregate case"),
-        (("--ci", "hours"), "--ci is one of seeds, cases, both"),
-        (("--test", "anova"), "--test is one of sign-flip, t, wilcoxon"),
-        (("--ci-level", "90"), "lies between 0 and 1"),
+        (("--ci", "hours"), "--ci must be one of seeds, cases, both"),
+        (("--test", "anova"), "--test must be one of sign-flip, t, wilcoxon"),
+        (("--ci-level", "90"), "must lie between 0 and 1"),
         (("--format", "html", "--table", "ranks"), "leave --table and --published out"),
         (("--format", "html", "--published"), "leave --table and --published out"),
-        (("--table", "optimism", "--costs"), "--costs is of the main table"),
-        (("--published", "--interval", "logit-t"), "--interval logit-t is of the main table"),
-        (("--evaluate-on", "train"), "--evaluate-on is one of test, dev"),
+        (
+            ("--table", "optimism", "--costs"),
+            "--costs affects only the main table; add --table table",
+        ),
+        (
+            ("--published", "--interval", "logit-t"),
+            "--interval logit-t affects only the main table",
+        ),
+        (("--evaluate-on", "train"), "--evaluate-on must be one of test, dev"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_right_ones(bench, words, message):
@@ -159,9 +216,7 @@ def test_everything_is_written_to_a_folder(bench, tmp_path):
 
 def test_the_page_lies_in_the_study_and_names_failures(bench, tmp_path):
     folder = tmp_path / "results" / "golden"
-    results.write_record(
-        folder, record("em", 0, 0.5, status="failed", error="loss <NaN>", metrics={})
-    )
+    write(folder, record("em", 0, 0.5, status="failed", error="loss <NaN>", metrics={}))
     code, out, _ = bench("--format", "html")
     page = (folder / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert code == 0 and out == f"wrote {folder / 'report.html'}\n"
@@ -172,7 +227,7 @@ def test_the_page_lies_in_the_study_and_names_failures(bench, tmp_path):
 
 def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, tmp_path):
     folder = tmp_path / "results" / "golden"
-    results.write_record(folder, record("supervised", 99, 0.8))
+    write(folder, record("supervised", 99, 0.8))
     code, _, err = bench("--table", "differences")
     assert code == ExitCode.STATISTICS and "no table differences" in err
     assert bench("--out", tmp_path / "out", "--format", "text")[0] == 0
@@ -180,7 +235,7 @@ def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, t
 
 def test_published_and_another_table_are_both_printed(bench):
     out = bench("--published", "--table", "table")[1]
-    assert "Mean Dice" in out and "Beside the published figures" in out
+    assert "Mean Dice" in out and "Compared with published results" in out
 
 
 def test_out_takes_a_folder_and_with_a_table_writes_that_alone(bench, tmp_path):
@@ -198,7 +253,7 @@ def test_a_study_of_failures_alone_says_why(bench, tmp_path):
     folder.mkdir()
     (folder / "study.yaml").write_text("")
     for seed in range(3):
-        results.write_record(
+        write(
             folder, record("em", seed, 0.5, status="failed", error="no memory\n  at x", metrics={})
         )
     code, out, _ = bench("--study", "broken")
@@ -213,8 +268,8 @@ def test_intervals_over_cases_need_the_cases_of_every_trial(bench, tmp_path):
 def test_cases_of_trials_that_are_not_shown_are_not_counted(bench, tmp_path):
     """Each trial of the table has one case of 84.60 on average; one on dev would be far below."""
     folder = tmp_path / "results" / "golden"
-    late = record("ours", 0, 0.1, evaluate_on="dev", cell="dev", key="late")
-    results.write_record(folder, late)
+    late = record("ours", 0, 0.1, evaluate_on="dev", configuration="dev", key="late")
+    write(folder, late)
     for key, dice in [("late", 0.1), *((f"ours{i}", d) for i, d in enumerate(A)),
                       *((f"cps{i}", d) for i, d in enumerate(B))]:  # fmt: skip
         lines = [{"case": case, "dc": float(dice), "ji": float(dice)} for case in "xy"]
@@ -226,8 +281,8 @@ def test_cases_of_trials_that_are_not_shown_are_not_counted(bench, tmp_path):
 def test_every_table_says_how_it_was_read_and_what_it_leaves_out(bench, tmp_path):
     folder = tmp_path / "results" / "golden"
     for seed, dice in enumerate(B):
-        results.write_record(folder, record("supervised", seed, float(dice)))
-    results.write_record(folder, record("em", 0, 0.5, status="failed", error="boom", metrics={}))
+        write(folder, record("supervised", seed, float(dice)))
+    write(folder, record("em", 0, 0.5, status="failed", error="boom", metrics={}))
     out = bench("--table", "differences", "--selection", "oracle", "--aggregate", "case")[1]
     for words in ("ORACLE", "mean over cases", "evaluated on: test", "1 trial failed: boom"):
         assert words in out
@@ -235,8 +290,8 @@ def test_every_table_says_how_it_was_read_and_what_it_leaves_out(bench, tmp_path
 
 def test_a_newer_trial_on_dev_does_not_hide_the_test_set(bench, tmp_path):
     folder = tmp_path / "results" / "golden"
-    late = record("ours", 77, 0.5, evaluate_on="dev", finished_at="2027-01-01", cell="dev")
-    results.write_record(folder, late)
+    late = record("ours", 77, 0.5, evaluate_on="dev", finished_at="2027-01-01", configuration="dev")
+    write(folder, late)
     assert "84.60 ± 0.36*" in bench()[1]
     out = bench("--evaluate-on", "dev")[1]
     assert "50.00 (n=1)" in out and "20 trials evaluated on test not shown" in out
@@ -247,17 +302,17 @@ def test_settings_typed_over_a_preset_are_a_reason_beside_published_figures(benc
     folder = tmp_path / "results" / "golden"
     row = {"dataset": "glas", "data_hash": "", "ratio": 0.2, "variant": "cps", "method": "cps",
            "seed": 0, "settings": {}}  # fmt: skip
-    whole = replication.expected("paper", row)
+    whole = expected_settings("paper", row)
     assert whole["training"]["epochs"] == 200 and whole["hyperparameters"]["weight"] == 5
     for seed, dice in enumerate(B):
-        results.write_record(folder, record("cps", seed, float(dice), settings=whole | {
+        write(folder, record("cps", seed, float(dice), settings=whole | {
             "seed": seed, "threads_per_trial": 8}))  # fmt: skip
-        results.write_record(folder, record("ours", seed, 0.5, status="failed", metrics={}))
+        write(folder, record("ours", seed, 0.5, status="failed", metrics={}))
     line, footer = published_line(bench, "cps")
     assert "settings changed" not in footer and line.endswith(" 1")  # selection alone
     changed = whole | {"training": whole["training"] | {"epochs": 2}, "size": [64, 64]}
     for seed, dice in enumerate(B):
-        results.write_record(folder, record("cps", seed, float(dice), settings=changed))
+        write(folder, record("cps", seed, float(dice), settings=changed))
     _, footer = published_line(bench, "cps")
     assert "settings changed from the preset paper: " in footer
     assert "training.epochs 2 (not 200)" in footer and "size [64, 64] (not [128, 128])" in footer
@@ -271,7 +326,7 @@ def published_line(bench, method: str) -> tuple[str, str]:
 
 def test_a_table_does_not_wait_for_torch(bench, tmp_path):
     probe = (
-        "import sys; from benchmark.cli import main; "
+        "import sys; from benchmark.cli import main as cli; "
         f"cli.app(['report', '--results', {str(tmp_path / 'results')!r}], standalone_mode=False); "
         "print('torch' in sys.modules)"
     )

@@ -12,7 +12,7 @@ def test_a_method_counts_steps_not_epochs(build, batch):
     assert "step" in method.state_dict()  # so a resumed run counts on
 
 
-def test_the_teacher_starts_as_a_copy_and_never_gets_a_gradient(build, batch):
+def test_the_of_teachertarts_as_a_copy_and_never_gets_a_gradient(build, batch):
     method = MeanTeacher(build())
     pairs = zip(method.student.parameters(), method.teacher.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -21,20 +21,20 @@ def test_the_teacher_starts_as_a_copy_and_never_gets_a_gradient(build, batch):
     assert all(p.grad is None and not p.requires_grad for p in method.teacher.parameters())
 
 
-@pytest.mark.parametrize(("teacher_s", "expected"), [((100.0, -100.0), 0), ((-100.0, 100.0), 2)])
+@pytest.mark.parametrize(("of_teacher", "expected"), [((100.0, -100.0), 0), ((-100.0, 100.0), 2)])
 def test_equal_outputs_cost_nothing_and_opposite_certainty_costs_one(
-    teacher_s, expected, build, batch
+    of_teacher, expected, build, batch
 ):
     """(1, 0) against (0, 1): the mean of 1² and 1², times weight · progress = 4 · 0.5."""
     method = MeanTeacher(build(), weight=4.0)
-    for network, logits in ((method.student, (100.0, -100.0)), (method.teacher, teacher_s)):
+    for network, logits in ((method.student, (100.0, -100.0)), (method.teacher, of_teacher)):
         torch.nn.init.zeros_(network.output.weight)
         network.output.bias.data = torch.tensor(logits)
     _, part = method.loss(batch(), 0.5)
     assert part["consistency"].item() == pytest.approx(expected)
 
 
-def test_only_the_teacher_sees_noise_and_it_is_limited(build, batch):
+def test_only_the_of_teacherees_noise_and_it_is_limited(build, batch):
     method, data = MeanTeacher(build(), noise=10.0, noise_limit=0.2), batch()
     seen = {}
     for name in ("student", "teacher"):

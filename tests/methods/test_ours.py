@@ -4,21 +4,22 @@ import math
 
 import pytest
 import torch
-from methods._ours_pathways import Pathways
 from torch import nn
 
-from benchmark.study.settings import Network
+from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.losses import CRITERIA
+from benchmark.toolkit.method import Batch
 from benchmark.training.loop import backward
+from methods._ours_options import Options
 from methods.cps import CPS
-from methods.ours import DiffusionTeacherStudent, scaled
+from methods.ours import DiffusionTeacherStudent, Pathways, scaled
 
 
 @pytest.fixture
 def make(build):
-    def method(dims: int = 2, **options) -> DiffusionTeacherStudent:
-        return DiffusionTeacherStudent(build(dims), **options)
+    def method(dims: int = 2, criterion_of_run: str = "ce", **options) -> DiffusionTeacherStudent:
+        return DiffusionTeacherStudent(build(dims, criterion_of_run), Options(**options))
 
     return method
 
@@ -73,19 +74,20 @@ def test_each_round_starts_from_the_mask_of_the_last_or_from_the_first(
 ):
     method = make(rounds=3, rounds_chained=chained, mask_to_image="raw")
     method.teacher = Stub(method.teacher)
-    list(method._stream(batch().u, None, 1.0))
+    list(method._unlabelled(batch(), 1.0))
     assert [mask.mean().item() for mask in method.teacher.masks_seen] == expected
 
 
-def test_a_round_sees_the_image_that_was_made_clipped(make, batch):
-    method, i = make(rounds=2), scaled(batch().u)
+@pytest.mark.parametrize("clips", [True, False])
+def test_a_round_sees_the_image_that_was_made_clipped_or_as_it_is(clips, make, batch):
+    method, i = make(rounds=2, clip_x0=clips), scaled(batch().u)
     method.teacher = Stub(method.teacher)
-    list(method._stream(batch().u, None, 1.0))
+    list(method._unlabelled(batch(), 1.0))
     first, *made = method.teacher.images_seen
     assert torch.equal(first, i)
     for image in made:
         assert not torch.allclose(image, i)
-        assert image.abs().max() <= 1
+        assert (image.abs().max() <= 1) == clips
     assert 0 < method.diagnostics["clipped"] < 1
 
 
@@ -95,7 +97,7 @@ def test_what_is_noised_in_the_second_round(round_image, make, batch):
     method = make(rounds=2, round_image=round_image, t_prime_max=0, image_param="x0")
     noised = []
     method.teacher.image = lambda noisy, mask, t: noised.append(noisy) or noisy * 0.5
-    list(method._stream(batch().u, None, 1.0))
+    list(method._unlabelled(batch(), 1.0))
     scale = noised[1].abs().mean() / noised[0].abs().mean()
     assert scale.item() == pytest.approx({"original": 1.0, "previous": 0.5}[round_image], abs=0.05)
 
@@ -112,16 +114,30 @@ def reached(method, terms: dict[str, torch.Tensor], name: str) -> set[str]:
 
 def test_with_both_detaches_each_loss_trains_one_network(make, batch):
     method = make(rounds=1)
-    parts = method._stream(batch().u, None, 1.0)
-    semi, one = next(parts), next(parts)
+    semi, one = method._unlabelled(batch(), 1.0)
     assert reached(method, semi, "semi") == {"teacher.masks", "student.masks"}
     assert reached(method, one, "reconstruction") == {"teacher.images"}
     assert reached(method, one, "align") == {"teacher.masks"}
 
 
+@pytest.mark.parametrize("detaches_image", [True, False])
+@pytest.mark.parametrize("detaches_mask", [True, False])
+def test_each_detach_cuts_one_way_whatever_the_other_does(
+    detaches_mask, detaches_image, make, batch
+):
+    """From f_i back into its mask is how L_rec reaches f_m; from f_m back into its image is how
+    L_align reaches f_i.
+    """
+    method = make(rounds=1, detach_mask_to_image=detaches_mask, detach_image_to_mask=detaches_image)
+    *_, one = method._unlabelled(batch(), 1.0)
+    masks, images = {"teacher.masks"}, {"teacher.images"}
+    assert reached(method, one, "reconstruction") == images | (set() if detaches_mask else masks)
+    assert reached(method, one, "align") == masks | (set() if detaches_image else images)
+
+
 def test_without_them_the_gradient_runs_through_the_whole_chain(make, batch):
     method = make(rounds=2, detach_mask_to_image=False, detach_image_to_mask=False)
-    (terms,) = method._stream(batch().u, None, 1.0)
+    (terms,) = method._unlabelled(batch(), 1.0)
     assert set(terms) == {"semi", "align", "reconstruction"}
     both = {"teacher.masks", "teacher.images"}
     assert reached(method, terms, "reconstruction") == both
@@ -158,18 +174,15 @@ class NoisyInput(nn.Module):
         return method._mask(self.pathways, i, method._draw(i))
 
 
-@pytest.mark.parametrize(("option", "limit"), [("z_scores", 3.0), ("unit_range", 1.0)])
-def test_the_tested_network_sees_images_on_the_scale_of_every_other_method(
-    option, limit, make, batch
-):
+def test_the_tested_network_sees_images_on_the_scale_of_every_other_method(make, batch):
     """z-scores, cut off at 3; the noised mask comes first."""
-    method, x = make(image_to_mask=option), batch().x
+    method, x = make(), batch().x
     x[0, 0] = 7.0
     seen = []
     method.student.masks.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     method(x)
-    torch.testing.assert_close(seen[0][:, method.classes :], x.clamp(-3, 3) / 3 * limit)
-    assert seen[0][0, method.classes].unique().item() == pytest.approx(limit)
+    torch.testing.assert_close(seen[0][:, method.classes :], x.clamp(-3, 3))
+    assert seen[0][0, method.classes].unique().item() == pytest.approx(3.0)
 
 
 def test_without_rounds_it_is_cps_with_a_noisy_input(make, build, batch):
@@ -191,6 +204,35 @@ def test_without_rounds_it_is_cps_with_a_noisy_input(make, build, batch):
     assert all(torch.equal(a, b) for a, b in zip(found["ours"][1], found["cps"][1], strict=True))
 
 
+# Uniform logits of one image of the fixture, 100 of 1024 pixels foreground: Σp² = 256 per class.
+# Foreground: Σpq = 50, Σq² = 100: 1 - 101/357; background: Σpq = 462, Σq² = 924: 1 - 925/1181.
+DICE = (256 / 357 + 256 / 1181) / 2
+# Ties are class 0. Σpq = 0, Σq² = 0: 1 - 1/257; Σpq = 512, Σq² = 1024: 1 - 1025/1281.
+DICE_OF_BACKGROUND = (256 / 257 + 256 / 1281) / 2
+
+
+@pytest.mark.parametrize(
+    ("criterion", "of_run", "labelled", "background"),
+    [
+        ("run", "ce", math.log(2), math.log(2)),
+        ("run", "dice", DICE, DICE_OF_BACKGROUND),
+        ("ce", "dice", math.log(2), math.log(2)),
+        ("dice", "ce", DICE, DICE_OF_BACKGROUND),
+    ],
+)
+def test_every_term_but_the_reconstruction_is_in_the_criterion_asked_for(
+    criterion, of_run, labelled, background, make, batch
+):
+    """λ = 1: two networks on x; both directions on x and u; the round's mask on x and on u."""
+    method = make(criterion=criterion, criterion_of_run=of_run, weight=2.0, rounds=1)
+    for pathways in (method.teacher, method.student):
+        nn.init.zeros_(pathways.masks.output.weight)
+    figures = backward(method, batch(), 0.5, "float32")
+    assert figures["loss_supervised"] == pytest.approx(2 * labelled, rel=1e-5)
+    assert figures["loss_semi"] == pytest.approx(4 * background, rel=1e-5)
+    assert figures["loss_align"] == pytest.approx(labelled + background, rel=1e-5)
+
+
 def test_the_mean_over_rounds_does_not_grow_with_their_number(make, batch):
     """Masks that do not depend on their input make all rounds alike."""
     align = {}
@@ -208,7 +250,7 @@ def test_labelled_images_can_be_left_out_of_the_cross_supervision(make, batch):
     data = batch()
     for on_labelled in (True, False):
         method = make(semi_on_labelled=on_labelled, rounds=0)
-        assert ("semi" in next(method._stream(data.x, data.y, 1.0))) == on_labelled
+        assert ("semi" in next(method._labelled(data, 1.0))) == on_labelled
 
 
 @pytest.mark.parametrize(("choice", "labelled"), [("lam", 0.5), ("one", 1.0)])
@@ -216,8 +258,8 @@ def test_the_weight_of_the_rounds_on_labelled_images(choice, labelled, make, bat
     """λ = 0.5; uniform logits cost ln 2."""
     method, data = make(aux_weight_labelled=choice, rounds=1).eval(), batch()
     nn.init.zeros_(method.teacher.masks.output.weight)
-    for y, weight in ((data.y, labelled), (None, 0.5)):
-        _, one = method._stream(data.x, y, 0.5)
+    for stream, weight in ((method._labelled, labelled), (method._unlabelled, 0.5)):
+        _, one = stream(data, 0.5)
         assert one["align"].item() == pytest.approx(weight * math.log(2), rel=1e-5)
 
 
@@ -226,7 +268,7 @@ def remade(method, i, output):
     t = torch.tensor([3, 500, 999])
     noise = torch.randn(i.shape, generator=torch.Generator().manual_seed(0))
     method.teacher.image = lambda noisy, mask, t: output(noise)
-    return method._remake(i, i, torch.zeros(3, 2, 32, 32), draw=(noise, t))
+    return method._remake(i, i, torch.zeros(3, 2, 32, 32), (noise, t))
 
 
 def test_the_right_noise_gives_the_image_and_no_loss(make, batch):
@@ -250,6 +292,15 @@ def test_the_weight_of_the_reconstruction(options, expected, make, batch):
     assert loss.item() == pytest.approx(expected, rel=2e-3)
 
 
+def test_the_image_network_may_put_out_the_image_itself(make):
+    """1/2 everywhere, seen as 3/4: the squared error is 1/16, whatever the time and the cap."""
+    method = make(image_param="x0", reconstruction_cap=0.0)
+    output = torch.full((3, 1, 32, 32), 0.75)
+    image, loss = remade(method, torch.full((3, 1, 32, 32), 0.5), lambda noise: output)
+    assert torch.equal(image, output)
+    assert loss.item() == pytest.approx(0.0625, abs=1e-7)
+
+
 def test_uncapped_it_is_the_squared_error_of_the_image(make, batch):
     i = scaled(batch().u)
     image, loss = remade(make(reconstruction_cap=math.inf), i, lambda noise: 0.9 * noise)
@@ -270,6 +321,83 @@ def test_masks_start_from_noise_alone_or_from_the_background(make):
         assert seen[0][0, :, 0, 0].tolist() == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_teacher_and_student_are_given_the_same_noise_and_time_only_if_asked_for(
+    is_shared, make, batch
+):
+    method, seen = make(shared_noise=is_shared, rounds=0), {"teacher": [], "student": []}
+    for name, given in seen.items():
+        pathways = getattr(method, name)
+        pathways.mask = lambda image, noisy, t, given=given: given.append((noisy, t)) or noisy
+    torch.manual_seed(0)
+    list(method.loss(batch(), 0.5))
+    assert len(seen["teacher"]) == len(seen["student"]) == 2  # x and u
+    for (noisy, t), (other_noisy, other_t) in zip(seen["teacher"], seen["student"], strict=True):
+        assert torch.equal(noisy, other_noisy) == is_shared
+        assert torch.equal(t, other_t) == is_shared
+
+
+@pytest.mark.parametrize(
+    ("options", "t", "expected"),
+    [
+        ({}, 499, math.sqrt(1 - 0.0785872)),  # A as in tests/toolkit/test_diffusion.py
+        ({"schedule": "sigmoid"}, 499, math.sqrt(0.5)),
+        ({"time_steps": 10}, 0, 0.1),  # β₀ = 1e-4 · 1000 / 10, A₀ = 1 - β₀
+        ({"time_steps": 10}, 9, 1.0),  # the last of however many steps leaves nothing
+    ],
+)
+def test_how_much_noise_there_is_at_a_time(options, t, expected, make):
+    method, seen = make(**options), []
+    method.student.mask = lambda image, noisy, t: seen.append(noisy) or noisy
+    draw = torch.ones(1, 2, 4, 4), torch.tensor([t])
+    method._mask(method.student, torch.zeros(1, 1, 4, 4), draw)
+    assert seen[0].unique().item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "of_masks", "of_images"),
+    [
+        ({"time_steps": 4}, {0, 1, 2, 3}, {0, 1, 2, 3}),
+        ({"time_steps": 4, "t_prime_max": 1}, {0, 1, 2, 3}, {0, 1}),
+        ({"time_steps": 4, "t_prime_max": 0}, {0, 1, 2, 3}, {0}),
+    ],
+)
+def test_the_times_of_training_and_pretraining(options, of_masks, of_images, make):
+    """A hundred images: that one of four times is never drawn has a chance of 1e-12."""
+    images, y = torch.zeros(100, 1, 4, 4), torch.zeros(100, 4, 4, dtype=torch.long)
+    many = Batch(images, y, images)
+    method = make(rounds=1, **options)
+    for learn in (
+        lambda: list(method._labelled(many, 1.0)),
+        lambda: list(method._unlabelled(many, 1.0)),
+        lambda: method.pretrain_loss(many.u, 0.5),
+    ):
+        masks, made = set(), set()
+        method.teacher.mask = lambda i, noisy, t, seen=masks: seen.update(t.tolist()) or noisy
+        method.teacher.image = lambda noisy, mask, t, seen=made: seen.update(t.tolist()) or noisy
+        learn()
+        assert (masks, made) == (of_masks, of_images)
+
+
+@pytest.mark.parametrize("image_input", ["noisy_image", "pure_noise"])
+def test_what_the_image_network_is_given(image_input, make, batch):
+    """At the first time there is hardly any noise: √(1 - A₀) = 0.01. What is to be found is the
+    image in both cases; of a network that sees nothing the error is the image's mean square.
+    """
+    u = batch().u
+    i = u.clamp(-3, 3) / 3
+    method = make(image_input=image_input, image_param="x0", t_prime_max=0, rounds=1)
+    given = []
+    method.teacher.image = lambda noisy, mask, t: given.append(noisy) or torch.zeros_like(noisy)
+    cycle = method.pretrain_loss(u, 0.5)["cycle"]
+    assert cycle.item() == pytest.approx(i.square().mean().item(), rel=1e-5)
+    list(method._unlabelled(batch(), 1.0))
+    of_pretraining, of_training = given
+    expected = torch.zeros_like(i) if image_input == "pure_noise" else i
+    assert torch.allclose(of_pretraining, expected, atol=0.06)
+    assert torch.allclose(of_training, i, atol=0.06)
+
+
 def test_outputs_as_x0_are_brought_to_zero_and_one(make):
     """Ideal outputs ± 1 are logits (1, 0): a softmax of 0.7310586, cross entropy 0.3132617."""
     method = make(mask_output="x0")
@@ -284,7 +412,7 @@ def test_a_mask_enters_the_image_network_within_its_range(make, batch):
     for code in ("softmax", "raw"):
         method = make(mask_to_image=code)
         method.teacher.image = lambda noisy, mask, t: seen.append(mask) or noisy
-        method._remake(i, i, torch.full((3, 2, 32, 32), 7.0))
+        method._remake(i, i, torch.full((3, 2, 32, 32), 7.0), method._image_draw(i))
     assert torch.equal(seen[0], torch.zeros_like(seen[0]))  # equal logits: 2 · 1/2 - 1
     assert torch.equal(seen[1], torch.full_like(seen[1], 7.0))
 
@@ -323,12 +451,13 @@ def test_without_an_influence_of_the_noise_all_ways_to_infer_agree(make, batch):
 
 
 @pytest.mark.parametrize(
-    ("inference", "times"),
-    [("single_T", [999]), ("single_t0", [0]), ("mean_4", [125, 375, 625, 875]),
-     ("ddim_3", [999, 500, 0])],
+    ("time_steps", "inference", "times"),
+    [(1000, "single_T", [999]), (1000, "single_t0", [0]), (1000, "mean_4", [125, 375, 625, 875]),
+     (1000, "ddim_3", [999, 500, 0]), (100, "single_T", [99]), (100, "single_t0", [0]),
+     (100, "mean_4", [12, 37, 62, 87]), (100, "ddim_3", [99, 50, 0]), (1, "random_t", [0])],
 )  # fmt: skip
-def test_the_times_at_which_the_mask_is_seen(inference, times, make, batch):
-    method, seen = make(inference=inference), []
+def test_the_times_at_which_the_mask_is_seen(time_steps, inference, times, make, batch):
+    method, seen = make(time_steps=time_steps, inference=inference), []
     method.student.mask = lambda image, noisy, t: seen.append(t[0].item()) or noisy
     method(batch().u)
     assert seen == times
@@ -344,22 +473,12 @@ def test_the_student_is_tested_unless_told_otherwise(make, batch):
 
 def test_the_tested_network_is_the_others_but_for_its_input_and_time(batch):
     """First convolution: K more channels of 3 × 3 to 16; time: 16 → 64 → 16 with biases."""
-    build = NetworkBuilder(in_channels=3, classes=2, network=Network())
+    build = NetworkBuilder(in_channels=3, classes=2, network=Architecture())
     method = DiffusionTeacherStudent(build)
     parameters = sum(p.numel() for p in method.student.parameters())
     plain = sum(p.numel() for p in build().parameters())
     assert plain == 1_813_762
     assert parameters - plain == 2 * 9 * 16 + (16 * 64 + 64) + (64 * 16 + 16) == 2416
-
-
-def test_one_trunk_serves_both_pathways_if_asked_for(make, batch):
-    separate, shared = make(), make(pathways="shared_trunk")
-    sizes = [sum(p.numel() for p in m.teacher.parameters()) for m in (separate, shared)]
-    assert sizes[1] < 0.6 * sizes[0]
-    i = scaled(batch().u)
-    t = torch.zeros(3, dtype=torch.long)
-    assert shared.teacher.image(i, torch.zeros(3, 2, 32, 32), t).shape == i.shape
-    backward(shared, batch(), 0.5, "float32")
 
 
 def saved_bytes(method, data) -> int:
@@ -396,15 +515,19 @@ def test_memory_does_not_grow_with_the_rounds(dims, make, batch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"schedule": "cosine"}, "schedule is one of linear, sigmoid"),
-        ({"inference": "mean_0"}, "inference is single_T"),
-        ({"rounds": -1}, "rounds is 0 or more"),
-        ({"t_prime_max": 1000}, "t_prime_max is a time step below 1000"),
+        ({"schedule": "cosine"}, "schedule must be one of linear, sigmoid; got cosine"),
+        ({"tested": "best"}, "tested must be one of student, teacher; got best"),
+        ({"inference": "mean_0"}, "inference must be single_T, .*; got mean_0"),
+        ({"rounds": -1}, "rounds must be 0 or more .*; got -1 and 1000"),
+        ({"time_steps": 0}, "time_steps 1 or more; got 5 and 0"),
+        ({"t_prime_max": 1000}, "t_prime_max must be a time step below 1000, .*; got 1000"),
+        ({"time_steps": 10, "t_prime_max": 10}, "t_prime_max must be a time step below 10, "),
+        ({"t_prime_max": -2}, "t_prime_max must be .* or -1 for the last; got -2"),
     ],
 )
-def test_what_cannot_be_is_refused(options, message, make):
+def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        make(**options)
+        Options(**options)
 
 
 @pytest.mark.parametrize("bundle", ["paper", "authors"])

@@ -1,16 +1,30 @@
-"""The LaTeX tables go through a real TeX."""
+"""Tables as LaTeX: what is escaped, and that they go through a real TeX."""
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from benchmark import frames
+from benchmark.store import tables
 from reports.render import as_latex, latex_escape
 from reports.report import Options, Report
-from reports.tables.main import main
+from reports.select import Reading
+from reports.tables import main
 from tests import studies
 from tests.reports.worked import A, B, trials
+
+GOLDEN = Path(__file__).parent / "golden" / "table.tex"
+
+
+def test_signs_that_mean_something_to_latex_are_escaped():
+    assert latex_escape("cps[weight_x=1] & 5 %") == r"cps[weight\_x=1] \& 5\,\%"
+
+
+def test_no_footer_breaks_out_of_a_latex_comment():
+    sheet = main.sheet(trials(ours=A), Reading(), left_out=["1 failed: boom\nhalt"])
+    comments = as_latex(sheet).partition(r"\begin")[0].splitlines()
+    assert all(line.startswith("% ") for line in comments) and "% 1 failed: boom halt" in comments
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +33,9 @@ def typeset(tmp_path_factory):
     if shutil.which("pdflatex") is None:
         pytest.skip("no pdflatex here (Debian: texlive-latex-base, texlive-latex-recommended)")
 
-    def run(*tables: str) -> str:
+    def run(*texts: str) -> str:
         folder = tmp_path_factory.mktemp("tex")
-        body = "\n\\newpage\n".join(tables)
+        body = "\n\\newpage\n".join(texts)
         (folder / "page.tex").write_text(
             "\\documentclass{article}\n\\usepackage[paperwidth=200cm,paperheight=300cm]{geometry}\n"
             f"\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n",
@@ -44,13 +58,13 @@ def typeset(tmp_path_factory):
 
 
 def test_the_golden_table_is_typeset(typeset):
-    text = typeset(as_latex(main(trials(cps=B, ours=A), Options().reading)))
+    text = typeset(GOLDEN.read_text(encoding="utf-8"))
     assert not text or ("84.60 ± 0.36" in text and "83.97 ± 0.28" in text and "20 %" in text)
 
 
 def test_a_name_of_every_awkward_sign_is_typeset(typeset):
     rows = trials(**{"ours[a_b=1.0,c=~^\\{#$&%]": A, "cps": B})
-    text = typeset(as_latex(main(rows, Options().reading)))
+    text = typeset(as_latex(main.sheet(rows, Reading())))
     # In TeX's own font the underscore is a rule, tilde and circumflex are accents.
     assert not text or "ours[a b=1.0,c=\u02dc\u02c6\\{#$&%]" in text
 
@@ -66,7 +80,7 @@ def test_every_table_of_a_full_study_is_typeset(typeset, tmp_path):
         tmp_path / "full", ratios=[0.05, 0.2], variants=[*studies.METHODS, *studies.ABLATION],
         files=False,
     )  # fmt: skip
-    report = Report(frames.trials(tmp_path / "full"), Options(with_costs=True))
+    report = Report(tables.trials(tmp_path / "full"), Options(with_costs=True))
     sheets = report.tables()
     assert [s.name for s in sheets] == [
         "table", "differences", "optimism", "label-efficiency", "ranks", "distances",

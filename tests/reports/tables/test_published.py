@@ -37,7 +37,7 @@ def like_theirs(**variants) -> pd.DataFrame:
     return trials(**variants).assign(preset="paper", size="128x128", data_partial="")
 
 
-def test_our_cell_stands_beside_the_printed_one(shelf):
+def test_our_result_stands_beside_the_printed_one(shelf):
     """84.60 ± .3647 and 83.97 ± .28, ten runs each: s² / n = .1990² + .1527², t(16.9) = 2.512."""
     sheet = published.sheet(like_theirs(ours=A), Reading(), published.read(shelf))
     (line,) = sheet.rows
@@ -47,8 +47,11 @@ def test_our_cell_stands_beside_the_printed_one(shelf):
     ]  # fmt: skip
     assert sheet.data.metric.tolist() == ["dc", "ji"]
     assert sheet.data.not_comparable.tolist() == ["", ""]
-    about = "printed (someone): Someone, 2026; 10 runs, ± 90 % half-width, deviation over n - 1"
-    assert sheet.footer[0] == about and sheet.footer[1] == "a note of theirs"
+    assert sheet.footer[:2] == [
+        "printed (someone): Someone, 2026; 10 runs, ± 90 % half-width, standard deviation over "
+        "n - 1",
+        "a note of theirs",
+    ]
 
 
 def test_reasons_stand_beside_what_is_not_comparable(shelf):
@@ -58,14 +61,17 @@ def test_reasons_stand_beside_what_is_not_comparable(shelf):
     assert [cell.text for cell in cps[:2]] == ["20 %", "cps"]
     assert cps[3].text.endswith("(n=3)") and cps[6].text == "–"  # no width is printed: no test
     assert [ours[-1].text, cps[-1].text] == ["1, 3, 4, 5", "1, 2, 3, 4, 5"]
-    footer = " / ".join(sheet.footer)
-    for reason in ("preset cpu, not paper", "not as many runs as theirs (10)",
-                   "selection oracle, theirs final", "images of 64x64, not 128x128",
-                   "data incomplete: 60 of 80 test cases"):  # fmt: skip
-        assert reason in footer
+    assert (sheet.title, sheet.heads[-1].label) == ("Compared with published results", "caveats")
+    assert sheet.footer[-5:] == [
+        "caveat 1: preset cpu, not paper: another budget, other settings",
+        "caveat 2: not as many runs as theirs (10): n in brackets",
+        "caveat 3: selection oracle, theirs final",
+        "caveat 4: images of 64x64, not 128x128",
+        "caveat 5: data incomplete: 60 of 80 test cases",
+    ]
 
 
-def test_the_same_cell_in_two_papers_has_a_column_that_tells_them_apart(shelf):
+def test_the_same_result_in_two_papers_has_a_column_that_tells_them_apart(shelf):
     (shelf / "other.csv").write_text("dataset,labelled_percent,method,dc_mean,dc_ci90_half\n"
                                      "glas,20,ours,80.00,0.5\n")  # fmt: skip
     (shelf / "other.yaml").write_text(YAML.replace("Someone", "Another"))

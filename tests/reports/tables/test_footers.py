@@ -1,0 +1,65 @@
+"""What stands under a table: where methods of one table were not treated alike."""
+
+import pandas as pd
+
+from reports.select import Reading
+from reports.tables import footers, main
+from tests.reports.worked import A, at, three_methods, trials
+
+
+def test_unequal_budgets_are_said_with_those_of_pretraining():
+    rows = pd.concat([three_methods(), three_methods().pipe(at, 0.05)])
+    assert "steps" not in " ".join(main.sheet(rows, Reading()).footer)
+    rows.loc[rows.variant == "ours", "pretrain_steps"] = 1000
+    rows.loc[rows.variant == "cps", "steps"] = 500
+    assert (
+        "training steps differ between methods, on glas at 5 %: 250 (supervised); 500 (cps); 1000 "
+        "of pretraining and 250 (ours), and on 1 more of 2"
+    ) in main.sheet(rows, Reading()).footer
+
+
+def test_settings_that_differ_are_named():
+    def settings(rate: float, **changes) -> dict:
+        return {
+            "seed": 0, "hyperparameters": {"x": rate}, "network": {"name": "unet"},
+            "training": {"learning_rate": rate, "epochs": 2}, **changes,
+        }  # fmt: skip
+
+    def footer(rows: pd.DataFrame) -> list[str]:
+        return [line for line in main.sheet(rows, Reading()).footer if "settings" in line]
+
+    rows = pd.concat([three_methods(), three_methods().pipe(at, 0.05)])
+    rows["settings"] = [settings(0.003, seed=seed) for seed in rows.seed]
+    assert footer(rows) == []
+    rows["settings"] = [
+        settings(0.01) if row.variant == "ours" else settings(0.003) for row in rows.itertuples()
+    ]
+    assert footer(rows) == ["settings differ: training.learning_rate 0.003 (ours: 0.01)"]
+    rows["settings"] = [
+        settings(0.003, network={"name": "resnet34"} if (row.variant, row.ratio) == ("cps", 0.2)
+                 else {"name": "unet"})
+        for row in rows.itertuples()
+    ]  # fmt: skip
+    assert footer(rows) == ["settings differ: network.name unet (cps at 20 %: resnet34)"]
+
+
+def test_settings_are_compared_within_a_dataset_and_those_of_a_method_within_its_name():
+    def settings(rate: float, weight: float) -> dict:
+        return {"hyperparameters": {"weight": weight}, "learning_rate": rate}
+
+    rows = pd.concat([trials(cps=A, ours=A).assign(dataset=name) for name in "ab"])
+    rows["settings"] = [
+        settings({"acps": 0.1, "bours": 0.2}.get(row.dataset + row.variant, 0.5), 5.0)
+        for row in rows.itertuples()
+    ]
+    (line,) = footers._settings(rows)
+    assert line == (
+        "settings differ: learning_rate 0.1 (ours: 0.5) on a, learning_rate 0.5 (ours: 0.2) on b"
+    )
+    rows = pd.concat([trials(cps=A, ours=A).pipe(at, ratio) for ratio in (0.05, 0.2)])
+    rows["settings"] = [
+        settings(0.5, 5.0 if (row.variant, row.ratio) != ("ours", 0.05) else 1.0)
+        for row in rows.itertuples()
+    ]
+    (line,) = footers._settings(rows)
+    assert line == "settings differ: hyperparameters.weight 1.0 (ours at 20 %: 5.0)"
