@@ -1,3 +1,3 @@
 """The harness: everything that is the same for every method."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,6 +1,7 @@
 """Files: the one way to write them, and where the packaged ones lie. Imports nothing heavy."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -24,11 +25,18 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
     the temporary one.
     """
     scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
-    with scratch.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-    scratch.replace(file)
+    try:
+        with scratch.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(file)
+    except OSError as error:
+        # A full disk names no file, and NumPy, which calls a short write an error, not even that.
+        code = error.errno or errno.ENOSPC
+        raise OSError(code, os.strerror(code), str(file)) from error
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -74,7 +74,7 @@ def device_name(device: "torch.device") -> str:
 
 
 def reset_peak_memory(device: "torch.device") -> bool:
-    """Start measuring anew; False where that cannot be done (the figure is then left blank)."""
+    """Start measuring anew; False where that cannot be done (it is then left blank)."""
     if device.type == "cuda":
         import torch
 

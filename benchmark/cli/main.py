@@ -6,6 +6,8 @@ Heavy imports stand inside the verbs: `bench --help` must not wait for PyTorch.
 import errno
 import gc
 import os
+import re
+import shutil
 import signal
 import sys
 import traceback
@@ -55,9 +57,10 @@ def guarded(command: Callable[[], object]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted; the same command continues", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # `bench … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
+    except SystemExit as leaving:  # Typer's answer to a reader that went away: `bench … | head`
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return ExitCode.DONE
+        raise
     except OSError as error:
         return _said(_of_the_world(error), ExitCode.RESOURCES)
 
@@ -71,10 +74,17 @@ def _said(text: str, code: ExitCode) -> int:
 
 def _of_the_world(error: OSError) -> str:
     """What a disk, a folder or a permission did, and what to do about it."""
-    if error.errno is None:
-        return str(error) or type(error).__name__
     what = f"cannot use {error.filename}" if error.filename else "cannot write"
-    advice = "choose another folder with --results, --data-root or --out"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = f"make room, or {advice}; the same command continues"
-    return f"{what}: {error.strerror}; {advice} (-v shows where it happened)"
+    why, advice = (
+        error.strerror,
+        "choose another folder with --results, --data-root, --into or --out",
+    )
+    if isinstance(error, shutil.Error):  # of many files that could not be copied, the first
+        source, target, why = error.args[0][0]
+        what = f"cannot copy {source} to {target}"
+        why = re.sub(r"^\[Errno \d+\] |: '.*", "", why)
+    elif error.errno is None:
+        return str(error) or type(error).__name__
+    if why in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)):
+        advice = f"make room, or {advice}"
+    return f"{what}: {why}; {advice} (-v shows where it happened)"

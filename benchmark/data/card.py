@@ -20,7 +20,7 @@ MASK_RULES = ("binary", "nonzero", "labels", "> N")
 
 
 class PhantomOptions(BaseModel):
-    """How many invented images a phantom dataset has, and how large they are before resizing."""
+    """How many synthetic images a phantom dataset has, and how large they are before resizing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: str

@@ -198,7 +198,7 @@ def compact(values: ndarray, *, is_standardised: bool) -> Volume:
 
 
 def grey_moments(levels: UInt8[ndarray, "*s"]) -> tuple[float, float]:
-    """Mean and deviation (at least 1e-6) of bytes as [0, 1].
+    """Mean and standard deviation (at least 1e-6) of bytes as [0, 1].
 
     From the count of each level: as floats a dataset would need many times its memory.
     """

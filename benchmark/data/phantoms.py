@@ -18,7 +18,7 @@ from benchmark.data import card as cards
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import Manifest, prepared_names, read_manifest
-from benchmark.data.source import INVENTED
+from benchmark.data.source import SYNTHETIC
 from benchmark.errors import UserError, unknown
 from benchmark.randomness import generator
 
@@ -37,7 +37,7 @@ def synthesise(options: PhantomOptions, out: Path) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not empty; name a new folder")
     folder = _WRITERS[options.kind](options, out)
-    (folder / INVENTED).write_text("These images are synthetic: bench data synth made them.\n")
+    (folder / SYNTHETIC).write_text("These images are synthetic: bench data synth made them.\n")
     return folder
 
 

@@ -22,6 +22,7 @@ from benchmark.data.layouts import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
+from benchmark.files import replacing
 
 _SHOWN = 20  # problems listed before "and n more"
 
@@ -128,9 +129,9 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
             "--allow-partial",
             ExitCode.DATA,
         )
-    invented = ["invented images, no ranking"] if source.is_invented and not card.phantom else []
+    synthetic = ["synthetic images, no ranking"] if source.is_synthetic and not card.phantom else []
     cropped = ["volumes cropped around their labels, which tells where to look"]
-    return ", ".join(invented + differing + (cropped if card.crop == "label_box" else []))
+    return ", ".join(synthetic + differing + (cropped if card.crop == "label_box" else []))
 
 
 def _decode_all(
@@ -204,8 +205,9 @@ def _write(manifest: prepared.Manifest, images: ndarray, masks: ndarray, data_ro
     target = data_root / manifest.name
     scratch = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", dir=data_root))
     try:
-        np.save(scratch / "images.npy", images)
-        np.save(scratch / "masks.npy", masks)
+        for name, array in (("images.npy", images), ("masks.npy", masks)):
+            with replacing(scratch / name) as stream:
+                np.save(stream, array)
         (scratch / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         os.chmod(scratch, 0o755)
         old = scratch.with_suffix(".old")

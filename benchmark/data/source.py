@@ -6,8 +6,9 @@ from pathlib import Path
 
 from benchmark.errors import ExitCode, UserError
 
-INVENTED = "INVENTED.txt"  # lies beside images that a phantom wrote
-_CLUTTER = (INVENTED, "__MACOSX", "Thumbs.db", "desktop.ini")
+SYNTHETIC = "SYNTHETIC.txt"  # lies beside images that a phantom wrote
+_SYNTHETIC = (SYNTHETIC, "INVENTED.txt")  # the second of version 0.1.0
+_CLUTTER = (*_SYNTHETIC, "__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 class Source:
@@ -29,7 +30,7 @@ class Source:
             sizes = {i.filename: (i.file_size, i.CRC) for i in entries}
         else:
             raise UserError(f"no such file or folder: {path}", ExitCode.DATA)
-        self.is_invented = any(name.endswith(INVENTED) for name in sizes)
+        self.is_synthetic = any(name.endswith(_SYNTHETIC) for name in sizes)
         self._sizes = {name: size for name, size in sizes.items() if not _is_clutter(name)}
 
     @property

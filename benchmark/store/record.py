@@ -84,7 +84,7 @@ class Record(JobRecord):
     evaluate_on: str
     preset: str
     overrides: str = ""
-    """Settings that were typed over those of the preset, as typed."""
+    """Command-line overrides of the preset's settings, as typed."""
     n_labelled: int | None = None
     n_unlabelled: int | None = None
     n_test: int | None = None

@@ -34,7 +34,7 @@ class Plan:
     """Methods that "all" leaves out, with the reason."""
     shard: Shard = WHOLE
     overrides: list[str] = field(default_factory=list)
-    """Settings that were typed over those of the preset, as typed."""
+    """Command-line overrides of the preset's settings, as typed."""
     done: frozenset[str] = frozenset()
     """Keys of trials that need not run again."""
 

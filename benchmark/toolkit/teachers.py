@@ -25,7 +25,7 @@ def follow(teacher: nn.Module, student: nn.Module, rate: float) -> None:
 
 
 def noisy(images: Float[Tensor, "b c *s"], scale: float, limit: float) -> Float[Tensor, "b c *s"]:
-    """The images with Gaussian noise of this deviation, cut off at ± limit."""
+    """The images with Gaussian noise of this standard deviation, cut off at ± limit."""
     return images + (scale * torch.randn_like(images)).clamp(-limit, limit)
 
 

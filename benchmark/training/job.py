@@ -28,7 +28,7 @@ class Destination(NamedTuple):
     study: str
     preset: str
     overrides: str = ""
-    """Settings that were typed over those of the preset."""
+    """Command-line overrides of the preset's settings."""
 
 
 @runtime_checkable

@@ -98,6 +98,6 @@ def score(
 
 
 def critical_difference(methods: int, datasets: int, alpha: float = 0.05) -> float:
-    """Nemenyi's: two average ranks that differ by less are not told apart."""
+    """Nemenyi's: average ranks that differ by less do not differ significantly."""
     q = float(stats.studentized_range.ppf(1 - alpha, methods, 1e6)) / math.sqrt(2)
     return q * math.sqrt(methods * (methods + 1) / (6 * datasets))

@@ -88,8 +88,8 @@ def _tested(ranking: Ranking, datasets: int) -> str:
     f = f" (F = {ranking.f:.3g}, p = {ranking.p:.3g})" if ranking.is_f_finite else ""
     return (
         f"{datasets} datasets{low}; χ² = {ranking.chi_square:.3g}, p = "
-        f"{ranking.p_permutation:.3g}{f}; ranks closer than {ranking.critical_difference:.2f} are "
-        f"not told apart (Nemenyi, {_ALPHA:g})"
+        f"{ranking.p_permutation:.3g}{f}; ranks closer than {ranking.critical_difference:.2f} do "
+        f"not differ significantly (Nemenyi, {_ALPHA:g})"
     )
 
 

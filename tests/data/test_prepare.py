@@ -90,12 +90,15 @@ def test_a_second_prepare_does_nothing_and_a_changed_file_is_noticed(pairs, tmp_
     assert [f.name for f in root.iterdir() if f.name != ".own.lock"] == ["own"]
 
 
-def test_invented_images_too_are_read_only_once(glas, tmp_path):
-    """They are no part of a dataset, so nothing asks for --allow-partial."""
-    (glas / "INVENTED.txt").touch()
+@pytest.mark.parametrize("marker", ["SYNTHETIC.txt", "INVENTED.txt"])
+def test_synthetic_images_too_are_read_only_once(marker, glas, tmp_path):
+    """The marker beside them (the second is that of version 0.1.0) is no part of a dataset, so
+    nothing asks for --allow-partial.
+    """
+    (glas / "SYNTHETIC.txt").rename(glas / marker)
     made = [prepare(GLAS, glas, tmp_path / "root") for _ in range(2)]
     assert [preparation.was_up_to_date for preparation in made] == [False, True]
-    assert made[0].manifest.partial == "invented images, no ranking"
+    assert made[0].manifest.partial == "synthetic images, no ranking"
     assert made[0].stray == []
 
 
@@ -244,7 +247,7 @@ def test_a_part_is_refused_unless_allowed_and_then_remembered(glas, tmp_path):
     assert "--allow-partial" in text
     manifest = prepare(card, glas, tmp_path / "root", allow_partial=True).manifest
     assert manifest.partial == (
-        "invented images, no ranking, 6 of 85 train cases, 4 of 80 test cases"
+        "synthetic images, no ranking, 6 of 85 train cases, 4 of 80 test cases"
     )
 
 
@@ -272,7 +275,7 @@ def test_another_layout_is_answered_with_the_expected_ones(tmp_path):
     assert "train_1_anno.bmp" in text
     assert "image/NAME.png" in text
     assert "found 1 files: photo.jpg" in text
-    assert "nothing at" in refused(GLAS, tmp_path / "absent", tmp_path / "root")
+    assert "no such file or folder" in refused(GLAS, tmp_path / "absent", tmp_path / "root")
 
 
 def test_changed_arrays_are_noticed_on_loading(pairs, tmp_path):

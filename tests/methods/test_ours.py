@@ -263,6 +263,16 @@ def test_the_weight_of_the_rounds_on_labelled_images(choice, labelled, make, bat
         assert one["align"].item() == pytest.approx(weight * math.log(2), rel=1e-5)
 
 
+def test_without_labels_the_rounds_aim_at_the_student_s_decisions(make, batch):
+    """The teacher says class 0 with 3/4, the student class 1: -ln 1/4 for each pixel."""
+    method = make(rounds=1)
+    for pathways, bias in ((method.teacher, (math.log(3), 0.0)), (method.student, (0.0, 1.0))):
+        nn.init.zeros_(pathways.masks.output.weight)
+        pathways.masks.output.bias.data = torch.tensor(bias)
+    _, one = method._unlabelled(batch(), 1.0)
+    assert one["align"].item() == pytest.approx(math.log(4), rel=1e-5)
+
+
 def remade(method, i, output):
     """`_remake` with an image network that puts out what it is told."""
     t = torch.tensor([3, 500, 999])
@@ -299,6 +309,20 @@ def test_the_image_network_may_put_out_the_image_itself(make):
     image, loss = remade(method, torch.full((3, 1, 32, 32), 0.5), lambda noise: output)
     assert torch.equal(image, output)
     assert loss.item() == pytest.approx(0.0625, abs=1e-7)
+
+
+def test_what_is_to_be_found_is_the_true_image_not_the_one_that_is_noised(make, batch):
+    """Of black the noised image is √(1 - A) ν, and seen as i the noise in it is ν - √(A/(1 - A)) i;
+    A is 0.0785872 at 499.
+    """
+    method, i = make(), scaled(batch().u)
+    noise, t = torch.randn(i.shape, generator=torch.Generator().manual_seed(0)), torch.tensor(499)
+    share = math.sqrt(0.0785872 / (1 - 0.0785872))
+    method.teacher.image = lambda noisy, mask, t: noise - share * i
+    draw = noise, t.expand(3)
+    image, loss = method._remake(torch.zeros_like(i), i, torch.zeros(3, 2, 32, 32), draw)
+    assert torch.allclose(image, i, atol=1e-4)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
 
 
 def test_uncapped_it_is_the_squared_error_of_the_image(make, batch):

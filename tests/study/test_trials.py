@@ -324,7 +324,7 @@ def test_the_key_of_a_trial_is_what_it_was():
     assert (cps.key, ours.key, ours.pretraining.key) == KEYS
 
 
-KEYS = ("", "", "")
+KEYS = ("5afdd246f901f17a", "48b448d1a4018341", "b3ae9a30844bab90")
 
 
 def test_numbers_of_equal_value_are_equal_in_a_key():

@@ -1,0 +1,91 @@
+"""Remakes the tables and pictures of the README from the commands that stand here.
+
+    python docs/remake.py demo               # the demo's table: about three minutes
+    python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
+
+In the README such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
+it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset as it is
+downloaded (a part will do), there is no GlaS.
+"""
+
+import argparse
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+README = CHECKOUT / "README.md"
+PICTURE = CHECKOUT / "docs" / "images" / "seeds-glas.png"
+
+DEMO = ("bench run --preset demo",)
+GLAS = (
+    "bench data prepare glas --allow-partial --from {source}",
+    'bench run --preset cpu --study readme --datasets glas --methods "all,ours[rounds=0],'
+    'ours[pretrain=false]" --ratios 20 --seeds 2',
+    "bench report --study readme --format markdown",
+)
+GLAS_PICTURE = (
+    'bench run --preset cpu --study readme --datasets glas --methods "all,ours[rounds=0],'
+    'ours[pretrain=false]" --ratios 5 --seeds 1',
+    "bench report --study readme --out {out}",
+)
+
+
+def run(commands: tuple[str, ...], folder: Path, **places: Path) -> str:
+    """The commands in this folder, one after the other; what the last one printed."""
+    printed = ""
+    for command in commands:
+        command = command.format(**{name: shlex.quote(str(p)) for name, p in places.items()})
+        print(f"$ {command}", flush=True)
+        done = subprocess.run(
+            shlex.split(command), cwd=folder, stdout=subprocess.PIPE, text=True, check=True
+        )
+        printed = done.stdout
+    return printed
+
+
+def table_in(printed: str) -> str:
+    """The lines of a table: up to the footer."""
+    return printed.strip("\n").partition("\n\n")[0]
+
+
+def replace(name: str, text: str) -> None:
+    """Put the text into its part of the README."""
+    page = README.read_text(encoding="utf-8")
+    part = re.compile(rf"(<!-- made: {name} -->\n).*?(<!-- end -->)", re.S)
+    if not part.search(page):
+        raise SystemExit(f"README.md has no part <!-- made: {name} -->")
+    made = part.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+    print("as it was" if made == page else "changed", flush=True)
+    README.write_text(made, encoding="utf-8")
+
+
+def demo(folder: Path) -> None:
+    replace("demo", f"```\n{table_in(run(DEMO, folder))}\n```")
+
+
+def glas(folder: Path, source: Path) -> None:
+    replace("glas", table_in(run(GLAS, folder, source=source.resolve())))
+    run(GLAS_PICTURE, folder, out=folder / "out")
+    shutil.copy(folder / "out" / "figures" / "seeds-glas.png", PICTURE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["demo", "glas"])
+    parser.add_argument("--from", dest="source", type=Path, help="GlaS, as downloaded")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if given.what == "demo":
+            demo(Path(folder))
+        elif given.source is None:
+            parser.error("glas needs --from PATH")
+        else:
+            glas(Path(folder), given.source)
+
+
+if __name__ == "__main__":
+    main()

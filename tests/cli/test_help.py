@@ -1,0 +1,60 @@
+"""What `--help` prints of every verb: all of it, as it was written."""
+
+import inspect
+import re
+from collections.abc import Iterator
+
+import pytest
+import typer
+
+from benchmark.cli import main
+
+ROOT = typer.main.get_command(main.app)
+
+
+def commands(command=ROOT, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    yield words, command
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from commands(sub, (*words, name))
+
+
+VERBS = dict(commands())
+
+
+def plain(text: str) -> str:
+    """Without line breaks and what stands for them in a terminal."""
+    return re.sub(r"\s+", " ", text)
+
+
+def test_every_verb_is_there():
+    names = {" ".join(words) for words in VERBS}
+    assert names == {
+        "", "run", "list", "report", "status", "show", "merge", "doctor", "data", "data prepare",
+        "data check", "data subsets", "data synth",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_help_prints_every_text_whole(words, bench):
+    """Brackets too, which a markup interpreter would swallow."""
+    code, out, _ = bench(*words, "--help") if words else bench("--help")
+    assert code == 0
+    shown = plain(out)
+    for parameter in VERBS[words].params:
+        if help_text := getattr(parameter, "help", None):
+            assert plain(help_text) in shown, f"{parameter.name}: {help_text}"
+    assert plain(inspect.cleandoc(VERBS[words].help or "")).split(".")[0] in shown
+
+
+def test_defaults_in_brackets_are_seen(bench):
+    out = plain(bench("run", "--help")[1])
+    for text in ('"cps[weight=0.5]"', "[the preset's]", "[as many as fit]", "[KEY=VALUE]..."):
+        assert text in out
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_a_verb_and_its_options_are_explained(words):
+    command = VERBS[words]
+    assert command.help and command.help[0].isupper()
+    for parameter in command.params:
+        assert getattr(parameter, "help", ""), f"{' '.join(words)}: explain {parameter.name}"
