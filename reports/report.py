@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import pandas as pd
 
@@ -42,16 +41,6 @@ class Report:
     preset. Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
     """
 
-    TABLES = (
-        "table",
-        "differences",
-        "optimism",
-        "label-efficiency",
-        "ranks",
-        "distances",
-        "published",
-    )
-
     def __init__(
         self,
         trials: pd.DataFrame,
@@ -79,32 +68,23 @@ class Report:
 
         Raises `published.Unreadable`.
         """
-        rows, reading = self.rows, self.reading
-        makers: dict[str, Callable[[], Sheet | None]] = {
-            "table": self._main,
-            "differences": self._differences,
-            "optimism": partial(optimism.sheet, rows, reading),
-            "label-efficiency": partial(efficiency.sheet, rows, reading),
-            "ranks": partial(ranks.sheet, rows, reading),
-            "distances": partial(distances.sheet, rows, reading),
-            "published": self._published,
-        }
-        sheet = makers[name]()
-        if sheet is None or name == "table":
+        kind = TABLES[name]
+        sheet = kind.make(self)
+        if sheet is None or kind.says_all:
             return sheet
-        return replace(sheet, footer=[*sheet.footer, *self._common(name)])
+        return replace(sheet, footer=[*sheet.footer, *self._common(kind)])
 
-    def _common(self, name: str) -> list[str]:
+    def _common(self, kind: "Table") -> list[str]:
         """What every table has to say: how and where it was read, what it does not show."""
         lines = footers.oddities(self.rows) + self._left_out
-        if name not in ("optimism", "distances", "published"):  # these say so themselves
+        if not kind.says_reading:
             lines = [footers.selection(self.reading), *lines]
         return [footers.evaluated(self.rows), *lines]
 
     def tables(self) -> list[Sheet]:
         """All for which the trials are enough; a published one that is unreadable is a problem."""
         sheets = []
-        for name in self.TABLES:
+        for name in TABLES:
             try:
                 sheets.append(self.table(name))
             except published.Unreadable as error:
@@ -139,3 +119,46 @@ class Report:
         controls = {where for where in shown if where[2] == self._control}
         left = comparisons.not_compared(shown - controls, found, self._control)
         return replace(made, footer=[*made.footer, *left])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a report can have."""
+
+    make: Callable[[Report], Sheet | None]
+    needs: str = ""
+    """What the trials lack if it is None, for the reader."""
+    says_reading: bool = False
+    """Its own footer says which scores it reads."""
+    says_all: bool = False
+    """Its own footer says all that `Report` adds to the others."""
+
+
+TABLES = {
+    "table": Table(Report._main, says_all=True),
+    "differences": Table(
+        Report._differences,
+        f"it needs {BASELINE}, or another variant that --control names, and a second one",
+    ),
+    "optimism": Table(lambda r: optimism.sheet(r.rows, r.reading), says_reading=True),
+    "label-efficiency": Table(
+        lambda r: efficiency.sheet(r.rows, r.reading),
+        "it needs a method at two or more label budgets below 100 %",
+    ),
+    "ranks": Table(
+        lambda r: ranks.sheet(r.rows, r.reading),
+        "it needs three or more methods on two or more datasets at one label budget",
+    ),
+    "distances": Table(
+        lambda r: distances.sheet(r.rows, r.reading),
+        "the trials have no surface distances",
+        says_reading=True,
+    ),
+    "published": Table(
+        Report._published,
+        "nothing of this study is printed in results/published (by dataset, label budget and plain "
+        "method)",
+        says_reading=True,
+    ),
+}
+"""All of them, in the order of a report; the first is the main one."""

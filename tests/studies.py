@@ -85,11 +85,12 @@ def _record(key: str, dataset: str, ratio: float, variant: str, seed: int, dice:
         key=key, configuration=f"{dataset}-{ratio}-{variant}", study="invented", status="done",
         dataset=dataset, budget=budget.text, budget_order=budget.order, ratio=ratio,
         method=method, variant=variant, seed=seed, evaluate_on="test", preset="matched",
-        n_labelled=10, n_unlabelled=70, n_test=80, metrics=values | oracle | floor | surfaces, parameters=1_813_762 * work,
-        parameters_tested=1_813_762, flops_per_step=10**10 * work, steps=8000,
+        n_labelled=10, n_unlabelled=70, n_test=80, metrics=values | oracle | floor | surfaces,
+        parameters=1_813_762 * work, parameters_tested=1_813_762, flops_per_step=10**10 * work, steps=8000,
         seconds_train=400.0 * work, seconds_total=450.0 * work, peak_memory_mib=900.0,
         settings={"size": [128, 128], "hyperparameters": hyperparameters}, data_hash=dataset,
-        code_version="0.1.0", host="somewhere", device="cpu", finished_at="2026-01-01T00:00:00+00:00",
+        code_version="0.1.0", host="somewhere", device="cpu",
+        finished_at="2026-01-01T00:00:00+00:00",
     )  # fmt: skip
 
 

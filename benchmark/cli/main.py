@@ -75,10 +75,8 @@ def _said(text: str, code: ExitCode) -> int:
 def _of_the_world(error: OSError) -> str:
     """What a disk, a folder or a permission did, and what to do about it."""
     what = f"cannot use {error.filename}" if error.filename else "cannot write"
-    why, advice = (
-        error.strerror,
-        "choose another folder with --results, --data-root, --into or --out",
-    )
+    why = error.strerror
+    advice = "choose another folder with --results, --data-root, --into or --out"
     if isinstance(error, shutil.Error):  # of many files that could not be copied, the first
         source, target, why = error.args[0][0]
         what = f"cannot copy {source} to {target}"

@@ -98,7 +98,7 @@ def report(
     if out is None:
         _print(sheets, forms, folder, made)
         if forms == ["text"] and not names:
-            typer.echo(f"\nalso:    --table {','.join(made.TABLES[1:])}; --format html", err=True)
+            _name_others()
     else:
         _write_tables(sheets, forms, out)
         if not names:
@@ -263,10 +263,11 @@ def _require_many_seeds(done) -> None:
 
 
 def _wanted(made: "Report", names: list[str]) -> "list[Sheet]":
+    from reports.report import TABLES
     from reports.tables.published import Unreadable
 
     for name in names:
-        require_choice("--table", name, (*made.TABLES, "all"))
+        require_choice("--table", name, (*TABLES, "all"))
     if "all" in names:
         return made.tables()
     try:
@@ -275,18 +276,15 @@ def _wanted(made: "Report", names: list[str]) -> "list[Sheet]":
         raise UserError(str(error), ExitCode.DATA) from error
     if None in sheets:
         name = names[sheets.index(None)]
-        raise UserError(f"no table {name}: {_NEEDS[name]}", ExitCode.STATISTICS)
+        raise UserError(f"no table {name}: {TABLES[name].needs}", ExitCode.STATISTICS)
     return sheets
 
 
-_NEEDS = {
-    "differences": "it needs supervised, or another variant that --control names, and a second one",
-    "label-efficiency": "it needs a method at two or more label budgets below 100 %",
-    "ranks": "it needs three or more methods on two or more datasets at one label budget",
-    "distances": "the trials have no surface distances",
-    "published": "nothing of this study is printed in results/published (by dataset, label budget "
-    "and plain method)",
-}
+def _name_others() -> None:
+    from reports.report import TABLES
+
+    _, *others = TABLES
+    typer.echo(f"\nalso:    --table {','.join(others)}; --format html", err=True)
 
 
 def _print(sheets: "list[Sheet]", forms: list[str], folder: Path, made: "Report") -> None:

@@ -58,3 +58,13 @@ def test_a_verb_and_its_options_are_explained(words):
     assert command.help and command.help[0].isupper()
     for parameter in command.params:
         assert getattr(parameter, "help", ""), f"{' '.join(words)}: explain {parameter.name}"
+
+
+def test_the_help_names_every_table_test_and_preset(bench):
+    from benchmark.study import presets
+    from reports.report import TABLES
+    from reports.stats.significance import TESTS
+
+    out = plain(bench("report", "--help")[1])
+    assert all(name in out for name in (*TABLES, *TESTS))
+    assert all(name in plain(bench("run", "--help")[1]) for name in presets.texts())
