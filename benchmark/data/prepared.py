@@ -112,12 +112,17 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
     if not file.is_file():
         raise not_prepared(data_root, name)
     try:
-        manifest = Manifest.model_validate_json(file.read_text(encoding="utf-8"))
-    except (pydantic.ValidationError, ValueError) as error:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        if (found := fields.get("format")) != FORMAT:
+            raise UserError(
+                f'the dataset "{name}" under {data_root} was prepared by another version of this '
+                f"tool (format {found}, this one reads {FORMAT}). Prepare it again:\n"
+                f"  bench data prepare {name} --from /path/to/what/you/downloaded",
+                ExitCode.DATA,
+            )
+        return Manifest.model_validate(fields)
+    except (pydantic.ValidationError, ValueError, AttributeError) as error:
         raise _damaged(data_root, name, f"manifest.json is not readable ({error})") from error
-    if manifest.format != FORMAT:
-        raise _damaged(data_root, name, f"format {manifest.format}, this version reads {FORMAT}")
-    return manifest
 
 
 def not_prepared(data_root: Path, name: str, where: str = "") -> UserError:

@@ -1,9 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from benchmark.data import prepared as preparing
 from benchmark.data.prepared import data_hash
-from benchmark.errors import UserError
+from benchmark.errors import ExitCode, UserError
 
 
 def test_a_dataset_that_is_not_there_is_answered_with_the_command(tmp_path):
@@ -52,3 +54,16 @@ def test_packed_arrays_come_back_without_copies():
     assert back[0].base is not None
     with pytest.raises(ValueError, match="14 values for shapes that need 6"):
         preparing.unpack(flat, [[1, 2, 3]])
+
+
+def test_a_dataset_that_another_version_prepared_is_named_and_not_called_damaged(
+    data_root, tmp_path
+):
+    shutil.copytree(data_root / "phantom_glas", tmp_path / "phantom_glas")
+    file = tmp_path / "phantom_glas" / "manifest.json"
+    file.write_text(file.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(UserError, match="by another version of this tool") as refusal:
+        preparing.read_manifest(tmp_path, "phantom_glas")
+    assert "format 1, this one reads 2" in str(refusal.value)
+    assert "bench data prepare phantom_glas --from" in str(refusal.value)
+    assert refusal.value.exit_code == ExitCode.DATA

@@ -12,7 +12,7 @@ def test_a_method_counts_steps_not_epochs(build, batch):
     assert "step" in method.state_dict()  # so a resumed run counts on
 
 
-def test_the_of_teachertarts_as_a_copy_and_never_gets_a_gradient(build, batch):
+def test_the_teacher_starts_as_a_copy_and_never_gets_a_gradient(build, batch):
     method = MeanTeacher(build())
     pairs = zip(method.student.parameters(), method.teacher.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -34,7 +34,7 @@ def test_equal_outputs_cost_nothing_and_opposite_certainty_costs_one(
     assert part["consistency"].item() == pytest.approx(expected)
 
 
-def test_only_the_of_teacherees_noise_and_it_is_limited(build, batch):
+def test_only_the_teacher_sees_noise_and_it_is_limited(build, batch):
     method, data = MeanTeacher(build(), noise=10.0, noise_limit=0.2), batch()
     seen = {}
     for name in ("student", "teacher"):

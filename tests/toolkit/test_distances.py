@@ -70,8 +70,7 @@ def test_the_boundary_is_foreground_beside_background_across_a_face():
 
 
 def test_foreground_at_the_image_s_edge_is_boundary_only_if_asked_for():
-    """The left half of 4 × 4: the column beside the background; or its edges as well, which are all
-    of it but nothing in the middle, for it is two columns wide."""
+    """Left half of 4 × 4: its right column; with the image's edge its left one too."""
     half = square((4, 4), (0, 0), (4, 2))
     assert np.array_equal(boundary(half, edge_is_boundary=False), square((4, 4), (0, 1), (4, 2)))
     assert np.array_equal(boundary(half, edge_is_boundary=True), half)

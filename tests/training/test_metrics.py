@@ -8,6 +8,8 @@ import torch
 from benchmark.training import metrics
 from benchmark.training.metrics import Counts, diagonal, surface_distances
 
+PIXEL = (1.0, 1.0)
+
 
 def counts(tp, fp, fn):
     return Counts(*(np.array(v)[:, None, None] for v in (tp, fp, fn)))
@@ -69,9 +71,6 @@ def test_counts_of_three_classes():
     assert found.tp[0, 0].tolist() == [0, 1]
     assert found.fp[0, 0].tolist() == [1, 1]
     assert found.fn[0, 0].tolist() == [1, 1]
-
-
-PIXEL = (1.0, 1.0)
 
 
 def square(sides, start, stop) -> np.ndarray:
