@@ -17,6 +17,7 @@ import benchmark
 if TYPE_CHECKING:
     import torch
 
+_CODE = ("benchmark", "methods", "reports")  # a new file in them is a change too
 _PACKAGES = (
     "torch", "numpy", "scipy", "pandas", "ray", "hydra-core", "pillow",
     "segmentation-models-pytorch", "timm", "torchvision",
@@ -32,11 +33,15 @@ def code_version() -> str:
         return benchmark.__version__
 
     def ask(*arguments: str) -> str:
-        command = [git, "-C", str(checkout), *arguments]
+        # A checkout may belong to somebody else, which git does not trust without being told.
+        command = [git, "-c", "safe.directory=*", "-C", str(checkout), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
-    changed = "+changes" if ask("status", "--porcelain", "--untracked-files=no") else ""
-    return f"{benchmark.__version__}+g{ask('rev-parse', '--short=12', 'HEAD')}{changed}"
+    commit = ask("rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return f"{benchmark.__version__}+unknown"
+    changed = "+changes" if ask("status", "--porcelain", "--", *_CODE) else ""
+    return f"{benchmark.__version__}+g{commit}{changed}"
 
 
 @cache

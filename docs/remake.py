@@ -3,9 +3,9 @@
     python docs/remake.py demo               # the demo's table: about three minutes
     python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
 
-In the README such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
-it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset as it is
-downloaded (a part will do), there is no GlaS.
+In the README such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence
+before it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset
+as it is downloaded (a part will do), there is no GlaS.
 """
 
 import argparse

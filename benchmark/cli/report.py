@@ -204,6 +204,7 @@ def _made(
     """The report; None, and why, if there is no finished trial."""
     from benchmark import files
     from benchmark.store import tables
+    from benchmark.study.sources import code_of
     from reports.report import Report
     from reports.tables import published
     from reports.tables.comparisons import MissingPairs
@@ -227,6 +228,7 @@ def _made(
             cases=partial(tables.cases, folder),
             papers=partial(published.read, *printed),
             expected=_expected,
+            code=lambda method: code_of(method).method,
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error

@@ -7,7 +7,7 @@ import typer
 
 from benchmark.cli import report
 from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
-from benchmark.errors import ExitCode, UserError
+from benchmark.errors import ExitCode, UserError, require_choice
 from benchmark.wording import counted
 
 if TYPE_CHECKING:
@@ -82,6 +82,14 @@ def run(
         str | None,
         typer.Option(help="predictions (PNG, NIfTI) and weights (safetensors) beside each record."),
     ] = None,
+    rerun: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="Run trials of this method again where other code of it made them; several with "
+            "commas.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     trial: Annotated[
         str | None,
@@ -104,6 +112,8 @@ def run(
     }
     settings = _settings(overrides or [], network, weights, save)
     plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
+    if rerun is not None:
+        plan = _with_rerun(plan, rerun)
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
 
@@ -163,6 +173,15 @@ def _plan(
     study = presets.load(preset, overrides, known_methods=methods.names(), **grid)
     made = plan.make(study, *roots)
     return replace(made, shard=part, overrides=[o for o in overrides if presets.is_hashed(o)])
+
+
+def _with_rerun(plan: "Plan", rerun: str) -> "Plan":
+    from dataclasses import replace
+
+    names = tuple(name.strip() for name in rerun.split(","))
+    for name in names:
+        require_choice("--rerun", name, sorted({trial.method for trial in plan.trials}))
+    return replace(plan, rerun=names)
 
 
 def _settings(

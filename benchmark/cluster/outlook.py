@@ -1,8 +1,10 @@
 """What a plan would run, in words; without what only the running needs, which loads slowly."""
 
+from collections import Counter
 from dataclasses import replace
 
 from benchmark.store import record
+from benchmark.study import sources
 from benchmark.study.plan import Plan
 from benchmark.wording import counted
 
@@ -10,21 +12,54 @@ _LISTED = 20  # trials of a dry run, without -v
 
 
 def with_done(plan: Plan) -> Plan:
-    """The plan with the trials whose records say that they are done."""
-    return replace(plan, done=frozenset(record.done_keys(plan.folder)))
+    """The plan with the trials whose records say that they are done, and by which code."""
+    own = {trial.key for trial in plan.own}
+    done, older, by_other_tool = set(), Counter(), 0
+    for found in record.read_all(plan.folder):
+        if not found.is_done:
+            continue
+        code = sources.code_of(found.method)
+        has_older = found.method_code not in ("", code.method)
+        if has_older and found.method in plan.rerun:
+            continue
+        done.add(found.key)
+        if found.key in own:
+            older[found.method] += has_older
+            by_other_tool += found.tool_code not in ("", code.tool)
+    return replace(plan, done=frozenset(done), older=+older, by_other_tool=by_other_tool)
+
+
+def kept(plan: Plan) -> list[str]:
+    """What is kept though other code made it, and what runs it again."""
+    lines = [
+        f"{counted(n, 'trial')} of {method} {'was' if n == 1 else 'were'} made by other code of "
+        f"methods/{method} than there is now: kept; the same command with --rerun {method} runs "
+        f"{'it' if n == 1 else 'them'} again"
+        for method, n in plan.older.items()
+    ]
+    if plan.by_other_tool:
+        lines.append(
+            f"{plan.by_other_tool} of {counted(len(plan.own), 'trial')} made by other code of this "
+            "tool than there is now: kept"
+        )
+    return lines
 
 
 def describe(plan: Plan) -> list[str]:
     """What would run, what is done, and how many images each budget labels."""
     missing = plan.missing
-    wanted = {trial.pretraining.key for trial in missing if trial.pretraining}
-    before = sum(record.usable_pretraining(plan.folder, key) is None for key in wanted)
+    wanted = {t.pretraining.key: t.method for t in missing if t.pretraining}
+    before = sum(
+        record.usable_pretraining(plan.folder, key, sources.code_of(method)) is None
+        for key, method in wanted.items()
+    )
     first = f", after {counted(before, 'pretraining')} without labels" if before else ""
     return [
         f"study {plan.study.name} (preset {plan.study.preset}) in {plan.folder}",
         f"evaluated on: {plan.study.conditions.evaluate_on}",
         *plan.labelled_counts(),
         f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run{first}",
+        *kept(plan),
     ]
 
 

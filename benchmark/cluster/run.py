@@ -10,13 +10,13 @@ import yaml
 from rich.console import Console
 
 from benchmark.cluster.cluster import Cluster
-from benchmark.cluster.outlook import describe, with_done
+from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
 from benchmark.data import prepared
 from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.store import layout, locks, planned, record, tables
+from benchmark.store import layout, locks, planned, tables
 from benchmark.study.plan import Plan
 from benchmark.study.syntax import Part, SingleTrial
 from benchmark.toolkit import encoders
@@ -40,8 +40,10 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
             _run_on_ray(plan, datasets, cluster, console, claim)
         else:
-            console.print(f"all {counted(len(plan.own), 'trial')} are done", highlight=False)
-        return len({trial.key for trial in plan.own} - tables.rebuild(plan.folder))
+            for line in [f"all {counted(len(plan.own), 'trial')} are done", *kept(plan)]:
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        tables.rebuild(plan.folder)
+        return len(with_done(plan).missing)
 
 
 def _run_on_ray(
@@ -88,7 +90,10 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
         raise UserError(f"--gpus-per-trial {gpus:g}, but torch finds no GPU", ExitCode.RESOURCES)
     on_gpu = torch.cuda.is_available() if gpus is None else gpus > 0
     with _opened(plan, SingleTrial(trial.key)) as claim:
-        if trial.key in record.done_keys(plan.folder):
+        plan = with_done(plan)
+        if trial.key in plan.done:
+            for line in kept(plan):
+                print(line, flush=True)
             print(f"{trial.label} is done already", flush=True)
             return 0
         claim.note_running([trial.key])

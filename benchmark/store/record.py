@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeVar
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
-from benchmark import provenance
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.store.layout import pretraining_folder, trial_folder
+from benchmark.study.sources import Code
 from benchmark.study.syntax import trial_name
 from benchmark.wording import percent
 
@@ -33,6 +33,10 @@ class JobRecord(BaseModel):
 
     key: str
     status: Literal["done", "failed"]
+    method_code: str = ""
+    """Of the method's sources (`study.sources`); "" of records from before."""
+    tool_code: str = ""
+    """Of the tool's part that makes numbers."""
     error: str = ""
     seconds_total: float | None = None
     """Of the whole last attempt."""
@@ -43,6 +47,11 @@ class JobRecord(BaseModel):
     @property
     def is_done(self) -> bool:
         return self.status == "done"
+
+    @property
+    def code(self) -> Code:
+        """What made it."""
+        return Code(self.method_code, self.tool_code)
 
     @property
     def summary(self) -> str:
@@ -121,9 +130,10 @@ class Record(JobRecord):
 
 
 MAY_DIFFER = (
-    "study", "preset", "overrides", "error", "seconds_pretrain", "seconds_train", "seconds_total",
-    "peak_memory_mib", "flops_per_step", "pretrain_flops_per_step", "data_partial", "code_version",
-    "packages", "host", "device", "finished_at",
+    "study", "preset", "overrides", "error", "method_code", "tool_code", "seconds_pretrain",
+    "seconds_train", "seconds_total", "peak_memory_mib", "flops_per_step",
+    "pretrain_flops_per_step", "data_partial", "code_version", "packages", "host", "device",
+    "finished_at",
 )  # fmt: skip
 """Fields of a record in which two runs of one trial may differ: names, times, places, versions, and
 what PyTorch counts. All others must be equal."""
@@ -220,11 +230,10 @@ def pretraining_record(study_folder: Path, key: str) -> PretrainingRecord | None
         return None
 
 
-def usable_pretraining(study_folder: Path, key: str) -> PretrainingRecord | None:
+def usable_pretraining(study_folder: Path, key: str, code: Code) -> PretrainingRecord | None:
     """The record, if it is done and by this code: half of a method by each would be of neither."""
     found = pretraining_record(study_folder, key)
-    is_usable = found and found.is_done and found.code_version == provenance.code_version()
-    return found if is_usable else None
+    return found if found and found.is_done and found.code == code else None
 
 
 def size_of(settings: Mapping[str, Any]) -> str:

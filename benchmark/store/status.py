@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from benchmark.store import locks, planned
 from benchmark.store.layout import pretraining_folder, trial_folder
-from benchmark.study.syntax import trial_name
+from benchmark.study.sources import code_of
+from benchmark.study.syntax import Variant, trial_name
 
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
 _STATUS = re.compile(rb'^ ?"status": ?"(\w+)"', re.MULTILINE)
+_METHOD_CODE = re.compile(rb'^ ?"method_code": ?"(\w+)"', re.MULTILINE)
 _SHOWN = 20  # running and failed trials that are named
 
 
@@ -42,6 +44,8 @@ class Status(NamedTuple):
     """done, failed, running, or waiting, of each key."""
     pretrainings: list[str]
     """Keys of the pretrainings that run."""
+    older: Counter[str]
+    """Method → how many of its trials were done by other code of it than there is now."""
 
 
 def read(study_folder: Path) -> Status:
@@ -51,12 +55,15 @@ def read(study_folder: Path) -> Status:
     and is tried again is running. Everything else is what its record says.
     """
     rows = planned.read(study_folder)
-    states = dict.fromkeys(rows, "waiting")
+    states, older = dict.fromkeys(rows, "waiting"), Counter[str]()
     for file, head in _records(study_folder):
         key, found = file.parent.name, _STATUS.search(head)
         if key not in rows:  # a study older than grid.csv, or trials copied in by hand
             rows[key] = _row_of(file)
         states[key] = found[1].decode() if found else _row_of(file)["status"]
+        if states[key] == "done" and (code := _METHOD_CODE.search(head)):
+            method = Variant.parse(rows[key]["variant"]).method
+            older[method] += code[1].decode() != code_of(method).method
     running = locks.running_keys(study_folder)
     states |= dict.fromkeys(running & rows.keys(), "running")
     lines = {
@@ -64,7 +71,7 @@ def read(study_folder: Path) -> Status:
         for key, row in rows.items()
     }
     seeds = {key: str(row["seed"]) for key, row in rows.items()}
-    return Status(lines, seeds, states, sorted(running - rows.keys()))
+    return Status(lines, seeds, states, sorted(running - rows.keys()), +older)
 
 
 def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -104,6 +111,9 @@ def describe(study_folder: Path) -> str:
         lines.append(f"  {key}  {_last_line(pretraining_folder(study_folder, key))}".rstrip())
     for state in ("running", "failed"):
         lines += _named(study_folder, status, state)
+    for method, n in status.older.items():
+        lines += ["", f"{n} of {method} made by other code of it than there is now: bench run … "
+                  f"--rerun {method} runs them again"]  # fmt: skip
     return "\n".join(lines)
 
 

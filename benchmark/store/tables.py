@@ -23,7 +23,7 @@ _FIRST_METRICS = [
     for aggregate in ("pooled", "case")
 ]
 _FIRST_FIELDS = ("key", "configuration", "study", "status", "error")
-_LAST_FIELDS = ("seconds_total", "peak_memory_mib", "device")
+_LAST_FIELDS = ("seconds_total", "peak_memory_mib", "device", "method_code", "tool_code")
 _WHERE = ["dataset", "budget", "variant", "seed"]
 _ORDER = ["dataset", "evaluate_on", "budget_order", "variant", "seed", "key"]
 

@@ -13,6 +13,7 @@ from typing import Any
 import methods
 from benchmark.entry_points import METHODS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
+from benchmark.study import sources
 from benchmark.study.settings import BASELINE
 from benchmark.study.trials import MethodFacts
 from benchmark.toolkit.builder import NetworkBuilder
@@ -42,6 +43,7 @@ def find(name: str) -> type[Method]:
         loaded = offer.entry.load() if offer else importlib.import_module(f"methods.{name}")
     except (Exception, SystemExit) as error:
         raise _broken(name, where, f"{type(error).__name__}: {error}") from error
+    sources.code_of(name)  # as it is loaded, whatever becomes of its file
     found = _classes(loaded)
     if len(found) != 1:
         hint = ' (an entry point may name the class, "module:Class")' if offer else ""

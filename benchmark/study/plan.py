@@ -37,6 +37,12 @@ class Plan:
     """Command-line overrides of the preset's settings, as typed."""
     done: frozenset[str] = frozenset()
     """Keys of trials that need not run again."""
+    older: Mapping[str, int] = field(default_factory=dict)
+    """Method → how many of its trials were done by other code of it, and are kept."""
+    by_other_tool: int = 0
+    """How many trials were done by other code of the tool, and are kept."""
+    rerun: tuple[str, ...] = ()
+    """Methods whose trials are run again where other code of the method made them."""
 
     @property
     def own(self) -> list[Trial]:

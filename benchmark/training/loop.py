@@ -16,9 +16,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.files import replacing
-from benchmark.provenance import code_version
 from benchmark.randomness import reseed_torch
 from benchmark.study.settings import Conditions, Optimisation
+from benchmark.study.sources import Code
 from benchmark.toolkit import schedules
 from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training.evaluate import Diverged
@@ -48,6 +48,8 @@ class Stage(NamedTuple):
     seed: int
     """Of the trial."""
     conditions: Conditions
+    code: Code
+    """What makes it; a checkpoint of other code is not continued."""
     evaluate_every: int = 0
 
     @property
@@ -68,11 +70,11 @@ def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate,
     reseed_torch(stage.conditions.study_seed, stage.seed, stage.name)
     if checkpoint.exists():
         stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if stored["code_version"] == code_version():
+        if tuple(stored.get("code", ())) == stage.code:
             state = _restore(stored, method, optimiser)
             log(f"resumed after epoch {state.epoch} of {epochs}")
         else:  # half a run of each would be a run of neither
-            log(f"the checkpoint is of version {stored['code_version']}: starting over")
+            log("the checkpoint was made by other code: starting over")
     saved = time.monotonic()
     while state.epoch < epochs:
         started = time.perf_counter()
@@ -85,7 +87,7 @@ def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate,
         state.history.append(row)
         log(_line(row, epochs, state.seconds))
         if is_last or time.monotonic() - saved >= stage.conditions.checkpoint_seconds:
-            _save(checkpoint, state, method, optimiser)
+            _save(checkpoint, stage, state, method, optimiser)
             saved = time.monotonic()
     return state
 
@@ -189,10 +191,16 @@ def build_optimiser(method: Method, training: Optimisation) -> torch.optim.Optim
     )
 
 
-def _save(checkpoint: Path, state: State, method: Method, optimiser: torch.optim.Optimizer) -> None:
+def _save(
+    checkpoint: Path,
+    stage: Stage,
+    state: State,
+    method: Method,
+    optimiser: torch.optim.Optimizer,
+) -> None:
     """A killed worker leaves the previous checkpoint."""
     stored = {
-        "code_version": code_version(),
+        "code": tuple(stage.code),
         "state": asdict(state),
         "method": method.state_dict(),
         "optimiser": optimiser.state_dict(),

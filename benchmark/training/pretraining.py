@@ -23,8 +23,9 @@ from benchmark.files import replacing
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import layout, record, tables
 from benchmark.store.record import PretrainingRecord
-from benchmark.study import methods
+from benchmark.study import methods, sources
 from benchmark.study.settings import PretrainingSettings
+from benchmark.study.sources import Code
 from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Method, Terms
@@ -67,8 +68,12 @@ class PretrainingJob:
     def found(self, study_folder: Path) -> PretrainingRecord | None:
         return record.pretraining_record(study_folder, self.key)
 
+    @property
+    def code(self) -> Code:
+        return sources.code_of(self.pretraining.method)
+
     def is_to_be_run(self, study_folder: Path) -> bool:
-        return record.usable_pretraining(study_folder, self.key) is None
+        return record.usable_pretraining(study_folder, self.key, self.code) is None
 
     def work(
         self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
@@ -78,10 +83,13 @@ class PretrainingJob:
         stage = _stage_of(self.pretraining, prepared)
         state = loop.train(stage, parts, folder / CHECKPOINT, evaluate=lambda _: {}, log=log)
         tables.write_table(folder / "history.csv", state.history)
+        made_by = {"code": "-".join(self.code)}  # one name: the order of several would vary
         with replacing(folder / _WEIGHTS) as file:
-            file.write(safetensors.torch.save(_tensors(parts.parts)))
+            file.write(safetensors.torch.save(_tensors(parts.parts), made_by))
         return PretrainingRecord(
             key=self.key,
+            method_code=self.code.method,
+            tool_code=self.code.tool,
             label=self.label,
             status="done",
             steps=stage.steps_per_epoch * settings.epochs,
@@ -159,6 +167,7 @@ def _stage_of(pretraining: Pretraining, prepared: Prepared) -> Stage:
         draw=draw,
         seed=seed,
         conditions=conditions,
+        code=sources.code_of(pretraining.method),
     )
 
 

@@ -17,7 +17,7 @@ from benchmark.data.split import TrialData
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import layout, record
 from benchmark.store.record import JobRecord, Record
-from benchmark.study import methods
+from benchmark.study import methods, sources
 from benchmark.study.settings import TrainingSettings
 from benchmark.study.trials import Trial
 from benchmark.toolkit.builder import NetworkBuilder
@@ -102,9 +102,11 @@ class TrialJob:
         return self._record(destination, status="failed", error=error)
 
     def _record(self, destination: Destination, **fields: Any) -> Record:
-        trial = self.trial
+        trial, code = self.trial, sources.code_of(self.trial.method)
         return Record(
             key=trial.key,
+            method_code=code.method,
+            tool_code=code.tool,
             configuration=trial.configuration,
             study=destination.study,
             preset=destination.preset,
@@ -154,6 +156,7 @@ def stage_of(trial: Trial, data: TrialData) -> Stage:
         draw=lambda step, device: draw_batch(trial, data, step, device),
         seed=trial.seed,
         conditions=trial.conditions,
+        code=sources.code_of(trial.method),
         evaluate_every=trial.evaluate_every,
     )
 

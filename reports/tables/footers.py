@@ -3,7 +3,7 @@
 Among the oddities is where methods of one table were not treated alike: budgets of steps, settings.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -79,9 +79,27 @@ def oddities(rows: pd.DataFrame) -> list[str]:
         lines.append(f"{name} is not the dataset as published: {note}")
     if rows.dataset.str.startswith("phantom_").any():
         lines.append("phantoms are synthetic images: this is no ranking of methods")
-    if rows.code_version.nunique() > 1:
+    # Versions differ by their commits; those of equal code do not count.
+    code = rows.code_version if "tool_code" not in rows else rows.tool_code.where(
+        rows.tool_code.fillna("") != "", rows.code_version
+    )  # fmt: skip
+    if code.nunique() > 1:
         lines.append(f"made with several code versions: {_list(rows.code_version)}")
     return lines
+
+
+def older(rows: pd.DataFrame, code: Callable[[str], str]) -> list[str]:
+    """Trials that were made by other code of their method than there is now."""
+    if "method_code" not in rows:
+        return []
+    known = rows[rows.method_code.fillna("") != ""]
+    now = known.method.map({method: code(method) for method in known.method.unique()})
+    counts = known[known.method_code != now].groupby("method").size()
+    return [
+        f"{n} of {(rows.method == method).sum()} trials of {method} made by other code of it than "
+        f"there is now; bench run … --rerun {method} runs them again"
+        for method, n in counts.items()
+    ]
 
 
 def _collapsed(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmark.data import split
+from benchmark.study.sources import Code
 from benchmark.study.syntax import Budget
 from benchmark.toolkit.method import Method
 from benchmark.training import loop
@@ -86,17 +87,17 @@ def test_a_killed_run_resumes_to_the_same_bits(tiny_trials, prepared, tmp_path, 
     ]
 
 
-def test_a_checkpoint_of_another_code_version_is_not_continued(
+def test_a_checkpoint_made_by_other_code_is_not_continued(
     tiny_trials, prepared, tmp_path, monkeypatch
 ):
     trial = tiny_trials()[0]
     expected, _ = run(trial, prepared, tmp_path / "a.pt")
-    monkeypatch.setattr(loop, "code_version", lambda: "0.0.9")
+    monkeypatch.setattr("benchmark.study.sources.code_of", lambda method: Code("another", "one"))
     lines = []
     data = data_of(trial, prepared)
     method = build_method(trial, data)
     fit(trial, method, data, tmp_path / "a.pt", evaluate=lambda m: {}, log=lines.append)
-    assert lines[0].startswith("the checkpoint is of version") and "epoch 1/3" in lines[1]
+    assert lines[0].startswith("the checkpoint was made by other code") and "epoch 1/3" in lines[1]
     pairs = zip(expected.parameters(), method.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 

@@ -10,6 +10,7 @@ from benchmark.data import split
 from benchmark.store import record
 from benchmark.store.layout import pretraining_folder
 from benchmark.study.settings import PretrainingSettings
+from benchmark.study.sources import Code
 from benchmark.training import job as jobs
 from benchmark.training import pretraining
 from benchmark.training.job import Destination
@@ -239,11 +240,11 @@ def test_a_failed_one_fails_its_trials_with_the_reason_and_is_tried_again(
     assert execute(trial, prepared, tmp_path).is_done
 
 
-def test_one_of_another_code_version_is_made_anew(trials, prepared, tmp_path, monkeypatch):
+def test_one_made_by_other_code_is_made_anew(trials, prepared, tmp_path, monkeypatch):
     job = of(trials()[0])
     made(job, prepared, tmp_path)
     assert made(job, prepared, tmp_path)[1] == []  # found
-    monkeypatch.setattr("benchmark.provenance.code_version", lambda: "another")
+    monkeypatch.setattr("benchmark.study.sources.code_of", lambda method: Code("another", "one"))
     assert pretraining.missing(trials(), tmp_path) == [job]
 
 
