@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _PACKAGE = Path(__file__).parent
+_LONGEST_LINE = 100  # bytes, more than a checksum's
 
 
 def packaged(name: str) -> Path:
@@ -43,3 +45,37 @@ def write_atomically(file: Path, text: str) -> None:
     """The whole text, or what was there before."""
     with replacing(file) as stream:
         stream.write(text.encode())
+
+
+def set_aside(file: Path) -> Path:
+    """Rename a damaged file to NAME.damaged, in place of an earlier one; returns that path."""
+    return file.replace(file.with_name(f"{file.name}.damaged"))
+
+
+class Damaged(Exception):
+    """A file is not as it was written."""
+
+
+def write_sealed(file: Path, content: bytes | memoryview) -> None:
+    """The content behind a line with its checksum."""
+    with replacing(file) as stream:
+        stream.write(_seal(content))
+        stream.write(content)
+
+
+def read_sealed(file: Path) -> bytes:
+    """The content; raises `Damaged` if it is not what was written."""
+    with file.open("rb") as stream:
+        line, content = stream.readline(_LONGEST_LINE), stream.read()
+    if line != _seal(content):
+        raise Damaged
+    return content
+
+
+def _seal(content: bytes | memoryview) -> bytes:
+    return f"sha256 {checksum(content)}\n".encode()
+
+
+def checksum(content: bytes | memoryview) -> str:
+    """SHA-256, 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()

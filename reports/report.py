@@ -38,8 +38,8 @@ class Report:
 
     cases: gives the lines of all cases of these trials, for intervals over cases; papers: reads the
     printed results, when their table is asked for; expected: the settings of a trial under a
-    preset; code: the hash of a method's code as it is now. Raises `comparisons.MissingPairs` if the
-    control that was asked for lacks pairs.
+    preset; notes: what every table has to say of these trials beside that. Raises
+    `comparisons.MissingPairs` if the control that was asked for lacks pairs.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Report:
         cases: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
         papers: Callable[[], list[published.Paper]] = list,
         expected: published.Expected | None = None,
-        code: Callable[[str], str] | None = None,
+        notes: Callable[[pd.DataFrame], list[str]] = lambda rows: [],
     ):
         self.trials = trials
         self.rows, self._left_out = comparable(trials, options.evaluate_on)
-        self._left_out += footers.older(self.rows, code) if code is not None else []
+        self._left_out += notes(self.rows)
         self.reading = options.reading
         self._options, self._papers, self._expected = options, papers, expected
         self.problems: list[str] = []

@@ -1,7 +1,9 @@
 """Invented studies: records, histories and panels of a whole grid, without training anything."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +57,13 @@ def write(
                         _write_files(trial_folder(folder, key), dice, seed, rng)
                     n += 1
     return n
+
+
+def fields_of(file: Path) -> dict[str, Any]:
+    """What stands in a record, but its checksum, so that it can be changed."""
+    fields = json.loads(file.read_text())
+    fields.pop("checksum", None)
+    return fields
 
 
 def _record(key: str, dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:

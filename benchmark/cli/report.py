@@ -203,13 +203,13 @@ def _made(
 ) -> "Report | None":
     """The report; None, and why, if there is no finished trial."""
     from benchmark import files
-    from benchmark.store import tables
-    from benchmark.study.sources import code_of
+    from benchmark.store import record, tables
     from reports.report import Report
-    from reports.tables import published
+    from reports.tables import footers, published
     from reports.tables.comparisons import MissingPairs
 
-    trials = tables.trials(folder)
+    there = record.survey(folder)
+    trials = tables.trials(there.records)
     if configurations is not None:
         trials = trials[trials.configuration.isin(configurations)]
     done = trials[trials.status == "done"]
@@ -217,6 +217,8 @@ def _made(
         done = done[done.evaluate_on == options.evaluate_on]
     if done.empty:
         typer.echo(_nothing_done(folder, trials, options.evaluate_on))
+        for note in there.notes:
+            typer.echo(note, err=True)
         return None
     if options.reading.interval == "bootstrap":
         _require_many_seeds(done)
@@ -228,10 +230,16 @@ def _made(
             cases=partial(tables.cases, folder),
             papers=partial(published.read, *printed),
             expected=_expected,
-            code=lambda method: code_of(method).method,
+            notes=lambda rows: [*footers.older(rows, _code_of), *there.notes],
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
+
+
+def _code_of(method: str) -> str:
+    from benchmark.study import sources
+
+    return sources.code_of(method).method
 
 
 def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,21 +1,27 @@
 """What a plan would run, in words; without what only the running needs, which loads slowly."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 from benchmark.store import record
 from benchmark.study import sources
 from benchmark.study.plan import Plan
+from benchmark.study.trials import Trial
 from benchmark.wording import counted
 
 _LISTED = 20  # trials of a dry run, without -v
 
 
-def with_done(plan: Plan) -> Plan:
-    """The plan with the trials whose records say that they are done, and by which code."""
+def with_done(plan: Plan, *, mend: Iterable[Trial] = ()) -> Plan:
+    """The plan with the trials whose records say that they are done, and by which code.
+
+    mend: trials whose damaged records are set aside, as a run may that holds the study.
+    """
     own = {trial.key for trial in plan.own}
     done, older, by_other_tool = set(), Counter(), 0
-    for found in record.read_all(plan.folder):
+    there = record.survey(plan.folder)
+    for found in there.records:
         if not found.is_done:
             continue
         code = sources.code_of(found.method)
@@ -26,7 +32,22 @@ def with_done(plan: Plan) -> Plan:
         if found.key in own:
             older[found.method] += has_older
             by_other_tool += found.tool_code not in ("", code.tool)
-    return replace(plan, done=frozenset(done), older=+older, by_other_tool=by_other_tool)
+    return replace(
+        plan,
+        done=frozenset(done),
+        older=+older,
+        by_other_tool=by_other_tool,
+        left_out=_set_aside(there, {trial.key for trial in mend}) + there.notes,
+    )
+
+
+def _set_aside(there: record.Found, keys: set[str]) -> list[str]:
+    """Take these trials' damaged records out of what was found; what was done, for people."""
+    lines = []
+    for folder in [folder for folder in there.damaged if folder.name in keys]:
+        del there.damaged[folder]
+        lines.append(f"damaged record set aside: {record.set_aside(folder)}; the trial runs again")
+    return lines
 
 
 def kept(plan: Plan) -> list[str]:
@@ -49,16 +70,19 @@ def describe(plan: Plan) -> list[str]:
     """What would run, what is done, and how many images each budget labels."""
     missing = plan.missing
     wanted = {t.pretraining.key: t.method for t in missing if t.pretraining}
-    before = sum(
-        record.usable_pretraining(plan.folder, key, sources.code_of(method)) is None
+    reasons = {
+        key: record.unusable(plan.folder, key, sources.code_of(method))
         for key, method in wanted.items()
-    )
+    }
+    before = sum(why is not None for why in reasons.values())
     first = f", after {counted(before, 'pretraining')} without labels" if before else ""
     return [
         f"study {plan.study.name} (preset {plan.study.preset}) in {plan.folder}",
         f"evaluated on: {plan.study.conditions.evaluate_on}",
         *plan.labelled_counts(),
         f"{_count(plan)}: {len(plan.own) - len(missing)} done, {len(missing)} to run{first}",
+        *(f"pretraining {key} is made anew: {why}" for key, why in reasons.items() if why),
+        *plan.left_out,
         *kept(plan),
     ]
 

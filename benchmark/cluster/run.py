@@ -33,14 +33,15 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
     """
     console = Console(stderr=True)
     with _opened(plan, plan.shard) as claim:
-        plan = with_done(plan)  # another run may have ended
+        plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
             datasets = _load(plan, data_root)
             for line in [*describe(plan), "starting Ray …"]:
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
             _run_on_ray(plan, datasets, cluster, console, claim)
         else:
-            for line in [f"all {counted(len(plan.own), 'trial')} are done", *kept(plan)]:
+            lines = [f"all {counted(len(plan.own), 'trial')} are done", *plan.left_out, *kept(plan)]
+            for line in lines:
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
         tables.rebuild(plan.folder)
         return len(with_done(plan).missing)
@@ -64,7 +65,8 @@ def _run_on_ray(
             for wave in filter(None, (before, trials)):
                 ray_runner.run_jobs(wave, datasets, _destination(plan), cluster, progress)
     except KeyboardInterrupt:
-        done = len({trial.key for trial in plan.own} & tables.rebuild(plan.folder))
+        tables.rebuild(plan.folder)
+        done = len(plan.own) - len(with_done(plan).missing)
         console.print(
             f"interrupted: {done}/{counted(len(plan.own), 'trial')} done, "
             f"{progress.running} stopped",
@@ -90,10 +92,10 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
         raise UserError(f"--gpus-per-trial {gpus:g}, but torch finds no GPU", ExitCode.RESOURCES)
     on_gpu = torch.cuda.is_available() if gpus is None else gpus > 0
     with _opened(plan, SingleTrial(trial.key)) as claim:
-        plan = with_done(plan)
+        plan = with_done(plan, mend=[trial])
+        for line in [*plan.left_out, *kept(plan)]:
+            print(line, flush=True)
         if trial.key in plan.done:
-            for line in kept(plan):
-                print(line, flush=True)
             print(f"{trial.label} is done already", flush=True)
             return 0
         claim.note_running([trial.key])

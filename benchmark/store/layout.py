@@ -18,6 +18,11 @@ def pretraining_folder(study_folder: Path, key: str) -> Path:
     return study_folder / "pretrained" / key
 
 
+def weights(study_folder: Path, key: str) -> Path:
+    """What the pretraining of this key made."""
+    return pretraining_folder(study_folder, key) / "weights.safetensors"
+
+
 def is_study(folder: Path) -> bool:
     """Was a study run, or merged, into this folder?"""
     return (folder / SETTINGS).is_file() or (folder / "trials").is_dir()

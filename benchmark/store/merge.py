@@ -57,7 +57,8 @@ def merge(sources: list[Path], into: Path) -> Merge:
 
 def _chosen(sources: list[Path], into: Path, merged: Merge) -> dict[str, Path]:
     """Key → folder to copy; counts the rest. Raises `UserError` if numbers contradict."""
-    known = _records(into, Merge())
+    # What is damaged here is as good as missing: a source may have it.
+    known = {r.key: (r, trial_folder(into, r.key)) for r in record.survey(into).records}
     chosen: dict[str, Path] = {}
     conflicts: list[str] = []
     for source in sources:
@@ -91,24 +92,28 @@ def _check(source: Path, into: Path) -> None:
         )
     if source.resolve() == into.resolve():
         raise UserError(f"{source} cannot be merged into itself")
+    link = next((path for path in source.rglob("*") if path.is_symlink()), None)
+    if link is not None:
+        raise UserError(
+            f"{link} is a link, and could lead to what is not the study's: put in its place what "
+            "it leads to, or delete it",
+            ExitCode.DATA,
+        )
 
 
-def _records(study_folder: Path, merged: Merge) -> dict[str, tuple[Record, Path]]:
+def _records(source: Path, merged: Merge) -> dict[str, tuple[Record, Path]]:
     """Validated records by key; counts the folders that have none."""
-    found = {}
-    for folder in sorted(trial_folder(study_folder, "").glob("[!.]*")):
-        if not record.exists(folder):
-            merged.unfinished += folder.is_dir()
-            continue
-        read = record.read(folder)
-        if read.key != folder.name:
-            raise UserError(
-                f"the folder {folder} holds the record of trial {read.key}: someone renamed it; "
-                "give it back its name, or delete it",
-                ExitCode.DATA,
-            )
-        found[read.key] = (read, folder)
-    return found
+    there = record.survey(source)
+    if there.damaged:
+        lines = "\n".join(f"  {note.removeprefix('left out: ')}" for note in there.notes[:_NAMED])
+        raise UserError(
+            f"{source} holds what is no trial as it was written, and nothing was copied:\n{lines}\n"
+            "Mend or delete that, then merge again",
+            ExitCode.DATA,
+        )
+    trials = [folder for folder in trial_folder(source, "").glob("[!.]*") if folder.is_dir()]
+    merged.unfinished += len(trials) - len(there.records)
+    return {found.key: (found, trial_folder(source, found.key)) for found in there.records}
 
 
 def _conflict(first: tuple[Record, Path], second: tuple[Record, Path]) -> str:

@@ -6,16 +6,20 @@ the table of them (`store.tables`) is a view.
 """
 
 import json
+import math
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from benchmark import files
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
+from benchmark.store import layout
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study.sources import Code
 from benchmark.study.syntax import trial_name
@@ -24,6 +28,14 @@ from benchmark.wording import percent
 SCHEMA = 2
 _FILE = "record.json"
 _LEFT_OVER_SECONDS = 3600.0
+_LARGEST = 2**20  # bytes; that of a real trial has some thousand
+_MOST_METRICS = 1000
+_METRIC = re.compile(r"[a-z0-9_]{1,100}")
+_SHARE = re.compile(r"(.*_)?(dc|ji)_.*")
+
+
+Amount = Annotated[int, Field(ge=0)] | None
+Quantity = Annotated[float, Field(ge=0)] | None
 
 
 class JobRecord(BaseModel):
@@ -38,9 +50,9 @@ class JobRecord(BaseModel):
     tool_code: str = ""
     """Of the tool's part that makes numbers."""
     error: str = ""
-    seconds_total: float | None = None
+    seconds_total: Quantity = None
     """Of the whole last attempt."""
-    peak_memory_mib: float | None = None
+    peak_memory_mib: Quantity = None
     """Of the process, or of the GPU's allocator; None where it cannot be measured."""
     device: str = ""
 
@@ -63,6 +75,8 @@ class PretrainingRecord(JobRecord):
     """What a pretraining leaves beside its weights."""
 
     label: str
+    weights: str = ""
+    """Checksum of their file (SHA-256)."""
     steps: int = 0
     seconds_train: float = 0.0
     flops_per_step: int = 0
@@ -85,30 +99,30 @@ class Record(JobRecord):
     """How much is labelled, as tables print it: 5 %."""
     budget_order: float
     """By which budgets are sorted."""
-    ratio: float
+    ratio: float = Field(ge=0, le=1)
     """The labelled share of the train pool that was asked for."""
     method: str
     variant: str
-    seed: int
-    evaluate_on: str
+    seed: int = Field(ge=0)
+    evaluate_on: Literal["test", "dev"]
     preset: str
     overrides: str = ""
     """Command-line overrides of the preset's settings, as typed."""
-    n_labelled: int | None = None
-    n_unlabelled: int | None = None
-    n_test: int | None = None
+    n_labelled: Amount = None
+    n_unlabelled: Amount = None
+    n_test: Amount = None
     metrics: dict[str, int | float | None] = {}
     """Columns of `results.csv`, such as dc_pooled (final step, argmax) and oracle_dc_pooled."""
-    parameters: int | None = None
-    parameters_tested: int | None = None
-    flops_per_step: int | None = None
-    steps: int | None = None
+    parameters: Amount = None
+    parameters_tested: Amount = None
+    flops_per_step: Amount = None
+    steps: Amount = None
     pretrain_key: str = ""
-    pretrain_steps: int | None = None
-    pretrain_flops_per_step: int | None = None
-    seconds_pretrain: float | None = None
+    pretrain_steps: Amount = None
+    pretrain_flops_per_step: Amount = None
+    seconds_pretrain: Quantity = None
     """Of the pretraining that the trial started from, which others may share."""
-    seconds_train: float | None = None
+    seconds_train: Quantity = None
     settings: dict[str, Any] = {}
     data_hash: str = ""
     data_partial: str = ""
@@ -118,6 +132,20 @@ class Record(JobRecord):
     packages: dict[str, str] = {}
     host: str = ""
     finished_at: str = ""
+
+    @field_validator("metrics")
+    @classmethod
+    def _possible(cls, metrics: dict[str, int | float | None]) -> dict[str, int | float | None]:
+        """Records come from strangers too. A score that is NaN or infinite is one, and is shown."""
+        if len(metrics) > _MOST_METRICS:
+            raise ValueError(f"{len(metrics)} metrics")
+        for name, value in metrics.items():
+            if not _METRIC.fullmatch(name):
+                raise ValueError(f"no metric is named {name[:40]!r}")
+            largest = 1.0 if _SHARE.fullmatch(name) else math.inf
+            if value is not None and math.isfinite(value) and not 0 <= value <= largest:
+                raise ValueError(f"{name} cannot be {value:g}")
+        return metrics
 
     @property
     def label(self) -> str:
@@ -144,7 +172,14 @@ _R = TypeVar("_R", bound=JobRecord)
 def write(folder: Path, record: JobRecord) -> None:
     """The last write of a job, into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _FILE, record.model_dump_json(indent=1))
+    fields = json.loads(record.model_dump_json())
+    content = json.dumps(fields | {"checksum": _checksum(fields)}, indent=1, ensure_ascii=False)
+    write_atomically(folder / _FILE, content)
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    """Of values, not of bytes: line ends and spaces do not count."""
+    return files.checksum(json.dumps(fields, sort_keys=True).encode())
 
 
 def exists(folder: Path) -> bool:
@@ -154,16 +189,51 @@ def exists(folder: Path) -> bool:
 
 def read(folder: Path, kind: type[_R] = Record) -> _R:
     """A validated record; `UserError` (exit code 3) names the file and what is wrong with it."""
-    file = folder / _FILE
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(fields, dict) and fields.get("schema_version") == 1:
+        return _read(folder, kind)
+    except _Damaged as error:
+        raise UserError(
+            f"the record {folder / _FILE} is damaged ({error}). Nothing writes half a record, so "
+            "something else changed it: restore it; or the same `bench run` as before sets it "
+            "aside and runs the trial again",
+            ExitCode.DATA,
+        ) from error
+
+
+class _Damaged(Exception):
+    """A record is not as it was written: in what."""
+
+
+def _read(folder: Path, kind: type[_R]) -> _R:
+    try:
+        fields = json.loads(_text(folder / _FILE))
+        if not isinstance(fields, dict):
+            raise ValueError(f"no fields, but {type(fields).__name__}")
+        checksum = fields.pop("checksum", None)  # those of before have none
+        if checksum is not None and checksum != _checksum(fields):
+            raise ValueError("its checksum is of other content")
+        if fields.get("schema_version") == 1:
             fields = _of_schema_1(fields)
-        return kind.model_validate(fields)
+        found = kind.model_validate(fields)
     except pydantic.ValidationError as error:
-        raise unreadable(file, error.errors()[0]["msg"]) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise unreadable(file, str(error)) from error
+        first = error.errors()[0]
+        raise _Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _Damaged(str(error)) from error
+    if found.key != folder.name:
+        raise _Damaged(f"it is of the trial {found.key}: the folder was renamed or copied")
+    return found
+
+
+def _text(file: Path) -> str:
+    """What stands in it; `ValueError` for what nobody's record is."""
+    if file.is_symlink() or file.parent.is_symlink():
+        raise ValueError("a link, and links are not followed")
+    if file.is_dir():
+        raise ValueError("a folder")
+    if (size := file.stat().st_size) > _LARGEST:
+        raise ValueError(f"{size} bytes, more than a record has")
+    return file.read_text(encoding="utf-8-sig")
 
 
 def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
@@ -178,23 +248,42 @@ def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def unreadable(file: Path, why: str) -> UserError:
-    """The error for a record that is not as it was written."""
-    return UserError(
-        f"the record {file} is not readable ({why}). Nothing writes half a record, so "
-        f"something else changed it: restore it, or delete {file.parent} to run it again",
-        ExitCode.DATA,
-    )
+class Found(NamedTuple):
+    """What lies in a study's folder of trials."""
+
+    records: list[Record]
+    """Sorted by key."""
+    damaged: dict[Path, str]
+    """Folder → what is wrong with its record: nothing of it counts."""
+
+    @property
+    def done_keys(self) -> set[str]:
+        """Of the trials that need not run again, whatever code made them."""
+        return {found.key for found in self.records if found.is_done}
+
+    @property
+    def notes(self) -> list[str]:
+        """What does not count, for people."""
+        return [
+            f"left out: the record in trials/{folder.name} is damaged ({why})"
+            for folder, why in self.damaged.items()
+        ]
 
 
-def read_all(study_folder: Path) -> list[Record]:
-    """All records of a study's trials, sorted by key."""
-    return [read(f.parent) for f in sorted(study_folder.glob(f"trials/*/{_FILE}"))]
+def survey(study_folder: Path) -> Found:
+    """All records of a study's trials; a damaged one hides no other."""
+    found = Found([], {})
+    for file in sorted(study_folder.glob(f"trials/*/{_FILE}")):
+        try:
+            found.records.append(_read(file.parent, Record))
+        except _Damaged as error:
+            found.damaged[file.parent] = str(error)
+    return found
 
 
-def done_keys(study_folder: Path) -> set[str]:
-    """Keys of the trials that need not run again."""
-    return {record.key for record in read_all(study_folder) if record.is_done}
+def set_aside(folder: Path) -> Path:
+    """Rename a damaged record, so that its trial counts as not run; returns the new name."""
+    return files.set_aside(folder / _FILE)
 
 
 def contradict(first: Record, second: Record) -> bool:
@@ -230,10 +319,26 @@ def pretraining_record(study_folder: Path, key: str) -> PretrainingRecord | None
         return None
 
 
-def usable_pretraining(study_folder: Path, key: str, code: Code) -> PretrainingRecord | None:
-    """The record, if it is done and by this code: half of a method by each would be of neither."""
-    found = pretraining_record(study_folder, key)
-    return found if found and found.is_done and found.code == code else None
+def unusable(study_folder: Path, key: str, code: Code) -> str | None:
+    """Why no trial can start from the pretraining of this key; None if one can.
+
+    "" where none was made; otherwise words for people. Half of a method by each code would be of
+    neither.
+    """
+    if not exists(pretraining_folder(study_folder, key)):
+        return ""
+    found, weights = pretraining_record(study_folder, key), layout.weights(study_folder, key)
+    if found is None:
+        return "its record is damaged"
+    if not found.is_done:
+        return "it failed"
+    if found.code != code:
+        return "it was made by other code"
+    if not weights.is_file():
+        return "its weights are gone"
+    if files.checksum(weights.read_bytes()) != found.weights:
+        return "its weights are damaged"
+    return None
 
 
 def size_of(settings: Mapping[str, Any]) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmark.errors import UserError
 from benchmark.store import locks, planned
 from benchmark.store.layout import pretraining_folder, trial_folder
-from benchmark.study.sources import code_of
+from benchmark.study import sources
 from benchmark.study.syntax import Variant, trial_name
 
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
@@ -41,11 +42,13 @@ class Status(NamedTuple):
     """Of each key, in the order of planning."""
     seeds: dict[str, str]
     states: dict[str, str]
-    """done, failed, running, or waiting, of each key."""
+    """done, failed, damaged, running, or waiting, of each key."""
     pretrainings: list[str]
     """Keys of the pretrainings that run."""
     older: Counter[str]
     """Method → how many of its trials were done by other code of it than there is now."""
+    damaged: list[str]
+    """What is wrong with each record that cannot be read."""
 
 
 def read(study_folder: Path) -> Status:
@@ -55,15 +58,23 @@ def read(study_folder: Path) -> Status:
     and is tried again is running. Everything else is what its record says.
     """
     rows = planned.read(study_folder)
-    states, older = dict.fromkeys(rows, "waiting"), Counter[str]()
-    for file, head in _records(study_folder):
-        key, found = file.parent.name, _STATUS.search(head)
-        if key not in rows:  # a study older than grid.csv, or trials copied in by hand
-            rows[key] = _row_of(file)
-        states[key] = found[1].decode() if found else _row_of(file)["status"]
-        if states[key] == "done" and (code := _METHOD_CODE.search(head)):
+    states, older, damaged = dict.fromkeys(rows, "waiting"), Counter[str](), []
+    for folder, text in _records(study_folder):
+        key, found = folder.name, _STATUS.search(text[:_HEAD])
+        if found is None or key not in rows or not text.endswith(b"}"):
+            try:  # whole: of a study older than grid.csv, copied in by hand, or damaged
+                row = _row_of(folder)
+            except UserError as error:
+                damaged.append(str(error))
+                states |= {key: "damaged"} if key in rows else {}
+                continue
+            states[key] = row.pop("status")
+            rows.setdefault(key, row)
+        else:
+            states[key] = found[1].decode()
+        if states[key] == "done" and (code := _METHOD_CODE.search(text[:_HEAD])):
             method = Variant.parse(rows[key]["variant"]).method
-            older[method] += code[1].decode() != code_of(method).method
+            older[method] += code[1].decode() != sources.code_of(method).method
     running = locks.running_keys(study_folder)
     states |= dict.fromkeys(running & rows.keys(), "running")
     lines = {
@@ -71,24 +82,26 @@ def read(study_folder: Path) -> Status:
         for key, row in rows.items()
     }
     seeds = {key: str(row["seed"]) for key, row in rows.items()}
-    return Status(lines, seeds, states, sorted(running - rows.keys()), +older)
+    return Status(lines, seeds, states, sorted(running - rows.keys()), +older, damaged)
 
 
 def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Each record with its beginning."""
+    """Each trial's folder with what its record holds."""
     trials = study_folder / "trials"
     for name in sorted(os.listdir(trials)) if trials.is_dir() else []:
         try:
             with open(f"{trials}/{name}/record.json", "rb") as stream:
-                yield trials / name / "record.json", stream.read(_HEAD)
+                yield trials / name, stream.read().rstrip()
         except (FileNotFoundError, NotADirectoryError):
             continue
+        except IsADirectoryError:
+            yield trials / name, b""
 
 
-def _row_of(file: Path) -> dict[str, str]:
+def _row_of(folder: Path) -> dict[str, str]:
     from benchmark.store import record  # which takes longer to import than all the rest
 
-    found = record.read(file.parent).model_dump()
+    found = record.read(folder).model_dump()
     return {name: str(found[name]) for name in (*planned.COLUMNS, "status")}
 
 
@@ -111,6 +124,7 @@ def describe(study_folder: Path) -> str:
         lines.append(f"  {key}  {_last_line(pretraining_folder(study_folder, key))}".rstrip())
     for state in ("running", "failed"):
         lines += _named(study_folder, status, state)
+    lines += ["", *(f"damaged: {error}" for error in status.damaged)] if status.damaged else []
     for method, n in status.older.items():
         lines += ["", f"{n} of {method} made by other code of it than there is now: bench run … "
                   f"--rerun {method} runs them again"]  # fmt: skip

@@ -33,15 +33,14 @@ def write_table(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_atomically(file, pd.DataFrame(list(rows)).to_csv(index=False))
 
 
-def rebuild(study_folder: Path) -> set[str]:
-    """Write `results.csv` from the records; returns the keys of those that are done.
+def rebuild(study_folder: Path) -> None:
+    """Write `results.csv` from the records.
 
     Locked from reading to writing: of two shards that end together, the later table is the fuller.
     """
     with FileLock(study_folder / ".table.lock", timeout=600):
-        records = record.read_all(study_folder)
+        records = record.survey(study_folder).records
         write_atomically(study_folder / "results.csv", table(records).to_csv(index=False))
-    return {found.key for found in records if found.is_done}
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
@@ -66,9 +65,9 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
     return frame.sort_values(_ORDER, ignore_index=True)
 
 
-def trials(study_folder: Path) -> pd.DataFrame:
+def trials(records: Iterable[Record]) -> pd.DataFrame:
     """One row a trial: the columns of `results.csv`, and `settings`: nested, as in the record."""
-    records = record.read_all(study_folder)
+    records = list(records)
     settings = {found.key: found.settings for found in records}
     frame = table(records)
     return frame.assign(settings=frame.key.map(settings))

@@ -41,6 +41,8 @@ class Plan:
     """Method → how many of its trials were done by other code of it, and are kept."""
     by_other_tool: int = 0
     """How many trials were done by other code of the tool, and are kept."""
+    left_out: list[str] = field(default_factory=list)
+    """What lies in the study's folder and counts for nothing, such as damaged records."""
     rerun: tuple[str, ...] = ()
     """Methods whose trials are run again where other code of the method made them."""
 

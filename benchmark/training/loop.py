@@ -5,6 +5,7 @@ epoch and go on from a checkpoint to the very same weights.
 """
 
 import contextlib
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.files import replacing
+from benchmark import files
 from benchmark.randomness import reseed_torch
 from benchmark.study.settings import Conditions, Optimisation
 from benchmark.study.sources import Code
@@ -68,13 +69,10 @@ def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate,
     epochs = stage.optimisation.epochs
     state = State()
     reseed_torch(stage.conditions.study_seed, stage.seed, stage.name)
-    if checkpoint.exists():
-        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if tuple(stored.get("code", ())) == stage.code:
-            state = _restore(stored, method, optimiser)
-            log(f"resumed after epoch {state.epoch} of {epochs}")
-        else:  # half a run of each would be a run of neither
-            log("the checkpoint was made by other code: starting over")
+    stored = _stored(checkpoint, stage, log)
+    if stored is not None:
+        state = _restore(stored, method, optimiser)
+        log(f"resumed after epoch {state.epoch} of {epochs}")
     saved = time.monotonic()
     while state.epoch < epochs:
         started = time.perf_counter()
@@ -207,8 +205,25 @@ def _save(
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    with replacing(checkpoint) as file:
-        torch.save(stored, file)
+    content = io.BytesIO()
+    torch.save(stored, content)
+    files.write_sealed(checkpoint, content.getbuffer())
+
+
+def _stored(checkpoint: Path, stage: Stage, log: Log) -> dict[str, Any] | None:
+    """What the checkpoint holds; None, and why, if there is none to go on from."""
+    if not checkpoint.exists():
+        return None
+    try:
+        content = files.read_sealed(checkpoint)
+    except files.Damaged:
+        log(f"the checkpoint is damaged: now {files.set_aside(checkpoint).name}; starting over")
+        return None
+    stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if tuple(stored["code"]) != stage.code:  # half a run of each would be a run of neither
+        log("the checkpoint was made by other code: starting over")
+        return None
+    return stored
 
 
 def _restore(stored: dict[str, Any], method: Method, optimiser: torch.optim.Optimizer) -> State:

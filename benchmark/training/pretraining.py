@@ -16,10 +16,9 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from benchmark import provenance
+from benchmark import files, provenance
 from benchmark.data import split
 from benchmark.data.prepared import Prepared
-from benchmark.files import replacing
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import layout, record, tables
 from benchmark.store.record import PretrainingRecord
@@ -33,8 +32,6 @@ from benchmark.training import loop
 from benchmark.training.batches import draw_images
 from benchmark.training.job import CHECKPOINT, Destination
 from benchmark.training.loop import Log, Stage
-
-_WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -73,25 +70,28 @@ class PretrainingJob:
         return sources.code_of(self.pretraining.method)
 
     def is_to_be_run(self, study_folder: Path) -> bool:
-        return record.usable_pretraining(study_folder, self.key, self.code) is None
+        return record.unusable(study_folder, self.key, self.code) is not None
 
     def work(
         self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
     ) -> PretrainingRecord:
         folder, settings = self.folder(destination.study_folder), self.pretraining.settings
+        _clear_away(destination.study_folder, self.key, self.code, log)
         parts = _Parts(_build(self.pretraining, prepared).to(device))
         stage = _stage_of(self.pretraining, prepared)
         state = loop.train(stage, parts, folder / CHECKPOINT, evaluate=lambda _: {}, log=log)
         tables.write_table(folder / "history.csv", state.history)
         made_by = {"code": "-".join(self.code)}  # one name: the order of several would vary
-        with replacing(folder / _WEIGHTS) as file:
-            file.write(safetensors.torch.save(_tensors(parts.parts), made_by))
+        content = safetensors.torch.save(_tensors(parts.parts), made_by)
+        with files.replacing(layout.weights(destination.study_folder, self.key)) as file:
+            file.write(content)
         return PretrainingRecord(
             key=self.key,
             method_code=self.code.method,
             tool_code=self.code.tool,
             label=self.label,
             status="done",
+            weights=files.checksum(content),
             steps=stage.steps_per_epoch * settings.epochs,
             seconds_train=round(state.seconds, 3),
             flops_per_step=state.flops_per_step,
@@ -108,9 +108,19 @@ def missing(trials: Iterable[Trial], study_folder: Path) -> list[PretrainingJob]
     return [job for job in wanted.values() if job.is_to_be_run(study_folder)]
 
 
+def _clear_away(study_folder: Path, key: str, code: Code, log: Log) -> None:
+    """Say why what was made before is made anew; what is damaged of it is kept under that name."""
+    if why := record.unusable(study_folder, key, code):
+        log(f"made before, but {why}: making it anew")
+        if "damaged" in why:
+            record.set_aside(layout.pretraining_folder(study_folder, key))
+            with contextlib.suppress(FileNotFoundError):
+                files.set_aside(layout.weights(study_folder, key))
+
+
 def start_from(method: Method, study_folder: Path, key: str) -> None:
     """Put the artefact's weights into the method; its other parts stay as they were built."""
-    content = (layout.pretraining_folder(study_folder, key) / _WEIGHTS).read_bytes()
+    content = layout.weights(study_folder, key).read_bytes()
     nn.ModuleDict(_pretrained_parts(method)).load_state_dict(safetensors.torch.load(content))
 
 

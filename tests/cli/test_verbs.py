@@ -10,6 +10,7 @@ from benchmark.errors import ExitCode
 from benchmark.store.layout import trial_folder
 from tests.conftest import SAMPLES
 from tests.grids import TINY_RUN as TINY
+from tests.studies import fields_of
 
 
 def test_a_dry_run_says_what_would_run_and_how_many_images_are_labelled(bench, tmp_path):
@@ -161,20 +162,40 @@ def test_an_unwritable_data_root_is_exit_code_4(bench, tmp_path):
     assert "cannot use" in err and "--data-root" in err
 
 
-def test_a_corrupt_record_stops_run_and_report_with_its_name(bench, study):
+def test_a_damaged_record_is_named_left_out_and_made_again(bench, study):
     folder, (key, _) = study
-    record = trial_folder(folder, key) / "record.json"
-    record.write_text(record.read_text()[:100])
-    for words in (TINY, ("report",)):
-        code, _, err = bench(*words)
-        assert code == ExitCode.DATA
-        assert f"{key}/record.json is not readable" in err and "delete" in err
+    file = trial_folder(folder, key) / "record.json"
+    whole = file.read_text()
+    file.write_text(whole[:100])
+    code, out, _ = bench("report")
+    assert code == 0 and f"left out: the record in trials/{key} is damaged" in out
+    code, out, _ = bench(*TINY, "--dry-run")
+    assert code == 0 and "1 done, 1 to run" in out and f"trials/{key} is damaged" in out
+    assert file.exists()  # only said
+    code, out, err = bench(*TINY, "--trial", key)
+    assert code == 0, err
+    assert f"damaged record set aside: {file}.damaged" in out
+    assert json.loads(file.read_text())["metrics"] == json.loads(whole)["metrics"]
+    code, out, _ = bench("report")
+    assert "left out: the record" not in out
+
+
+def test_a_copy_of_a_trial_counts_once(bench, study):
+    folder, (key, _) = study
+    before = bench("report", "--format", "csv")[1]
+    shutil.copytree(trial_folder(folder, key), trial_folder(folder, f"{key}.bak"))
+    assert bench("report", "--format", "csv")[1] == before
+    assert f"trials/{key}.bak is damaged (it is of the trial {key}" in bench("report")[1]
+    assert "the folder was renamed or copied" in bench("status")[1]
+    code, _, err = bench("merge", folder, "--into", folder.parent / "other")
+    assert code == ExitCode.DATA and f"{key}.bak" in err
+    assert not trial_folder(folder.parent / "other", key).exists()
 
 
 def test_a_failed_trial_is_named_under_the_table_and_runs_again(bench, study):
     folder, keys = study
     file = trial_folder(folder, keys[0]) / "record.json"
-    fields = json.loads(file.read_text()) | {"status": "failed", "error": "out of memory: 3 GiB"}
+    fields = fields_of(file) | {"status": "failed", "error": "out of memory: 3 GiB"}
     file.write_text(json.dumps(fields | {"metrics": {}}))
     _, out, _ = bench("report")
     assert "1 trial failed: out of memory: 3 GiB" in out

@@ -22,7 +22,7 @@ def test_a_driver_killed_in_training_continues_with_what_is_missing(
     os.kill(grid.process.pid, signal.SIGKILL)
     grid.ended()
     assert workers and alive(workers) == []  # Ray's own agents notice within a minute
-    done = len(record.done_keys(grid.folder))
+    done = len(record.survey(grid.folder).done_keys)
     again = Grid(data_root, tmp_path)
     assert again.ended() == 0, again.output
     assert f"4 trials: {done} done, {4 - done} to run" in again.output

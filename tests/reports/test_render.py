@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.store import tables
+from benchmark.store.record import survey
 from reports.render import as_latex, latex_escape
 from reports.report import Options, Report
 from reports.select import Reading
@@ -80,7 +81,7 @@ def test_every_table_of_a_full_study_is_typeset(typeset, tmp_path):
         tmp_path / "full", ratios=[0.05, 0.2], variants=[*studies.METHODS, *studies.ABLATION],
         files=False,
     )  # fmt: skip
-    report = Report(tables.trials(tmp_path / "full"), Options(with_costs=True))
+    report = Report(tables.trials(survey(tmp_path / "full").records), Options(with_costs=True))
     sheets = report.tables()
     assert [s.name for s in sheets] == [
         "table", "differences", "optimism", "label-efficiency", "ranks", "distances",

@@ -15,6 +15,7 @@ from benchmark.store import status
 from benchmark.store.layout import trial_folder
 from tests.conftest import CHECKOUT
 from tests.grids import TINY_RUN as TINY
+from tests.studies import fields_of
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(CHECKOUT)}
 
@@ -22,7 +23,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(CHECKOUT)}
 def fail(folder, key: str) -> None:
     """Turn a trial into one that failed."""
     file = trial_folder(folder, key) / "record.json"
-    fields = json.loads(file.read_text()) | {"status": "failed", "error": "out of memory: 3 GiB"}
+    fields = fields_of(file) | {"status": "failed", "error": "out of memory: 3 GiB"}
     file.write_text(json.dumps(fields | {"metrics": {}}, indent=1))
 
 
@@ -155,11 +156,15 @@ def test_a_wrong_name_is_answered_with_what_to_do(bench, study, arguments, code,
     assert (found, message in err) == (code, True), err
 
 
-def test_a_damaged_record_is_named_by_status(bench, study):
+@pytest.mark.parametrize("damage", [lambda text: "{", lambda text: text[:-9], lambda text: ""])
+def test_a_damaged_record_is_named_and_counted_as_such_by_status(bench, study, damage):
     folder, keys = study
-    (trial_folder(folder, keys[0]) / "record.json").write_text("{")
-    code, _, err = bench("status")
-    assert code == ExitCode.DATA and f"{keys[0]}/record.json is not readable" in err
+    file = trial_folder(folder, keys[0]) / "record.json"
+    file.write_text(damage(file.read_text()))
+    code, out, _ = bench("status")
+    assert code == 0
+    assert table_of(out)[-1] == ["all", "1", "0", "0", "2"]
+    assert f"damaged: the record {file} is damaged" in out
 
 
 @pytest.mark.slow

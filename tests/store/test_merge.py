@@ -17,7 +17,7 @@ from tests.conftest import CHECKOUT
 from tests.grids import TINY_RUN as TINY
 from tests.grids import Grid
 from tests.store.test_inspection import fail
-from tests.studies import VOLATILE
+from tests.studies import VOLATILE, fields_of
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def halves(study, tmp_path):
 
 def change(folder: Path, key: str, **metrics: float) -> None:
     file = trial_folder(folder, key) / "record.json"
-    fields = json.loads(file.read_text())
+    fields = fields_of(file)
     fields["metrics"] |= metrics
     file.write_text(json.dumps(fields))
 
@@ -168,14 +168,14 @@ def test_of_equal_trials_the_first_to_end_is_kept_in_any_order(bench, halves, tm
         shutil.copytree(a, other)
         (other / "study.yaml").write_text(f"name: {other.name}")
         file = trial_folder(other, keys[0]) / "record.json"
-        fields = json.loads(file.read_text())
+        fields = fields_of(file)
         changed = {"host": "other", "seconds_train": 9, "finished_at": "2099", "status": status}
         file.write_text(json.dumps(fields | changed))
     if status == "failed":  # of two failures too
         fail(a, keys[0])
     assert merged(bench, tmp_path / "1", a, later) == merged(bench, tmp_path / "2", later, a)
-    kept = record.read_all(tmp_path / "1")
-    assert [record.host for record in kept] == [record.read_all(a)[0].host] != ["other"]
+    kept = record.survey(tmp_path / "1").records
+    assert [record.host for record in kept] == [record.survey(a).records[0].host] != ["other"]
     # but saved weights are not lost for that
     (trial_folder(fuller, keys[0]) / "weights.safetensors").write_text("w")
     assert merged(bench, tmp_path / "3", a, fuller) == merged(bench, tmp_path / "4", fuller, a)
@@ -204,7 +204,7 @@ def test_a_killed_merge_leaves_nothing_that_counts(bench, halves, tmp_path):
     into = tmp_path / "into"
     assert bench("merge", a, "--into", into)[0] == 0
     shutil.copytree(trial_folder(b, keys[1]), into / ".merging" / "new")
-    assert record.done_keys(into) == {keys[0]}
+    assert record.survey(into).done_keys == {keys[0]}
     assert bench("merge", b, "--into", into)[0] == 0
     assert not (into / ".merging").exists()
     tables.rebuild(whole)
@@ -225,10 +225,10 @@ def test_what_cannot_be_merged_is_refused(bench, halves, tmp_path):
     assert code == ExitCode.RESOURCES and "cannot use" in err and "Not a directory" in err
     trial_folder(a, keys[0]).rename(trial_folder(a, "0123"))
     code, _, err = bench("merge", a, "--into", whole)
-    assert code == ExitCode.DATA and f"holds the record of trial {keys[0]}" in err
+    assert code == ExitCode.DATA and f"it is of the trial {keys[0]}" in err
     (trial_folder(b, keys[1]) / "record.json").write_text("{")
     code, _, err = bench("merge", b, "--into", whole)
-    assert code == ExitCode.DATA and "is not readable" in err
+    assert code == ExitCode.DATA and "damaged" in err
 
 
 @pytest.mark.slow

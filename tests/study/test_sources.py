@@ -163,7 +163,6 @@ def edited(study, monkeypatch):
                 changed.get(name, real(name).method), tool or real(name).tool
             ),
         )
-        monkeypatch.setattr("benchmark.store.status.code_of", sources.code_of)
 
     return edit_code
 

@@ -102,6 +102,34 @@ def test_a_checkpoint_made_by_other_code_is_not_continued(
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: b"\x00" * len(content),
+        lambda content: content[:5000] + bytes([content[5000] ^ 1]) + content[5001:],
+        lambda content: content.partition(b"\n")[2],  # as versions without checksums wrote it
+    ],
+    ids=["empty", "half", "one byte", "zeros", "one bit", "no checksum"],
+)
+def test_a_damaged_checkpoint_is_set_aside(tiny_trials, prepared, tmp_path, damage):
+    trial = tiny_trials()[0]
+    file = tmp_path / "a.pt"
+    expected, _ = run(trial, prepared, file)
+    broken = damage(file.read_bytes())
+    file.write_bytes(broken)
+    lines = []
+    data = data_of(trial, prepared)
+    method = build_method(trial, data)
+    fit(trial, method, data, file, evaluate=lambda m: {}, log=lines.append)
+    assert lines[0] == "the checkpoint is damaged: now a.pt.damaged; starting over"
+    assert (tmp_path / "a.pt.damaged").read_bytes() == broken
+    pairs = zip(expected.parameters(), method.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepared, tmp_path):
     from benchmark.training.evaluate import evaluate
 

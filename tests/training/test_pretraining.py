@@ -248,6 +248,39 @@ def test_one_made_by_other_code_is_made_anew(trials, prepared, tmp_path, monkeyp
     assert pretraining.missing(trials(), tmp_path) == [job]
 
 
+@pytest.mark.parametrize(
+    ("name", "damage", "why"),
+    [
+        ("weights.safetensors", lambda content: content[:-1], "its weights are damaged"),
+        ("weights.safetensors", lambda content: b"", "its weights are damaged"),
+        (
+            "weights.safetensors",
+            lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+            "its weights are damaged",
+        ),
+        ("weights.safetensors", None, "its weights are gone"),
+        ("record.json", lambda content: content[:-9], "its record is damaged"),
+        ("record.json", lambda content: content.replace(b"4", b"5"), "its record is damaged"),
+    ],
+)
+def test_a_damaged_one_is_named_and_made_anew(trials, prepared, tmp_path, name, damage, why):
+    job = of(trials()[0])
+    made(job, prepared, tmp_path)
+    folder = pretraining_folder(tmp_path, job.key)
+    whole = (folder / "weights.safetensors").read_bytes()
+    file = folder / name
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    assert pretraining.missing(trials(), tmp_path) == [job]
+    found, lines = made(job, prepared, tmp_path)
+    assert f"made before, but {why}: making it anew" in lines
+    assert found.is_done and (folder / "weights.safetensors").read_bytes() == whole
+    assert pretraining.missing(trials(), tmp_path) == []
+    assert file.with_name(f"{name}.damaged").exists() == (damage is not None)
+
+
 def test_two_processes_do_not_make_it_at_once(trials, prepared, tmp_path):
     """The second waits for the lock, then finds what the first made."""
     from concurrent.futures import ThreadPoolExecutor

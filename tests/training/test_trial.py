@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
@@ -131,8 +132,8 @@ def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):
     execute(good, prepared, tmp_path)
     odd = prepared._replace(images=prepared.images[:, :30], masks=prepared.masks[:, :30])
     execute(bad, odd, tmp_path)
-    assert records.done_keys(tmp_path) == {good.key}
-    table = tables.table(records.read_all(tmp_path))
+    assert records.survey(tmp_path).done_keys == {good.key}
+    table = tables.table(records.survey(tmp_path).records)
     assert table.status.tolist() == ["failed", "done"]
 
 
@@ -160,19 +161,53 @@ def damage(file: Path, change) -> None:
     [
         lambda text: text[: len(text) // 2],
         lambda text: "",
-        lambda text: json.dumps({**json.loads(text), "unheard": 1}),
-        lambda text: text.replace('"ratio": 0.05', '"ratio": "few"'),
+        lambda text: "[]",
+        lambda text: "\x00\xff" * 100,
+        lambda text: "[" * 100_000,
+        lambda text: text.replace('"key": "', '"key": "0'),
+        lambda text: text.replace('"ratio": 0.05', '"ratio": 0.06'),
+        lambda text: changed(text, unheard=1),
+        lambda text: changed(text, ratio="few"),
+        lambda text: changed(text, seed=-1),
+        lambda text: changed(text, metrics={"dc_pooled": 1.7}),
+        lambda text: changed(text, metrics={"hd95_joint": -1.0}),
+        lambda text: changed(text, metrics={f"m{i}": 0 for i in range(5000)}),
+        lambda text: changed(text, error="x" * 2**21),
     ],
-    ids=["half", "empty", "unknown field", "wrong type"],
+    ids=[
+        "half",
+        "empty",
+        "a list",
+        "bytes",
+        "nested",
+        "key",
+        "checksum",
+        "unknown field",
+        "wrong type",
+        "range",
+        "score",
+        "distance",
+        "too many",
+        "too long",
+    ],
 )
 def test_a_corrupt_record_is_named_and_not_guessed(tiny_trials, prepared, tmp_path, change):
     trial = tiny_trials()[0]
     execute(trial, prepared, tmp_path)
     file = trial_folder(tmp_path, trial.key) / "record.json"
     damage(file, change)
-    with pytest.raises(UserError, match=f"{trial.key}/record.json is not readable") as refusal:
-        records.read_all(tmp_path)
+    with pytest.raises(UserError, match=f"{trial.key}/record.json is damaged") as refusal:
+        records.read(file.parent)
     assert refusal.value.exit_code == ExitCode.DATA
+    found = records.survey(tmp_path)
+    assert (found.records, list(found.damaged)) == ([], [file.parent])
+
+
+def changed(text: str, **fields) -> str:
+    """A record of before, without a checksum, with other fields."""
+    content = {**json.loads(text), **fields}
+    del content["checksum"]
+    return json.dumps(content)
 
 
 def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
@@ -180,10 +215,12 @@ def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
         key="k", configuration="c", study="s", status="done", dataset="d", budget="10 %",
         budget_order=0.1, ratio=0.1, method="m",
         variant="m", seed=0, evaluate_on="test", preset="p",
-        metrics={"a": 0, "b": 0.25, "c": None},
+        metrics={"a": 0, "b": 0.25, "c": None, "dc_case": math.nan, "hd95_joint": math.inf},
     )  # fmt: skip
     records.write(trial_folder(tmp_path, "k"), record)
-    assert records.read_all(tmp_path) == [record]
+    (read,) = records.survey(tmp_path).records
+    assert math.isnan(read.metrics.pop("dc_case")) and math.isnan(record.metrics.pop("dc_case"))
+    assert read == record
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
@@ -234,7 +271,7 @@ def test_a_trial_killed_at_any_moment_ends_with_the_same_table(
         [sys.executable, script, tmp_path / "job"], capture_output=True, text=True
     )
     assert process.returncode == -signal.SIGKILL, process.stderr
-    assert records.done_keys(killed) == set()
+    assert records.survey(killed).done_keys == set()
     log = trial_folder(killed, trial.key) / "log.txt"
     assert "epoch 2/3" in log.read_text()
     record = execute(trial, prepared, killed)

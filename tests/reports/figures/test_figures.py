@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmark.store import tables
+from benchmark.store.record import survey
 from benchmark.study import methods
 from reports import figures
 from reports.figures import Inputs, style
@@ -26,7 +27,7 @@ def full(tmp_path_factory) -> Inputs:
         variants=[*studies.METHODS, *studies.ABLATION],
     )  # fmt: skip
     assert n == 2 * 3 * 2 * 13
-    rows = with_budgets(tables.trials(folder))
+    rows = with_budgets(tables.trials(survey(folder).records))
     return Inputs(
         rows=rows,
         histories=tables.stacked(folder, rows, "history.csv"),
