@@ -2,7 +2,7 @@
 
 They live in the top-level folders `datasets/` and `results/published/`, which must not be Python
 packages (a package named `datasets` would shadow another distribution's), so they are copied
-beneath `benchmark/_resources/` when a wheel is built; `benchmark/resources.py` finds them.
+beneath `benchmark/_resources/` when a wheel is built; `benchmark/files.py` finds them.
 """
 
 import shutil

@@ -1,7 +1,7 @@
 """Which of a dataclass's fields make up a key, and the key.
 
-A key is a hash of exactly what could change the numbers of a trial or of a pretraining. What a
-field is to it stands beside the field:
+A key is a hash of what could change the numbers of a trial or of a pretraining. What a field is to
+it stands beside the field:
 
 * `field(...)`, or nothing: it is in the key.
 * `aside(...)`: it is not; it changes no number.
@@ -34,28 +34,20 @@ def _field(default: Any, metadata: dict[str, Any]) -> Any:
     return field(default=default, metadata=metadata)
 
 
-def settings(instance: Any) -> dict[str, Any]:
-    """The fields of a dataclass that could change a number, nested ones too, as plain values."""
-    return _chosen(instance, lambda f, _: "aside" not in f.metadata)
-
-
 def hashed(instance: Any) -> dict[str, Any]:
-    """Those of `settings` that are in the key."""
-    return _chosen(
-        instance,
-        lambda f, value: (
-            "aside" not in f.metadata
-            and not ("before" in f.metadata and plain(value) == plain(f.metadata["before"]))
-        ),
-    )
+    """The fields of a dataclass that are in the key, nested ones too, as plain values."""
 
-
-def _chosen(instance: Any, wanted) -> dict[str, Any]:
     def value_of(value: Any) -> Any:
-        return _chosen(value, wanted) if dataclasses.is_dataclass(value) else value
+        return hashed(value) if dataclasses.is_dataclass(value) else value
 
     pairs = ((f, getattr(instance, f.name)) for f in dataclasses.fields(instance))
-    return {f.name: value_of(value) for f, value in pairs if wanted(f, value)}
+    return {f.name: value_of(value) for f, value in pairs if _is_hashed(f, value)}
+
+
+def _is_hashed(field: dataclasses.Field, value: Any) -> bool:
+    if "aside" in field.metadata:
+        return False
+    return "before" not in field.metadata or plain(value) != plain(field.metadata["before"])
 
 
 def without(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@
 Paper:   Ciampi, Lagani, Amato & Falchi, arXiv:2504.01547v2 (Eq. 3 with the minus that it lacks)
 Code:    none released for the paper; its authors' earlier scripts, since deleted: ciampluca/
          hebbian-bootstraping-semi-supervised-medical-imaging@dac1ad6 train_semi_superdiff_2d.py
+         In the meanings of the options below: A* is what those scripts do, λ, Eq. and App. are
+         the paper's.
 Differs: ours[paper] and ours[authors] set what the paper says and what those scripts do; the rest
          of this list is this file's default. Masks are logits of the shared UNet at the width of
          every other method (theirs: UNets of 4 times its parameters). The reconstruction loss is

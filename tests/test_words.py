@@ -17,9 +17,9 @@ CODE = sorted(
 YAML = sorted([*CHECKOUT.glob("datasets/*.yaml"), *CHECKOUT.glob("benchmark/study/conf/*.yaml")])
 OLD = {
     r"(?<!standard )(?<!standard\n)\bdeviations?\b": "standard deviation",
-    r"\binvented\b": "synthetic images; made up",
+    r"\binvent(?:ed|s)\b": "synthetic images; made up",
     r"\bfigures? of (?:each|a|the) (?:case|trial|cell)\b": "scores: figures are drawings",
-    r"\bprinted figures?\b|\bpublished figures?\b": "results: figures are drawings",
+    r"\b(?:printed|published|per-case|pooled) figures?\b": "results: figures are drawings",
     r"\bin one heap\b": "pooled",
     r"\btyped over\b": "command-line overrides",
     r"\bdrawn anew\b": "resampled",
@@ -28,7 +28,7 @@ OLD = {
     r"\bthere is nothing at\b": "no such file or folder",
     r"\btoo few runs beside\b": "fewer runs than",
     r"\bnot told apart\b|\bis told apart from\b": "does not differ significantly",
-    r"\bis one of [\w{]": "must be one of",
+    r"\bis one of\b": "must be one of",
     r"(?<![\w-])--cell\b": "--trial",
     r"\b1 trials\b": "1 trial",
     r"\bs in all\b|\bone empty\b": "total s; one mask empty",

@@ -16,7 +16,7 @@ app = new_app("Prepare datasets, or generate synthetic ones.")
 _STRAY = 5  # files that are named
 
 
-@app.command()
+@app.command(short_help="Read a dataset once and store it for training.")
 def prepare(
     card: Annotated[str, typer.Argument(help="Name of a dataset, or path to a card (.yaml).")],
     source: Annotated[Path, typer.Option("--from", help="The folder or zip, as downloaded.")],
@@ -55,7 +55,7 @@ def _reading(cases):
     return track(cases, "reading", console=console, disable=not console.is_terminal)
 
 
-@app.command()
+@app.command(short_help="Compare a prepared dataset with what it was.")
 def check(
     name: Annotated[str, typer.Argument(help="A prepared dataset.")],
     data_root: DataRoot = DATA,
@@ -68,7 +68,7 @@ def check(
     typer.echo("  the arrays are those that were prepared")
 
 
-@app.command()
+@app.command(short_help="The labelled cases of a trial, one a line.")
 def subsets(
     name: Annotated[str, typer.Argument(help="A prepared dataset.")],
     ratio: Annotated[str, typer.Option(help="Labelled share in percent; several with commas.")],
@@ -91,7 +91,7 @@ def subsets(
         typer.echo("\n".join(sorted(chosen)))
 
 
-@app.command()
+@app.command(short_help="Generate a synthetic dataset.")
 def synth(
     kind: Annotated[
         str, typer.Argument(help="Dataset whose layout to imitate: glas, ph2, hmeps, la.")

@@ -27,7 +27,7 @@ class Finding(NamedTuple):
         return f"{self.level:8} {self.subject:9} {self.text}"
 
 
-@app.command()
+@app.command(short_help="Check this machine: is it ready to run?")
 def doctor(
     data_root: DataRoot = DATA,
     results_root: ResultsRoot = RESULTS,

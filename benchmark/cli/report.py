@@ -19,7 +19,7 @@ app = new_app()
 FORMATS = ("text", "markdown", "latex", "csv", "html")
 
 
-@app.command()
+@app.command(short_help="Tables with intervals, tests, figures, a page.")
 def report(
     study: Annotated[str | None, typer.Option(help="Study to report [the newest].")] = None,
     form: Annotated[

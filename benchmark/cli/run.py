@@ -1,5 +1,6 @@
 """The verb run: plan a grid of trials, run what is missing, print its table."""
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 app = new_app()
 
 
-@app.command()
+@app.command(short_help="Run the trials that have no result yet.")
 def run(
     overrides: Annotated[
         list[str] | None,
@@ -114,6 +115,7 @@ def run(
     plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
     if rerun is not None:
         plan = _with_rerun(plan, rerun)
+    gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
     for note in plan.notes:
         typer.echo(f"note: {note}", err=True)
 

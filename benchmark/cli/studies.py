@@ -10,7 +10,7 @@ from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app
 app = new_app()
 
 
-@app.command()
+@app.command(short_help="How far a study is, also while it runs.")
 def status(
     study: Annotated[str | None, typer.Option(help="Name of the study [the newest].")] = None,
     results_root: ResultsRoot = RESULTS,
@@ -42,7 +42,7 @@ def show(
     typer.echo(reading.describe(trial))
 
 
-@app.command()
+@app.command(short_help="Copy the trials of several studies into one.")
 def merge(
     sources: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of studies.")],
     into: Annotated[Path, typer.Option(help="Folder of the study that gets their trials.")],

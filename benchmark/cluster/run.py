@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.store import layout, locks, planned, tables
+from benchmark.study import presets
 from benchmark.study.plan import Plan
 from benchmark.study.syntax import Part, SingleTrial
 from benchmark.toolkit import encoders
@@ -54,7 +54,14 @@ def _run_on_ray(
     console: Console,
     claim: locks.Claim,
 ) -> None:
-    from benchmark.cluster import ray_runner  # seconds, and only this needs it
+    try:
+        from benchmark.cluster import ray_runner  # seconds, and only this needs it
+    except ImportError as error:
+        raise UserError(
+            f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "
+            "single trials without it: the same command with --trial KEY (--dry-run -v lists them)",
+            ExitCode.RESOURCES,
+        ) from error
 
     before: Sequence[Job] = pretraining.missing(plan.missing, plan.folder)
     trials: Sequence[Job] = [TrialJob(trial) for trial in plan.missing]
@@ -122,7 +129,7 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
     """The study's folder, made if need be, and held against other runs of the same study."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     with locks.claimed(plan.folder, part) as claim:
-        write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(asdict(plan.study)))
+        write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(presets.flat(plan.study)))
         planned.add(plan.folder, map(planned.row, plan.trials))
         yield claim
 

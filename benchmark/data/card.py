@@ -75,7 +75,7 @@ class Card(BaseModel):
     @classmethod
     def _known_mask_rule(cls, rule: str) -> str:
         if rule not in MASK_RULES[:-1] and not re.fullmatch(r">\s*\d+", rule):
-            raise ValueError(f"mask is one of {', '.join(MASK_RULES)}")
+            raise ValueError(f"mask must be one of {', '.join(MASK_RULES)}")
         return rule
 
     @pydantic.field_validator("crop")

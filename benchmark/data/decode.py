@@ -7,6 +7,7 @@ GB as floats.
 
 import gzip
 import io
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -200,12 +201,16 @@ def compact(values: ndarray, *, is_standardised: bool) -> Volume:
 def grey_moments(levels: UInt8[ndarray, "*s"]) -> tuple[float, float]:
     """Mean and standard deviation (at least 1e-6) of bytes as [0, 1].
 
-    From the count of each level: as floats a dataset would need many times its memory.
+    From the count of each level: as floats a dataset would need many times its memory. In whole
+    numbers up to the last step: the moments are in the keys of trials, which must not depend on how
+    a processor sums.
     """
-    shares = np.bincount(levels.ravel(), minlength=256) / levels.size
-    grey = np.arange(256) / 255
-    mean = float(shares @ grey)
-    return mean, max(float(np.sqrt(shares @ (grey - mean) ** 2)), 1e-6)
+    counts = [int(n) for n in np.bincount(levels.ravel(), minlength=256)]
+    n = sum(counts)
+    total = sum(level * count for level, count in enumerate(counts))
+    squares = sum(level**2 * count for level, count in enumerate(counts))
+    variance = (n * squares - total**2) / (255 * n) ** 2
+    return total / (255 * n), max(math.sqrt(variance), 1e-6)
 
 
 def label_box(mask: UInt8[ndarray, "x y z"], margin: int, least: int) -> tuple[slice, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,6 +107,13 @@ def prepared_names(data_root: Path) -> list[str]:
     return sorted(file.parent.name for file in data_root.glob("[!.]*/manifest.json"))
 
 
+def _again(name: str, fields: Mapping[str, Any]) -> str:
+    """How a dataset of another format gets this one."""
+    if fields.get("card", {}).get("phantom"):
+        return "It is synthetic: the next run that names it makes it anew"
+    return f"Prepare it again:\n  bench data prepare {name} --from /path/to/what/you/downloaded"
+
+
 def read_manifest(data_root: Path, name: str) -> Manifest:
     """The manifest alone; `UserError` (exit code 3) if the dataset is not prepared or damaged."""
     file = data_root / name / "manifest.json"
@@ -116,8 +124,7 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
         if (found := fields.get("format")) != FORMAT:
             raise UserError(
                 f'the dataset "{name}" under {data_root} was prepared by another version of this '
-                f"tool (format {found}, this one reads {FORMAT}). Prepare it again:\n"
-                f"  bench data prepare {name} --from /path/to/what/you/downloaded",
+                f"tool (format {found}, this one reads {FORMAT}). {_again(name, fields)}",
                 ExitCode.DATA,
             )
         return Manifest.model_validate(fields)

@@ -153,9 +153,9 @@ def _copy(folder: Path, into: Path, key: str) -> None:
 def _add_settings(sources: list[Path], into: Path) -> None:
     """`study.yaml`, by which a folder is known as a study; of several the first by its text."""
     texts = [
-        (study / layout.SETTINGS).read_text(encoding="utf-8")
+        (study / layout.SETTINGS).read_text(encoding="utf-8", errors="replace")
         for study in (into, *sources)
-        if (study / layout.SETTINGS).exists()
+        if (study / layout.SETTINGS).is_file()
     ]
     if texts:
         write_atomically(into / layout.SETTINGS, min(texts))

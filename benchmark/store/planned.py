@@ -1,9 +1,11 @@
 """`grid.csv`: every trial that a run of a study planned, so that what is left can be counted."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -43,16 +45,26 @@ def add(study_folder: Path, rows: Iterable[Row]) -> None:
 
 
 def read(study_folder: Path) -> dict[str, Row]:
-    """Key → row, in the order of planning; empty if there is no file."""
-    try:
-        with (study_folder / "grid.csv").open(encoding="utf-8", newline="") as stream:
-            return {r["key"]: _with_budget(r) for r in csv.DictReader(stream)}
-    except FileNotFoundError:
+    """Key → row, in the order of planning; empty if there is no file.
+
+    The file can be made again, so what cannot be read of it is as good as missing.
+    """
+    file = study_folder / "grid.csv"
+    if file.is_symlink() or not file.is_file():
         return {}
+    text = file.read_text(encoding="utf-8-sig", errors="replace").replace("\0", "")
+    rows = (_with_budget(row) for row in csv.DictReader(io.StringIO(text)))
+    return {row["key"]: {name: row[name] for name in COLUMNS} for row in rows if _is_whole(row)}
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    values = [row.get(name) for name in COLUMNS]
+    has_all = all(isinstance(value, str) and value.isprintable() and value for value in values)
+    return has_all and row["seed"].isdecimal()
 
 
 def _with_budget(row: dict[str, str]) -> dict[str, str]:
     """The row; version 0.1.0 wrote the labelled share as `ratio`."""
-    if "ratio" in row:
+    with contextlib.suppress(KeyError, TypeError, ValueError):
         row["budget"] = percent(float(row.pop("ratio")))
     return row

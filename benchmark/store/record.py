@@ -38,6 +38,10 @@ Amount = Annotated[int, Field(ge=0)] | None
 Quantity = Annotated[float, Field(ge=0)] | None
 
 
+_ONLY_VALUES = {"pathways": "separate", "image_to_mask": "z_scores"}
+"""Hyper-parameters of version 0.1.0 that are gone → what every trial since does."""
+
+
 class JobRecord(BaseModel):
     """What every finished or failed job leaves."""
 
@@ -242,6 +246,10 @@ def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
     fields = {renamed.get(name, name): value for name, value in fields.items()}
     budget = percent(fields["ratio"])
     settings = {name: value for name, value in fields["settings"].items() if name != "ratio"}
+    given = settings.get("hyperparameters", {})
+    for name, value in _ONLY_VALUES.items():
+        if given.get(name) == value:
+            settings["hyperparameters"] = given = {k: v for k, v in given.items() if k != name}
     return fields | {
         "schema_version": SCHEMA, "budget": budget, "budget_order": fields["ratio"],
         "settings": settings | {"budget": budget} if settings else settings,

@@ -1,6 +1,10 @@
 """Records as tables: `results.csv`, always rebuilt, and the frames that reports are made of."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import math
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 from numpy import ndarray
+from numpy.lib import format as npy
 
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
@@ -15,6 +20,7 @@ from benchmark.store import record
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 
+_LARGEST = 2**26  # bytes of a table, or of pictures unpacked
 _NESTED = ("schema_version", "settings", "packages", "metrics")
 _FIRST_METRICS = [
     f"{prefix}{metric}_{aggregate}"
@@ -83,7 +89,8 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     for row in rows[["key", *_WHERE]].to_dict("records"):
         file = trial_folder(study_folder, row["key"]) / name
         if file.exists():
-            lines = pd.read_csv(file)
+            with _readable(file):
+                lines = pd.read_csv(file)
             parts.append(lines.assign(**{k: [v] * len(lines) for k, v in row.items()}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
 
@@ -113,6 +120,42 @@ def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndar
         where = (row["dataset"], row["budget"], row["variant"])
         file = trial_folder(study_folder, row["key"]) / "panel.npz"
         if where not in found and file.exists():
-            with np.load(file) as content:
+            with _readable(file), np.load(file) as content:
+                _require_small(content)
                 found[where] = dict(content)
     return found
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """What goes wrong while the file is read is a `UserError` (exit code 3) that names it.
+
+    Records come from strangers too: a link could lead anywhere, and a small file unfold into more
+    than there is memory.
+    """
+    try:
+        if file.is_symlink() or file.parent.is_symlink():
+            raise ValueError("a link, and links are not followed")
+        if (size := file.stat().st_size) > _LARGEST:
+            raise ValueError(f"{size} bytes, more than any trial leaves")
+        yield
+    except (ValueError, EOFError, IsADirectoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(
+            f"{file} is damaged ({error}): restore it, or delete the folder {file.parent} and run "
+            "the trial again",
+            ExitCode.DATA,
+        ) from error
+
+
+def _require_small(content: np.lib.npyio.NpzFile) -> None:
+    """The arrays say in their first bytes how large they are."""
+    total = 0
+    for name in content.zip.namelist():
+        with content.zip.open(name) as stream:
+            version = npy.read_magic(stream)
+            is_first = version == (1, 0)
+            read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
+            shape, _, dtype = read(stream)
+        total += math.prod(shape) * dtype.itemsize
+    if total > _LARGEST:
+        raise ValueError(f"{total} bytes of pictures, more than any trial leaves")

@@ -119,6 +119,12 @@ def _copied(field: dataclasses.Field) -> dataclasses.Field:
     return dataclasses.field(default=field.default)
 
 
+def flat(study: Study) -> dict[str, Any]:
+    """The settings as a preset has them, and as they are typed."""
+    values = dataclasses.asdict(study)
+    return values | values.pop("conditions")
+
+
 def _nested(flat: Any) -> Study:
     """The study of the flat settings."""
     values = {field.name: getattr(flat, field.name) for field in dataclasses.fields(flat)}
@@ -173,7 +179,7 @@ def is_hashed(override: str) -> bool:
     """Could the setting change a number? Such overrides are named beside the preset."""
     fields = {f.name: f for f in (*dataclasses.fields(Study), *dataclasses.fields(Conditions))}
     field = fields.get(override.partition("=")[0])
-    return field is None or not ("aside" in field.metadata or field.name == "save")
+    return field is None or "aside" not in field.metadata
 
 
 def keys(schema: type | None = None, prefix: str = "") -> list[str]:

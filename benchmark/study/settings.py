@@ -36,8 +36,9 @@ class Conditions:
     """Between two checkpoints."""
 
     def for_data(self, *, is_volume: bool) -> "Conditions":
-        """Without what such data do not have."""
-        return dataclasses.replace(self, **({"size": None} if is_volume else {"patch": None}))
+        """Without what such data do not have, and without what the network does not use."""
+        missing = {"size": None} if is_volume else {"patch": None}
+        return dataclasses.replace(self, network=self.network.used(), **missing)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Study:
     """Fields of `pretraining`, for volumes."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Method → its hyper-parameters."""
-    save: list[str] = field(default_factory=list)
+    save: list[str] = aside(list)
     """predictions, weights: files beside the record."""
 
     @property
@@ -211,6 +212,8 @@ def _check_grid(study: Study) -> None:
 
 def _check_size(conditions: Conditions) -> None:
     network = conditions.network
+    if conditions.patch is None:
+        raise UserError("patch has 3 sides, got null")
     checked = [("size", conditions.size, 2)]
     if not network.is_encoder:  # encoders are for images alone
         checked.append(("patch", conditions.patch, 3))

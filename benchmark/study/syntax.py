@@ -76,19 +76,22 @@ class Variant:
     @property
     def name(self) -> str:
         """As it can be typed."""
-        changes = [f"{name}={_shown(value)}" for name, value in self.changes.items()]
+        changes = [f"{name}={typed(value)}" for name, value in self.changes.items()]
         inside = ",".join([*self.bundles, *changes])
         return f"{self.method}[{inside}]" if inside else self.method
 
 
 def _value(text: str) -> Any:
+    if text in ("True", "False"):  # as Python has them
+        return text == "True"
     try:
         return json.loads(text)
     except ValueError:
         return text
 
 
-def _shown(value: Any) -> str:
+def typed(value: Any) -> str:
+    """A value as it is written inside a variant's brackets."""
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
 
 

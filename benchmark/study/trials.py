@@ -22,7 +22,7 @@ from benchmark.study.settings import (
     pretraining_of,
     training_of,
 )
-from benchmark.study.syntax import Budget, Variant, trial_name
+from benchmark.study.syntax import Budget, Variant, trial_name, typed
 
 
 @dataclass(frozen=True)
@@ -76,31 +76,28 @@ class Trial:
     """As of `MethodFacts`."""
 
     def settings(self) -> dict[str, Any]:
-        """Everything that could change the numbers, as plain values, with the names as typed."""
-        return self._flat(keys.settings)
+        """What could change the numbers, as plain values, with the names as typed.
 
-    def _flat(self, of) -> dict[str, Any]:
-        values = of(self)
+        But for settings that came later and are as they were before: what is recorded of a trial
+        does not depend on when it ran either.
+        """
+        values = keys.hashed(self)
         values |= {**values.pop("conditions"), "budget": self.budget.text}
+        values["hyperparameters"] = keys.without(self.hyperparameters, self.before)
         del values["pretraining"]
         if self.pretraining is not None:
-            values["pretraining"] = of(self.pretraining.settings)
+            values["pretraining"] = keys.hashed(self.pretraining.settings)
         return values
-
-    @cached_property
-    def _hashed(self) -> dict[str, Any]:
-        hyperparameters = keys.without(self.hyperparameters, self.before)
-        return self._flat(keys.hashed) | {"hyperparameters": hyperparameters}
 
     @cached_property
     def key(self) -> str:
         """16 hexadecimal digits: a hash of `settings`."""
-        return fingerprint(self._hashed)
+        return fingerprint(self.settings())
 
     @cached_property
     def configuration(self) -> str:
         """The key of all trials that differ from this one by the seed alone."""
-        return fingerprint({k: v for k, v in self._hashed.items() if k != "seed"})
+        return fingerprint({k: v for k, v in self.settings().items() if k != "seed"})
 
     @property
     def label(self) -> str:
@@ -249,6 +246,9 @@ def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dic
     return merged
 
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
+
 def _like(default: Any, value: Any, where: str) -> Any:
     """The value as the type of the default; a bool is no number."""
     if default is None or value is None:
@@ -258,9 +258,8 @@ def _like(default: Any, value: Any, where: str) -> Any:
     if isinstance(default, float) and value == "inf":
         return math.inf
     if type(value) is not type(default):
-        raise UserError(
-            f"{where} takes a {type(default).__name__} such as {default!r}, got {value!r}"
-        )
+        kind = _KINDS.get(type(default), f"a {type(default).__name__}")
+        raise UserError(f"{where} takes {kind}, such as {typed(default)}, got {typed(value)}")
     return value
 
 

@@ -26,6 +26,12 @@ class Architecture:
     def is_encoder(self) -> bool:
         return self.name != UNET
 
+    def used(self) -> "Architecture":
+        """The same network, without the settings that an encoder does not use."""
+        if not self.is_encoder:
+            return self
+        return Architecture(self.name, [], self.dropout[-1:], self.weights)
+
     @property
     def halvings(self) -> int:
         """How often it halves the image: the sides must divide by 2 to the power of this."""

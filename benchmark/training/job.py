@@ -21,6 +21,10 @@ from benchmark.training.loop import Log
 CHECKPOINT = "checkpoint.pt"
 
 
+class Impossible(Exception):
+    """A job cannot have a result, for a reason that needs no traceback."""
+
+
 class Destination(NamedTuple):
     """The study that records go to."""
 
@@ -95,7 +99,7 @@ def run(
         try:
             is_memory_known = settle(job.threads, device)
             made = job.work(prepared, destination, device, log)
-        except Diverged as error:
+        except (Diverged, Impossible) as error:
             made = job.failed(destination, str(error))
         except Exception as error:
             log(traceback.format_exc())

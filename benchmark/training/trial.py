@@ -25,7 +25,7 @@ from benchmark.toolkit.method import Method
 from benchmark.training import evaluate, job, loop, outputs, pretraining
 from benchmark.training.batches import draw_batch
 from benchmark.training.evaluate import Evaluation
-from benchmark.training.job import CHECKPOINT, Destination
+from benchmark.training.job import CHECKPOINT, Destination, Impossible
 from benchmark.training.loop import Log, Stage, State
 
 
@@ -203,7 +203,7 @@ def _start_from_pretraining(
     if not has_failed and before.is_to_be_run(destination.study_folder):
         found = job.run(before, prepared, destination, device=device, echo=log)
     if not found.is_done:
-        raise RuntimeError(f"its {before.label} failed: {found.error}")
+        raise Impossible(f"its pretraining failed: {found.error}")
     pretraining.start_from(method, destination.study_folder, before.key)
     log(f"starts from {before.label}, key {before.key}")
     return {

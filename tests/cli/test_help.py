@@ -52,6 +52,17 @@ def test_defaults_in_brackets_are_seen(bench):
         assert text in out
 
 
+@pytest.mark.parametrize("words", ["--help", "data --help"])
+def test_verbs_are_listed_in_whole_sentences(words, bench, monkeypatch):
+    """At the width of any terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = bench(*words.split())
+    listed = out.partition("Commands:")[2].strip().splitlines()
+    assert len(listed) >= 4
+    assert not [line for line in listed if not line.endswith((".", "?"))]
+    assert "..." not in "".join(listed)
+
+
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_a_verb_and_its_options_are_explained(words):
     command = VERBS[words]

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sys
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from benchmark.errors import ExitCode
@@ -153,6 +155,22 @@ def test_an_unwritable_results_folder_is_exit_code_4(bench, tmp_path):
     code, _, err = bench(*TINY, "--results", tmp_path / "file")
     assert code == ExitCode.RESOURCES
     assert "cannot use" in err and "Not a directory" in err and "--results" in err
+
+
+def test_without_ray_a_run_names_what_does_without_it(bench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "benchmark.cluster.ray_runner", None)
+    code, _, err = bench(*TINY)
+    assert code == ExitCode.RESOURCES
+    assert "Ray cannot be imported" in err and "--trial KEY" in err
+
+
+def test_the_settings_of_a_study_are_stored_as_they_are_typed(bench, tmp_path):
+    _, out, _ = bench(*TINY, "--dry-run", "-v")
+    key = next(line.split()[0] for line in out.splitlines() if line.startswith("  "))
+    assert bench(*TINY, "--trial", key)[0] == 0
+    stored = yaml.safe_load((tmp_path / "results" / "demo" / "study.yaml").read_text())
+    assert stored["evaluate_on"] == "test" and stored["network"]["name"] == "unet"
+    assert "conditions" not in stored
 
 
 def test_an_unwritable_data_root_is_exit_code_4(bench, tmp_path):

@@ -1,12 +1,15 @@
 """From a case's files to arrays, volumes above all, and back."""
 
+import math
+from fractions import Fraction
+
 import nibabel
 import numpy as np
 import pytest
 import torch
 
 from benchmark.data import card as cards
-from benchmark.data import phantoms
+from benchmark.data import decode, phantoms
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.decode import compact, label_box
 from benchmark.data.prepare import prepare
@@ -185,3 +188,16 @@ def test_the_spacing_is_the_card_s_and_part_of_the_data(phantom):
     for fields in ({"is_volume": False}, {"spacing": [1.0]}):
         with pytest.raises(ValueError, match="spacing is"):
             cards.Card.model_validate(la.model_dump() | fields)
+
+
+def test_moments_are_exact_whatever_processor_sums():
+    """Of sums of whole numbers, rounded once: they are in the keys of trials."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        levels = rng.integers(0, 256, (97, 31), dtype=np.uint8)
+        values = [int(v) for v in levels.ravel()]
+        n, total, squares = len(values), sum(values), sum(v * v for v in values)
+        mean = Fraction(total, 255 * n)
+        variance = Fraction(squares, 255**2 * n) - mean**2
+        assert decode.grey_moments(levels) == (float(mean), math.sqrt(float(variance)))
+    assert decode.grey_moments(np.full((4, 4), 51, np.uint8)) == (0.2, 1e-6)

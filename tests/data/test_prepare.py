@@ -293,7 +293,7 @@ def test_a_wrong_card_names_each_wrong_field(tmp_path):
     card.write_text("name: own\nsiez: [32, 32]\nmask: some\n")
     with pytest.raises(UserError, match="siez: Extra inputs") as refusal:
         cards.find(str(card))
-    assert "mask is one of binary, nonzero, labels" in str(refusal.value)
+    assert "mask must be one of binary, nonzero, labels" in str(refusal.value)
     with pytest.raises(UserError, match=r'no dataset card "gals"; did you mean "glas"'):
         cards.find("gals")
 

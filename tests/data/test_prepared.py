@@ -65,5 +65,8 @@ def test_a_dataset_that_another_version_prepared_is_named_and_not_called_damaged
     with pytest.raises(UserError, match="by another version of this tool") as refusal:
         preparing.read_manifest(tmp_path, "phantom_glas")
     assert "format 1, this one reads 2" in str(refusal.value)
-    assert "bench data prepare phantom_glas --from" in str(refusal.value)
+    assert "It is synthetic: the next run that names it makes it anew" in str(refusal.value)
+    file.write_text(file.read_text().replace('"phantom": {', '"phantom": null, "x": {'))
+    with pytest.raises(UserError, match="bench data prepare phantom_glas --from"):
+        preparing.read_manifest(tmp_path, "phantom_glas")
     assert refusal.value.exit_code == ExitCode.DATA

@@ -223,7 +223,7 @@ def test_unknown_names_are_refused_with_the_nearest_one():
         UserError, match=r'no hyper-parameter of cps "wieght"; did you mean "weight"'
     ):
         grid(methods=["cps[wieght=1]"])
-    with pytest.raises(UserError, match=r"takes a float such as 5.0, got 'high'"):
+    with pytest.raises(UserError, match=r"takes a number, such as 5.0, got high"):
         grid(methods=["cps[weight=high]"])
 
 
@@ -286,7 +286,10 @@ def test_a_setting_of_the_conditions_is_in_both_keys_but_for_what_was_before(fli
     assert (new.key == old.key) == is_as_before
     assert (new.configuration == old.configuration) == is_as_before
     assert (new.pretraining.key == old.pretraining.key) == is_as_before
-    assert new.settings()["flips"] == flips, "a record states it all the same"
+    # A record is the same whether it was made before or after the setting came.
+    assert new.settings().get("flips") == (None if is_as_before else flips)
+    assert (new.settings() == old.settings()) == is_as_before
+    assert fingerprint(new.settings()) == new.key
 
 
 def test_a_setting_that_changes_no_number_is_in_no_key():
@@ -311,11 +314,42 @@ def test_a_hyper_parameter_that_came_later_leaves_older_keys_alone():
         assert (new.pretraining.key == old.pretraining.key) == is_as_before
 
 
+def test_what_an_encoder_does_not_use_is_in_no_key():
+    """Of the rates of dropout it uses the last."""
+
+    def key(widths: list[int], dropout: list[float], name: str = "resnet18") -> str:
+        network = Architecture(name, widths, dropout)
+        (trial,) = grid(conditions=Conditions(network=network))
+        return trial.key
+
+    assert key([4, 8], [0.1, 0.3]) == key([8, 16], [0.2, 0.3]) != key([4, 8], [0.1, 0.4])
+    assert key([4, 8], [0.1, 0.3], "unet") != key([8, 16], [0.1, 0.3], "unet")
+
+
+def test_volumes_cannot_do_without_patches():
+    with pytest.raises(UserError, match="patch has 3 sides, got null"):
+        check(study(conditions=Conditions(patch=None)))
+
+
 def test_what_exists_today_is_always_hashed():
-    """No setting of these has a value at which it would be left out."""
-    for schema in (Conditions, Architecture, TrainingSettings, PretrainingSettings):
-        for field in dataclasses.fields(schema):
-            assert "before" not in field.metadata, f"{schema.__name__}.{field.name}"
+    """No setting of these has a value at which it would be left out; what comes later may."""
+    for schema, names in OF_0_2_0.items():
+        fields = {field.name: field for field in dataclasses.fields(schema)}
+        for name in names.split():
+            assert "before" not in fields[name].metadata, f"{schema.__name__}.{name}"
+
+
+_STEPS = (
+    "epochs steps_per_epoch optimiser learning_rate betas momentum weight_decay schedule "
+    "warmup_epochs decay_every_epochs decay_factor"
+)
+OF_0_2_0 = {
+    Conditions: "study_seed evaluate_on size patch threads_per_trial precision network",
+    Architecture: "name widths dropout weights",
+    TrainingSettings: f"{_STEPS} criterion batch_labelled batch_unlabelled labelled_passes",
+    PretrainingSettings: f"{_STEPS} batch seeds",
+}
+"""The settings that version 0.2.0 had."""
 
 
 def test_the_key_of_a_trial_is_what_it_was():
