@@ -33,15 +33,13 @@ def add(study_folder: Path, rows: Iterable[Row]) -> None:
     """Merge rows into the file; those of earlier runs stay, and stay in front."""
     file = study_folder / "grid.csv"
     with FileLock(study_folder / ".grid.lock", timeout=60):  # shards start at the same moment
-        older = read(study_folder)
-        merged = older | {r["key"]: r for r in rows}
-        if merged == older:
-            return
+        merged = read(study_folder) | {r["key"]: r for r in rows}
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(merged.values())
-        write_atomically(file, text.getvalue())
+        if file.is_symlink() or not file.is_file() or file.read_bytes() != text.getvalue().encode():
+            write_atomically(file, text.getvalue())
 
 
 def read(study_folder: Path) -> dict[str, Row]:

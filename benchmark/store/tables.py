@@ -91,6 +91,7 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
         if file.exists():
             with _readable(file):
                 lines = pd.read_csv(file)
+                _require_possible(lines)
             parts.append(lines.assign(**{k: [v] * len(lines) for k, v in row.items()}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
 
@@ -145,6 +146,19 @@ def _readable(file: Path) -> Iterator[None]:
             "the trial again",
             ExitCode.DATA,
         ) from error
+
+
+def _require_possible(lines: pd.DataFrame) -> None:
+    """A line an epoch or a case, each once; of cases the scores lie between 0 and 1."""
+    first = lines.columns[0]
+    if first not in ("epoch", "case"):
+        raise ValueError(f"its first column is {first[:40]!r}")
+    if lines[first].duplicated().any():
+        raise ValueError(f"a {first} stands there twice")
+    for name in lines.columns[lines.columns.str.match(r"(dc|ji)(_|$)")] if first == "case" else ():
+        values = pd.to_numeric(lines[name])
+        if ((values < 0) | (values > 1)).any():
+            raise ValueError(f"{name} outside 0 and 1")
 
 
 def _require_small(content: np.lib.npyio.NpzFile) -> None:

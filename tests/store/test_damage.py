@@ -1,0 +1,151 @@
+"""Files of a study that are damaged, or a stranger's: named, never believed."""
+
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.errors import ExitCode
+from benchmark.store.layout import trial_folder
+from tests.grids import TINY_RUN as TINY
+
+
+def bomb(file: Path) -> None:
+    """A few kilobytes that say they are 8 GiB of pictures."""
+    header, case = io.BytesIO(), io.BytesIO()
+    about = {"shape": (2**33,), "fortran_order": False, "descr": "|u1"}
+    np.lib.format.write_array_header_1_0(header, about)
+    np.save(case, np.array(["a"]))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as stream:
+        stream.writestr("image_0.npy", header.getvalue() + bytes(1000))
+        stream.writestr("case.npy", case.getvalue())
+
+
+def half(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def semicolons(file: Path) -> None:
+    file.write_text(file.read_text().replace(",", ";"))
+
+
+def twice(file: Path) -> None:
+    head, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([head, *lines, *lines]))
+
+
+def impossible(file: Path) -> None:
+    head, line, *lines = file.read_text().splitlines()
+    case, _, *rest = line.split(",")
+    file.write_text("\n".join([head, ",".join([case, "1.7", *rest]), *lines]))
+
+
+def link(file: Path) -> None:
+    elsewhere = file.with_name("elsewhere")
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+CASES = ("report", "--ci", "cases", "--aggregate", "case")
+PAGE = ("report", "--format", "html")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        *(("cases.csv", d, CASES) for d in (
+            lambda f: f.write_bytes(b""), lambda f: f.write_bytes(bytes(range(256)) * 8),
+            lambda f: f.write_bytes(f.read_text().encode("utf-16")), semicolons, twice, impossible,
+            link, folder,
+        )),
+        *(("history.csv", d, PAGE) for d in (
+            lambda f: f.write_bytes(b""), lambda f: f.write_bytes(bytes(range(256)) * 8),
+            semicolons, twice, link, folder,
+        )),
+        *(("panel.npz", d, PAGE) for d in (
+            lambda f: f.write_bytes(b""), lambda f: f.write_bytes(bytes(range(256)) * 8), half,
+            bomb, link,
+        )),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_of_a_trial_is_named(bench, study, name, damage, words):
+    root, keys = study
+    file = trial_folder(root, keys[0]) / name  # that of the lowest seed, whose pictures are shown
+    damage(file)
+    code, _, err = bench(*words)
+    assert code == ExitCode.DATA, err
+    assert f"{file} is damaged (" in err and "run the trial again" in err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        half,
+        semicolons,
+        lambda f: f.write_bytes(b""),
+        lambda f: f.write_bytes(b"\xef\xbb\xbf" + f.read_bytes()),
+        lambda f: f.write_bytes(f.read_bytes().replace(b"\n", b"\r\n")),
+        lambda f: f.write_bytes(f.read_text().encode("utf-16")),
+        lambda f: f.write_bytes(bytes(range(256)) * 8),
+        link,
+    ],
+)
+@pytest.mark.parametrize("name", ["grid.csv", "results.csv"])
+def test_what_is_derived_is_made_again_whatever_became_of_it(bench, study, name, damage):
+    root, keys = study
+    assert bench(*TINY)[0] == 0  # writes both
+    file = root / name
+    whole, status = file.read_text(), bench("status")[1]
+    damage(file)
+    assert sorted(bench("status")[1]) == sorted(status)
+    code, _, err = bench(*TINY)
+    assert code == 0 and "all 2 trials are done" in err
+    assert sorted(file.read_text().splitlines()) == sorted(whole.splitlines())
+    assert not file.is_symlink()
+    assert len(keys) == 2
+
+
+def test_a_merge_follows_no_link_and_writes_nothing_then(bench, study, tmp_path):
+    root, keys = study
+    secret = tmp_path / "secret"
+    secret.write_text("private")
+    into = tmp_path / "into"
+    for place in (trial_folder(root, keys[0]) / "notes.txt", root / "further"):
+        place.symlink_to(secret)
+        code, _, err = bench("merge", root, "--into", into)
+        assert code == ExitCode.DATA and f"{place} is a link" in err
+        assert not into.exists()
+        place.unlink()
+    assert bench("merge", root, "--into", into)[0] == 0
+
+
+def test_a_merge_writes_nothing_through_a_link_in_its_target(bench, study, tmp_path):
+    """A link in the place of a trial is replaced, and what it leads to stays as it is."""
+    root, keys = study
+    outside, into = tmp_path / "outside", tmp_path / "into"
+    outside.mkdir()
+    (into / "trials").mkdir(parents=True)
+    trial_folder(into, keys[0]).symlink_to(outside)
+    assert bench("merge", root, "--into", into)[0] == 0
+    assert list(outside.iterdir()) == []
+    assert json.loads((trial_folder(into, keys[0]) / "record.json").read_text())["key"] == keys[0]
+
+
+def test_a_merge_mends_a_damaged_record_of_its_target(bench, study, tmp_path):
+    root, keys = study
+    into = tmp_path / "into"
+    shutil.copytree(root, into)
+    half(trial_folder(into, keys[0]) / "record.json")
+    code, out, err = bench("merge", root, "--into", into)
+    assert code == 0, err
+    assert "1 trial copied, 1 already there" in out
