@@ -1,9 +1,11 @@
 """A table before it is text: cells with their marks, a title, a footer, and the exact scores."""
 
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import IntEnum
+from typing import TypeVar
 
 import pandas as pd
 
@@ -16,6 +18,20 @@ class Mark(IntEnum):
     NONE = 0
     BEST = 1
     SECOND = 2
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def ranked(values: Mapping[_Key, float], *, lowest: bool = False) -> dict[_Key, Mark]:
+    """The best and the second best of a column and group; of two, one is marked.
+
+    Equal values share a mark, and after two best there is no second; what is no number has none.
+    """
+    worth = {k: v if lowest else -v for k, v in values.items() if math.isfinite(v)}
+    better = {key: sum(other < own for other in worth.values()) for key, own in worth.items()}
+    marks = [Mark.BEST, Mark.SECOND][: len(values) - 1]
+    return {key: marks[n] for key, n in better.items() if n < len(marks)}
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,8 @@ def with_interval(interval: Interval) -> str:
     A dagger where it reaches beyond 0 or 1, where no share can lie.
     """
     mean, half_width, _, bounds = interval
+    if not math.isfinite(mean):
+        return "NaN" if math.isnan(mean) else "inf"
     if bounds is None:
         return mean_and_width(mean, half_width) + "†" * interval.leaves_unit
     text, _ = number(mean, half_width)

@@ -1,9 +1,11 @@
 """Surface distances of the final step: HD95 and ASD, in both definitions of the literature."""
 
+import math
+
 import pandas as pd
 
 from reports.select import WHERE, Budget, Configuration, Reading, columns, lines
-from reports.sheet import NOTHING, Cell, Head, Mark, Sheet, mean_and_width, of_fewer
+from reports.sheet import NOTHING, Cell, Head, Mark, Sheet, mean_and_width, of_fewer, ranked
 from reports.stats.intervals import Interval, t_interval
 from reports.tables.comparisons import contenders
 
@@ -77,10 +79,8 @@ def _cell(variant: str, column: dict[str, Interval], full_n: int) -> Cell:
     text = mean_and_width(interval.mean / 100, interval.half_width / 100)
     text += of_fewer(interval.n, full_n)
     may_win = contenders({name: found.n for name, found in column.items()})
-    better = sum(column[name].mean < interval.mean for name in may_win)
-    marks = [Mark.BEST, Mark.SECOND][: len(column) - 1]
-    is_marked = variant in may_win and better < len(marks)
-    return Cell(text, interval.mean, marks[better] if is_marked else Mark.NONE)
+    means = {name: one.mean if name in may_win else math.nan for name, one in column.items()}
+    return Cell(text, interval.mean, ranked(means, lowest=True).get(variant, Mark.NONE))
 
 
 def _data(means: dict[_Measured, Interval]) -> pd.DataFrame:

@@ -6,10 +6,11 @@ Among the oddities is where methods of one table were not treated alike: budgets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.select import BY_INTENT, WHERE, Budget, Floor, Reading, named, ordered
-from reports.sheet import shortened
+from reports.sheet import counted, shortened
 from reports.stats.intervals import MIN_RESAMPLED, coverage
 
 
@@ -77,6 +78,9 @@ def oddities(rows: pd.DataFrame) -> list[str]:
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
+    scores = rows[[c for c in ("dc_pooled", "dc_case") if c in rows]]
+    if odd := int((~np.isfinite(scores.astype(float))).any(axis=1).sum()):
+        lines.append(f"{counted(odd, 'trial')} with a Dice that is no finite number")
     if rows.dataset.str.startswith("phantom_").any():
         lines.append("phantoms are synthetic images: this is no ranking of methods")
     # Versions differ by their commits; those of equal code do not count.

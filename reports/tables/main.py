@@ -29,6 +29,7 @@ from reports.sheet import (
     Sheet,
     mean_and_width,
     of_fewer,
+    ranked,
     shortened,
     with_interval,
 )
@@ -121,9 +122,8 @@ class _Marks:
         found = self._values[metric]
         may_win = comparisons.contenders({key[2]: found[key].n for key in keys})
         self._few |= {key: found[key].n for key in keys if key[2] not in may_win}
-        by_mean = sorted((k for k in keys if k[2] in may_win), key=lambda k: -found[k].mean)
-        marks = [Mark.BEST, Mark.SECOND][: len(keys) - 1]  # of two, one is marked
-        self._marks |= {(metric, key): mark for key, mark in zip(by_mean, marks, strict=False)}
+        marks = ranked({key: found[key].mean if key[2] in may_win else math.nan for key in keys})
+        self._marks |= {(metric, key): mark for key, mark in marks.items()}
 
     def cell(self, key: Configuration, metric: str, full_n: int) -> Cell:
         interval = self._values[metric].get(key)

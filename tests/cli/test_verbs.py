@@ -1,6 +1,7 @@
 """What a new user may type, right and wrong, with the message and the exit code."""
 
 import json
+import math
 import shutil
 import sys
 
@@ -316,3 +317,17 @@ def test_cards_and_presets_and_published_numbers_are_found():
     assert (files.packaged("datasets") / "glas.yaml").is_file()
     published = (files.packaged("results/published") / "arxiv_2504.01547v2.csv").read_text()
     assert len(published.splitlines()) == 130
+
+
+def test_a_score_that_is_no_number_is_shown_as_such_and_never_the_best(bench, study):
+    folder, keys = study
+    for key in keys:
+        file = trial_folder(folder, key) / "record.json"
+        fields = fields_of(file)
+        fields["metrics"]["dc_pooled"] = math.nan
+        file.write_text(json.dumps(fields))
+    code, out, err = bench("report", "--format", "markdown")
+    assert code == 0, err
+    (line,) = [line for line in out.splitlines() if "| supervised |" in line]
+    assert "NaN" in line and "**NaN" not in line
+    assert "2 trials with a Dice that is no finite number" in out

@@ -1,8 +1,10 @@
 """How numbers are rounded and signed."""
 
+import math
+
 import pytest
 
-from reports.sheet import number, signed
+from reports.sheet import Mark, number, ranked, signed
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,24 @@ def test_numbers_are_rounded_half_even_to_two_digits_of_the_width(mean, half_wid
 )
 def test_differences_carry_their_sign(difference, half_width, text):
     assert signed(difference, half_width) == text
+
+
+B, S = Mark.BEST, Mark.SECOND
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"a": 0.5, "b": 0.7, "c": 0.6}, {"b": B, "c": S}),
+        ({"a": 0.5, "b": 0.7}, {"b": B}),
+        ({"a": 0.5}, {}),
+        ({"a": 0.7, "b": 0.7, "c": 0.6}, {"a": B, "b": B}),
+        ({"a": 0.7, "b": 0.6, "c": 0.6, "d": 0.1}, {"a": B, "b": S, "c": S}),
+        ({"a": math.nan, "b": 0.6, "c": 0.5}, {"b": B, "c": S}),
+        ({"a": math.inf, "b": 0.6, "c": 0.5}, {"b": B, "c": S}),
+        ({"a": math.nan, "b": math.nan}, {}),
+    ],
+)
+def test_equal_scores_share_a_mark_and_what_is_no_number_has_none(values, expected):
+    assert ranked(values) == expected
+    assert ranked({name: -value for name, value in values.items()}, lowest=True) == expected
