@@ -176,9 +176,14 @@ def contenders(runs: Mapping[str, int]) -> set[str]:
 def against_best(
     rows: pd.DataFrame, reading: Reading, *, test: str = "sign-flip"
 ) -> dict[tuple[str, Budget], list[Comparison]]:
-    """(dataset, budget) → all others against the variant with the best mean, for the marks."""
+    """(dataset, budget) → all others against the variant with the best mean, for the marks.
+
+    Trials whose score is no finite number are left out: there is nothing to compare.
+    """
     found = {}
-    for where, values in by_seed(rows, reading.column("dc")).items():
+    column = reading.column("dc")
+    finite = rows[np.isfinite(rows[column].astype(float))]
+    for where, values in by_seed(finite, column).items():
         best = values[sorted(contenders(values.count().to_dict()))].mean().idxmax()
         found[where] = family(where, values, best, level=reading.ci_level, test=test)
     return found
