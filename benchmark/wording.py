@@ -1,5 +1,8 @@
 """Words and numbers for people."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def counted(n: int, noun: str) -> str:
     """1 trial, 2 trials."""
@@ -9,3 +12,12 @@ def counted(n: int, noun: str) -> str:
 def percent(share: float) -> str:
     """0.05 → "5 %"."""
     return f"{100 * share:.10g} %"
+
+
+def printable(value: Any) -> Any:
+    """Text, also within lists and mappings, without what steers a terminal or breaks a line."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, Mapping):
+        return {printable(name): printable(inner) for name, inner in value.items()}
+    return [printable(inner) for inner in value] if isinstance(value, list) else value

@@ -23,13 +23,14 @@ from benchmark.store import layout
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study.sources import Code
 from benchmark.study.syntax import trial_name
-from benchmark.wording import percent
+from benchmark.wording import percent, printable
 
 SCHEMA = 2
 _FILE = "record.json"
 _LEFT_OVER_SECONDS = 3600.0
 _LARGEST = 2**20  # bytes; that of a real trial has some thousand
 _MOST_METRICS = 1000
+_LONGEST_NAME = 1000  # of a variant with many changes
 _METRIC = re.compile(r"[a-z0-9_]{1,100}")
 _SHARE = re.compile(r"(.*_)?(dc|ji)_.*")
 
@@ -137,6 +138,14 @@ class Record(JobRecord):
     host: str = ""
     finished_at: str = ""
 
+    @field_validator("dataset", "budget", "method", "variant")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        """Names are in tables, file names and patterns."""
+        if not name or len(name) > _LONGEST_NAME or not name[0].isalnum():
+            raise ValueError(f"no name is {name[:40]!r}")
+        return name
+
     @field_validator("metrics")
     @classmethod
     def _possible(cls, metrics: dict[str, int | float | None]) -> dict[str, int | float | None]:
@@ -216,6 +225,7 @@ def _read(folder: Path, kind: type[_R]) -> _R:
         checksum = fields.pop("checksum", None)  # those of before have none
         if checksum is not None and checksum != _checksum(fields):
             raise ValueError("its checksum is of other content")
+        fields = printable(fields)  # what a stranger wrote is shown too
         if fields.get("schema_version") == 1:
             fields = _of_schema_1(fields)
         found = kind.model_validate(fields)

@@ -8,6 +8,7 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store import record as records
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.wording import printable
 
 _SIZES = ("n_labelled", "n_unlabelled", "n_test")
 _COSTS = (
@@ -50,7 +51,8 @@ def describe(trial: Path) -> str:
     """A trial's record and files; or how far it came, if it has no record."""
     if not records.exists(trial):
         log = trial / "log.txt"
-        last = log.read_text(encoding="utf-8").splitlines()[-1:] if log.exists() else []
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        last = printable(text.splitlines()[-1:])
         return "\n".join([f"{trial.name}: no record yet", *_section("log", last), *_files(trial)])
     record = records.read(trial)
     fields = record.model_dump()

@@ -15,6 +15,7 @@ from benchmark.store import locks, planned
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study import sources
 from benchmark.study.syntax import Variant, trial_name
+from benchmark.wording import printable
 
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
 _STATUS = re.compile(rb'^ ?"status": ?"(\w+)"', re.MULTILINE)
@@ -162,7 +163,7 @@ def _named(study_folder: Path, status: Status, state: str) -> list[str]:
 def _last_line(folder: Path) -> str:
     """The end of the log there: of what runs, its last epoch."""
     try:
-        log = (folder / "log.txt").read_text(encoding="utf-8")
+        log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
-    return log.strip().rpartition("\n")[2]
+    return printable(log.strip().rpartition("\n")[2])

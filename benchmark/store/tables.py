@@ -46,7 +46,14 @@ def rebuild(study_folder: Path) -> None:
     """
     with FileLock(study_folder / ".table.lock", timeout=600):
         records = record.survey(study_folder).records
-        write_atomically(study_folder / "results.csv", table(records).to_csv(index=False))
+        text = table(records).map(_without_formula).to_csv(index=False)
+        write_atomically(study_folder / "results.csv", text)
+
+
+def _without_formula(value: Any) -> Any:
+    """Spreadsheet programs run a text that begins so."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
+    return f"'{value}" if is_formula else value
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:

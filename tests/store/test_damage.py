@@ -1,5 +1,6 @@
 """Files of a study that are damaged, or a stranger's: named, never believed."""
 
+import csv
 import io
 import json
 import shutil
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from benchmark.errors import ExitCode
+from benchmark.store import tables
 from benchmark.store.layout import trial_folder
 from tests.grids import TINY_RUN as TINY
+from tests.studies import fields_of
 
 
 def bomb(file: Path) -> None:
@@ -149,3 +152,31 @@ def test_a_merge_mends_a_damaged_record_of_its_target(bench, study, tmp_path):
     code, out, err = bench("merge", root, "--into", into)
     assert code == 0, err
     assert "1 trial copied, 1 already there" in out
+
+
+def test_what_a_stranger_wrote_steers_neither_terminal_nor_spreadsheet(bench, study):
+    root, keys = study
+    file = trial_folder(root, keys[0]) / "record.json"
+    error = "=HYPERLINK(1)\x1b]0;title\x07\x1b[2J\nnext line\u202e"
+    fields = fields_of(file) | {"status": "failed", "error": error, "metrics": {}}
+    file.write_text(json.dumps(fields | {"host": "\x1b[31mred"}))
+    (trial_folder(root, keys[0]) / "log.txt").write_text("\x1b[2Jgone\x07")
+    for words in (("status",), ("show", keys[0]), ("report",), ("report", "--format", "csv")):
+        code, out, err = bench(*words)
+        assert code == 0, err
+        assert not {"\x1b", "\x07", "\u202e"} & set(out + err), words
+    assert bench(*TINY, "--dry-run")[0] == 0
+    tables.rebuild(root)
+    with (root / "results.csv").open(newline="") as stream:
+        (line,) = [row for row in csv.DictReader(stream) if row["key"] == keys[0]]
+    assert line["error"].startswith("'=HYPERLINK(1)") and line["error"].isprintable()
+
+
+@pytest.mark.parametrize("name", ["=1+1", "../up", "", "x" * 2000])
+def test_a_name_that_none_could_have_is_refused(bench, study, name):
+    root, keys = study
+    file = trial_folder(root, keys[0]) / "record.json"
+    file.write_text(json.dumps(fields_of(file) | {"dataset": name}))
+    code, out, _ = bench("report")
+    assert code == 0
+    assert f"left out: the record in trials/{keys[0]} is damaged (dataset: " in out
