@@ -165,3 +165,11 @@ def test_a_run_is_planned_without_ray_and_without_the_library_of_encoders():
     loaded = loaded_by("import benchmark.cluster.run, benchmark.study.plan")
     assert "torch" in loaded
     assert not {"ray", "segmentation_models_pytorch", "timm"} & loaded
+
+
+def test_reports_know_the_baseline_by_the_name_that_studies_give_it():
+    """They import nothing of `benchmark`, so the name stands there too."""
+    from benchmark.study import settings
+    from reports import select
+
+    assert select.BASELINE == settings.BASELINE

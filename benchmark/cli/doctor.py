@@ -142,7 +142,7 @@ def _datasets(data_root: Path) -> Finding:
     damaged = [n for n in names if _error(lambda n=n: prepared.read_manifest(data_root, n))]
     if damaged:
         return Finding(
-            "warning", "datasets", f"damaged: {', '.join(damaged)}; bench data prepare again"
+            "warning", "datasets", f"not usable: {', '.join(damaged)}; bench list datasets says why"
         )
     if not names:
         return Finding(
