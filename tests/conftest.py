@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 
 from benchmark.cli import main
 from benchmark.data import card as cards
@@ -21,9 +21,8 @@ from benchmark.study.trials import DataFacts, trials
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch
-from tests.grids import TINY_RUN, Grid
+from tests.grids import CHECKOUT, TINY_RUN, keys_of, one_by_one
 
-CHECKOUT = Path(__file__).parent.parent
 SAMPLES = CHECKOUT.parent / "shared" / "data"
 
 torch.set_num_threads(1)
@@ -46,9 +45,11 @@ def samples() -> Path:
 
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory) -> Path:
-    """A data root with the phantom of GlaS."""
-    root = tmp_path_factory.mktemp("data")
-    phantoms.ensure_prepared(cards.find("phantom_glas"), root)
+    """A data root with the phantom of GlaS: one for all processes of pytest."""
+    folder = tmp_path_factory.getbasetemp()
+    root = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "data"
+    with FileLock(f"{root}.lock"):
+        phantoms.ensure_prepared(cards.find("phantom_glas"), root)
     return root
 
 
@@ -150,27 +151,8 @@ def finished(data_root, tmp_path_factory) -> tuple[Path, list[str]]:
     """A study of two trials that were run one by one, without Ray, as (folder, keys); not to be
     changed: see `study`.
     """
-    root = tmp_path_factory.mktemp("finished")
-    places = ["--data-root", str(data_root), "--results", str(root)]
-
-    def run(*words: str) -> None:
-        assert main.guarded(lambda: main.app([*words, *places], standalone_mode=False)) == 0
-
-    keys = keys_of(data_root)
-    for key in keys:
-        run(*TINY_RUN, "--trial", key)
-    return root / "demo", keys
-
-
-def keys_of(data_root: Path) -> list[str]:
-    """Keys of the trials of `TINY_RUN`."""
-    import contextlib
-    import io
-
-    words = [*TINY_RUN, "--data-root", str(data_root), "--results", "/nowhere", "--dry-run", "-v"]
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        main.guarded(lambda: main.app(words, standalone_mode=False))
-    return [line.split()[0] for line in printed.getvalue().splitlines() if line[:2] == "  "]
+    folder = one_by_one(data_root, tmp_path_factory.mktemp("finished"), *TINY_RUN)
+    return folder, keys_of(data_root, *TINY_RUN)
 
 
 @pytest.fixture
@@ -179,15 +161,3 @@ def study(finished, tmp_path) -> tuple[Path, list[str]]:
     folder, keys = finished
     shutil.copytree(folder, tmp_path / "results" / "demo")
     return tmp_path / "results" / "demo", keys
-
-
-@pytest.fixture(scope="session")
-def undisturbed(data_root, tmp_path_factory) -> pd.DataFrame:
-    """The table of a grid that ran from start to end."""
-    grid = Grid(data_root, tmp_path_factory.mktemp("undisturbed"))
-    assert grid.ended() == 0, grid.output
-    assert "4 trials: 0 done, 4 to run" in grid.output
-    assert "[4/4]" in grid.output
-    table = grid.table()
-    assert len(table) == 4
-    return table

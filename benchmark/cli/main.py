@@ -83,8 +83,6 @@ def _of_the_world(error: OSError) -> str:
         why = re.sub(r"^\[Errno \d+\] |: '.*", "", why)
     elif error.errno is None:
         return str(error) or type(error).__name__
-    elif not error.filename:  # a full standard output, say
-        return f"{what}: {why} (-v shows where it happened)"
     if why in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)):
         advice = f"make room, or {advice}"
     return f"{what}: {why}; {advice} (-v shows where it happened)"

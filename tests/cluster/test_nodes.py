@@ -1,5 +1,6 @@
 """A grid on several nodes: one is lost on the way, one does not see the results."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -12,30 +13,30 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from benchmark.cluster import ray_nodes as nodes
+from benchmark.cluster import ray_runner
+from benchmark.errors import ExitCode
 from benchmark.store import status
 from tests.conftest import CHECKOUT
-from tests.grids import Grid
+from tests.grids import GRID, Grid, one_by_one, table, trial_workers
 
-LONGER = "training.epochs=24"  # than it takes to notice that two trials are under way
-
-
-@pytest.fixture(autouse=True)
-def this_checkout(monkeypatch):
-    """Ray's workers import the code under test, whatever else is installed."""
-    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+LONGER = (*GRID, "--methods", "cps", "--seeds", "3", "training.epochs=10")
+"""Three trials that take longer than one worker may start after the other."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
     """A Ray cluster of one node with one CPU; it lives in processes of its own."""
     from ray.cluster_utils import Cluster
 
     soon = {"health_check_period_ms": 1000, "health_check_failure_threshold": 2}
     head = {"num_cpus": 1, "_system_config": soon}  # Ray itself takes half a minute to notice
-    made = Cluster(initialize_head=True, head_node_args=head)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # Ray's workers import the code under test, whatever else is installed.
+        patch.setenv("PYTHONPATH", str(CHECKOUT))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        made = Cluster(initialize_head=True, head_node_args=head)
+        yield made
+        made.shutdown()
 
 
 @pytest.fixture
@@ -67,33 +68,56 @@ def blind_node():
         node.wait(timeout=30)
 
 
-def workers_of_the_cluster() -> list[psutil.Process]:
-    """The actors that run trials, on all nodes: the nodes are children of this process."""
-    family = psutil.Process().children(recursive=True)
-    return [p for p in family if "".join(p.cmdline()).startswith("ray::ImplicitFunc")]
+@pytest.mark.slow
+def test_a_node_that_does_not_see_the_results_is_named(cluster, bench, tmp_path, blind_node):
+    blind_node(cluster, tmp_path / "results")
+    code, _, err = bench(*GRID, "--address", cluster.address)
+    assert code == ExitCode.RESOURCES
+    assert re.search(r"node \S+ \(\S+\) cannot use the results folder \S+/demo: No such", err)
+    assert "put --results on shared storage" in err
+    assert not list(tmp_path.glob("results/demo/trials/*"))
+    assert not list(tmp_path.glob("results/demo/.token*"))
 
 
-def wait_for_training(grid: Grid, trials: int, seconds: float = 120) -> None:
-    """Until so many trials are past their first epochs."""
+def epochs(grid: Grid) -> dict[str, int]:
+    """How many each trial has trained, by its log; of those that have begun."""
+    logs = grid.folder.glob("trials/*/log.txt")
+    return {file.parent.name: file.read_text().count("epoch ") for file in logs}
+
+
+def wait(grid: Grid, condition, seconds: float = 120):
+    """The first value of the condition that counts as true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        logs = [file.read_text() for file in grid.folder.glob("trials/*/log.txt")]
-        if sum(bool(re.search(r"epoch 2/24", log)) for log in logs) >= trials:
-            return
+        if found := condition():
+            return found
         assert grid.process.poll() is None, grid.output
         time.sleep(0.02)
     raise AssertionError(grid.output)
 
 
+def hold(grid: Grid, lost, kept) -> list[psutil.Process]:
+    """Stop both nodes' workers, or a fast machine ends the trial before the node is gone.
+
+    That of the node to be lost is the second: its trial is the one that trains meanwhile, and must
+    come so far that it has a checkpoint.
+    """
+    raylets = [node.all_processes["raylet"][0].process for node in (lost, kept)]
+    found = wait(grid, lambda: all(w := [trial_workers(raylet) for raylet in raylets]) and w)
+    workers = [of_node[0] for of_node in found]
+    wait(grid, lambda: len(epochs(grid)) == 2)
+    workers[1].suspend()
+    before = epochs(grid)
+    wait(grid, lambda: any(n > max(1, before.get(key, 0)) for key, n in epochs(grid).items()))
+    workers[0].suspend()
+    return workers
+
+
 @pytest.mark.slow
 def test_a_node_lost_in_training_costs_no_result(cluster, data_root, tmp_path):
     lost = cluster.add_node(num_cpus=1)
-    grid = Grid(data_root, tmp_path / "cluster", LONGER, "--address", cluster.address)
-    wait_for_training(grid, trials=2)
-    workers = workers_of_the_cluster()
-    for worker in workers:  # or a fast machine ends the trial before the node is gone
-        worker.suspend()
-    assert len(workers) == 2
+    grid = Grid(data_root, tmp_path / "cluster", *LONGER, "--address", cluster.address)
+    workers = hold(grid, lost, cluster.head_node)
     assert list(status.read(grid.folder).states.values()).count("running") == 2
     cluster.remove_node(lost, allow_graceful=False)
     for worker in workers:
@@ -101,25 +125,20 @@ def test_a_node_lost_in_training_costs_no_result(cluster, data_root, tmp_path):
     assert grid.ended() == 0, grid.output
     assert "its node was lost; it will go on elsewhere" in grid.output
     assert "failed:" not in grid.output
-    logs = [file.read_text() for file in grid.folder.glob("trials/*/log.txt")]
-    assert len(logs) == 4
-    assert sum("resumed after epoch" in log for log in logs) == 1
-    undisturbed = Grid(data_root, tmp_path / "local", LONGER)
-    assert undisturbed.ended() == 0, undisturbed.output
-    pd.testing.assert_frame_equal(grid.table(), undisturbed.table(), check_exact=True)
+    assert sum("resumed after epoch" in log for log in grid.logs()) == 1
+    undisturbed = one_by_one(data_root, tmp_path, *LONGER)
+    assert len(table(undisturbed)) == 3
+    pd.testing.assert_frame_equal(grid.table(), table(undisturbed), check_exact=True)
 
 
-@pytest.mark.slow
-def test_a_node_that_does_not_see_the_results_is_named(cluster, data_root, tmp_path, blind_node):
-    blind_node(cluster, tmp_path / "results")
-    grid = Grid(data_root, tmp_path, "--address", cluster.address)
-    assert grid.ended() == 4, grid.output
-    assert re.search(
-        r"node \S+ \(\S+\) cannot use the results folder \S+/demo: No such", grid.output
-    )
-    assert "put --results on shared storage" in grid.output
-    assert not list(grid.folder.glob("trials/*"))
-    assert not list(grid.folder.glob(".token*"))
+def test_more_than_any_node_has_is_refused_at_once(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_runner, "connected", contextlib.nullcontext)
+    monkeypatch.setattr(nodes, "_resources", lambda: [{"CPU": 8.0}, {"CPU": 2.0, "GPU": 4.0}])
+    code, _, err = bench(*GRID, "--gpus-per-trial", "64")
+    assert code == ExitCode.RESOURCES
+    assert "no node has 1 CPUs and 64 GPUs for one trial" in err
+    assert "(found: 8 CPUs, 0 GPUs; 2 CPUs, 4 GPUs)" in err
+    assert not list(tmp_path.glob("results/demo/trials/*"))
 
 
 def test_a_node_says_what_is_in_the_way(tmp_path, monkeypatch):

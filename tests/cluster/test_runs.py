@@ -1,114 +1,166 @@
-"""Grids on Ray: what is killed, is continued; the table is that of an undisturbed run."""
+"""Grids on Ray: what is killed, is continued; the table is that of the trials one by one."""
 
+import contextlib
+import itertools
 import os
 import re
 import signal
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
+import psutil
 import pytest
 
-from benchmark.store import record
-from tests.grids import Grid, alive, family, trial_workers
+from tests.grids import GRID, ONE_WORKER, Grid, alive, family, one_by_one, table, trial_workers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # four runs of a grid are one fixture
 
-
-def test_a_driver_killed_in_training_continues_with_what_is_missing(
-    data_root, tmp_path, undisturbed
-):
-    grid = Grid(data_root, tmp_path)
-    grid.wait_for(r"epoch 2/4")
-    workers = trial_workers(grid.process)
-    os.kill(grid.process.pid, signal.SIGKILL)
-    grid.ended()
-    assert workers and alive(workers) == []  # Ray's own agents notice within a minute
-    done = len(record.survey(grid.folder).done_keys)
-    again = Grid(data_root, tmp_path)
-    assert again.ended() == 0, again.output
-    assert f"4 trials: {done} done, {4 - done} to run" in again.output
-    pd.testing.assert_frame_equal(again.table(), undisturbed, check_exact=True)
-
-
-def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(data_root, tmp_path, undisturbed):
-    grid = Grid(data_root, tmp_path)
-    grid.wait_for(r"epoch 1/4")
-    workers = trial_workers(grid.process)
-    assert workers, [p.cmdline() for p in family(grid.process)]
-    workers[0].kill()
-    assert grid.ended() == 1, grid.output
-    assert "failed:" in grid.output and "worker process died" in grid.output
-    table = grid.table()
-    assert sorted(table.status) == ["done", "done", "done", "failed"]
-    again = Grid(data_root, tmp_path)
-    assert again.ended() == 0, again.output
-    assert "4 trials: 3 done, 1 to run" in again.output
-    pd.testing.assert_frame_equal(again.table(), undisturbed, check_exact=True)
-
-
-PRETRAINED = (
-    "--methods", "ours[rounds=1]", "--seeds", "1", "pretraining.epochs=8",
-    "pretraining.steps_per_epoch=30",
+STUDY = (
+    *GRID, "--methods", "supervised,cps,ours[rounds=1]", "--seeds", "1",
+    "pretraining.epochs=8", "pretraining.steps_per_epoch=15",
 )  # fmt: skip
 
 
+class Run(NamedTuple):
+    """One run of a study, after its end."""
+
+    code: int
+    output: str
+    table: pd.DataFrame
+    done: int
+    """Trials that had a result in the end."""
+    workers: int = 0
+    """That ran jobs when the driver was killed."""
+    left: int = 0
+    """How many of them outlived it."""
+
+
 @pytest.fixture(scope="module")
-def pretrained(data_root, tmp_path_factory) -> pd.DataFrame:
-    """The table of a trial with a pretraining that ran from start to end."""
-    grid = Grid(data_root, tmp_path_factory.mktemp("pretrained"), *PRETRAINED)
-    assert grid.ended() == 0, grid.output
-    assert "[1/2] pretraining of ours/phantom_glas/seed 0: 240 steps" in grid.output
-    return grid.table()
+def study(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("study")
 
 
-@pytest.mark.parametrize("killed", ["worker", "driver"])
-def test_a_pretraining_that_is_killed_goes_on_to_the_same_numbers(
-    killed, data_root, tmp_path, pretrained
-):
-    """With the worker dies the stage's job, and the trial that needs it says so; then both run."""
-    broken = Grid(data_root, tmp_path, *PRETRAINED)
-    broken.wait_for("epoch 2/8", files="pretrained/*/log.txt")
-    victims = trial_workers(broken.process) if killed == "worker" else [broken.process]
-    for victim in victims:
-        victim.kill()
-    assert broken.ended() != 0
-    if killed == "worker":
-        assert "failed: pretraining of ours/phantom_glas/seed 0: the worker" in broken.output
-        assert "its pretraining failed" in broken.output
-    again = Grid(data_root, tmp_path, *PRETRAINED)
-    assert again.ended() == 0, again.output
-    (log,) = again.folder.glob("pretrained/*/log.txt")
-    assert "resumed after epoch" in log.read_text()
-    pd.testing.assert_frame_equal(again.table(), pretrained, check_exact=True)
+@pytest.fixture(scope="module")
+def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
+    """Four runs of one study of three trials, one of which needs a pretraining. Killed are
+
+    * in the first the driver, in the pretraining,
+    * in the second the worker of the pretraining, and then the one that trains a trial,
+    * in the third the driver, in the training of the trial that needs the pretraining,
+    * in the fourth none.
+    """
+
+    def start(*more: str) -> Grid:
+        return Grid(data_root, study, *STUDY, *more)
+
+    first = without_its_driver(start(), "pretrained/*/log.txt", r"epoch 2/8")
+    second = start(*ONE_WORKER)
+    kill_workers(second, "pretrained/*/log.txt", r"resumed.*\n.*epoch \d/8")
+    kill_workers(second, "trials/*/log.txt", r"epoch 2/4")
+    second = ended(second)
+    key = second.table.set_index("method").key["ours"]
+    third = without_its_driver(start(), f"trials/{key}/log.txt", r"epoch 2/4")
+    return first, second, third, ended(start(*ONE_WORKER))
+
+
+def kill_workers(grid: Grid, logs: str, pattern: str) -> None:
+    grid.wait_for(pattern, files=logs)
+    workers = trial_workers(grid.process)
+    assert workers, [p.cmdline() for p in family(grid.process)]
+    for worker in workers:
+        worker.kill()
+
+
+def without_its_driver(grid: Grid, logs: str, pattern: str) -> Run:
+    """The workers notice after two seconds; they are held so long, or they would end their job."""
+    grid.wait_for(pattern, files=logs)
+    workers = trial_workers(grid.process)
+    for worker in workers:
+        worker.suspend()
+    os.kill(grid.process.pid, signal.SIGKILL)
+    for worker in alive(workers, seconds=3):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.resume()
+    left = alive(workers)  # Ray's own agents notice within a minute
+    return ended(grid)._replace(workers=len(workers), left=len(left))
+
+
+def ended(grid: Grid) -> Run:
+    code = grid.ended()
+    found = grid.table() if (grid.folder / "results.csv").exists() else pd.DataFrame()
+    return Run(code, grid.output, found, grid.done())
+
+
+def log_of(study: Path, run: Run, method: str) -> str:
+    key = run.table.set_index("method").key[method]
+    return (study / "results" / "demo" / "trials" / key / "log.txt").read_text()
+
+
+def test_a_killed_driver_takes_its_workers_with_it(runs):
+    for run in (runs[0], runs[2]):
+        assert run.workers > 0
+        assert run.left == 0
+
+
+def test_a_run_continues_with_what_is_missing(runs):
+    assert "3 trials: 0 done, 3 to run, after 1 pretraining" in runs[0].output
+    for before, run in itertools.pairwise(runs):
+        assert f"3 trials: {before.done} done, {3 - before.done} to run" in run.output
+    assert [run.done for run in runs[:2]] == [0, 1]
+    assert runs[2].done < runs[3].done == 3
+
+
+def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(runs):
+    killed = runs[1]
+    assert killed.code == 1, killed.output
+    assert "failed: supervised/phantom_glas/5 %/seed 0: the worker process died" in killed.output
+    status = killed.table.set_index("method").status
+    assert (status["supervised"], status["cps"]) == ("failed", "done")
+
+
+def test_a_killed_pretraining_fails_the_trial_that_needs_it(runs):
+    killed = runs[1]
+    assert "failed: pretraining of ours/phantom_glas/seed 0: the worker" in killed.output
+    assert "its pretraining failed" in killed.output
+    assert killed.table.set_index("method").status["ours"] == "failed"
+
+
+def test_a_killed_job_goes_on_from_its_checkpoint(runs, study):
+    """Killed were a pretraining twice, and two trials: one with its worker, one with the driver."""
+    (pretraining,) = study.glob("results/demo/pretrained/*/log.txt")
+    assert pretraining.read_text().count("resumed after epoch") == 2
+    for method in ("supervised", "ours"):
+        assert log_of(study, runs[-1], method).count("resumed after epoch") == 1
+    assert "[1/3] pretraining of ours/phantom_glas/seed 0: 120 steps" in runs[2].output
+
+
+def test_what_was_killed_has_the_numbers_of_trials_that_were_not(runs, study, data_root, tmp_path):
+    assert runs[-1].code == 0, runs[-1].output
+    undisturbed = one_by_one(data_root, tmp_path, *STUDY)
+    assert len(table(undisturbed)) == 3
+    pd.testing.assert_frame_equal(runs[-1].table, table(undisturbed), check_exact=True)
+    histories = sorted(undisturbed.glob("*/*/history.csv"))
+    assert len(histories) == 4
+    for file in histories:
+        of_killed = study / "results" / "demo" / file.relative_to(undisturbed)
+        assert of_killed.read_text() == file.read_text()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupted_grid_says_how_far_it_is_and_leaves_no_process(data_root, tmp_path, name):
-    grid = Grid(data_root, tmp_path, "training.epochs=200")
+    grid = Grid(data_root, tmp_path, *GRID, "training.epochs=200", *ONE_WORKER)
     grid.wait_for(r"epoch 1/200")
     workers = family(grid.process)
     os.kill(grid.process.pid, getattr(signal, name))
     assert grid.ended() == 130, grid.output
-    assert re.search(r"interrupted: 0/4 trials done, \d stopped", grid.output)
+    assert re.search(r"interrupted: 0/4 trials done, 1 stopped", grid.output)
     assert "the same command continues" in grid.output
     assert "Traceback" not in grid.output
     assert alive(workers) == []
 
 
-def test_a_single_trial_without_ray_gives_the_same_numbers(data_root, tmp_path, undisturbed):
-    key = undisturbed.key[3]
-    grid = Grid(data_root, tmp_path, "--trial", key)
-    assert grid.ended() == 0, grid.output
-    expected = undisturbed[undisturbed.key == key].reset_index(drop=True)
-    pd.testing.assert_frame_equal(grid.table(), expected, check_exact=True)
-
-
-def test_more_than_any_node_has_is_refused_at_once(data_root, tmp_path):
-    grid = Grid(data_root, tmp_path, "--gpus-per-trial", "64")
-    assert grid.ended() == 4, grid.output
-    assert "no node has 1 CPUs and 64 GPUs for one trial" in grid.output
-
-
-def test_a_cluster_that_does_not_answer_is_named(data_root, tmp_path):
-    grid = Grid(data_root, tmp_path, "--address", "127.0.0.1:1")
-    assert grid.ended() == 4, grid.output
-    assert "cannot connect to the Ray cluster at 127.0.0.1:1" in grid.output
+def test_a_cluster_that_does_not_answer_is_named(bench):
+    code, _, err = bench(*GRID, "--address", "127.0.0.1:1")
+    assert code == 4
+    assert "cannot connect to the Ray cluster at 127.0.0.1:1" in err

@@ -30,19 +30,23 @@ def test_it_overfits_two_real_images(samples):
     x, y = x.permute(0, 3, 1, 2).contiguous(), torch.from_numpy((masks > 0).astype(np.int64))
     assert 0.2 < y.float().mean() < 0.8
     torch.manual_seed(0)
-    network = Architecture(widths=[8, 16, 32, 64], dropout=[0.0, 0.0, 0.0, 0.0])
+    network = Architecture(widths=[8, 16, 32], dropout=[0.0, 0.0, 0.0])
     build = NetworkBuilder(
         in_channels=3, classes=2, spatial_dims=2, criterion="ce_dice", network=network, seed=0
     )
     method = DiffusionTeacherStudent(build)
     optimiser = torch.optim.Adam(method.parameters(), 1e-2)
-    steps = 90
+    steps = 60
     for step in range(steps):
         backward(method, Batch(x, y, x), (step + 1) / steps, "float32")
         optimiser.step()
         optimiser.zero_grad()
-    predicted = method.eval()(x).argmax(1).detach().numpy()
-    overlap = ((predicted == 1) & (y.numpy() == 1)).sum()
-    dice = 2 * overlap / ((predicted == 1).sum() + (y.numpy() == 1).sum())
-    print(f"Dice {dice:.4f}")
-    assert dice > 0.95
+        if step % 10 == 9:
+            predicted = method.eval()(x).argmax(1).detach().numpy()
+            overlap = ((predicted == 1) & (y.numpy() == 1)).sum()
+            dice = 2 * overlap / ((predicted == 1).sum() + (y.numpy() == 1).sum())
+            print(f"Dice {dice:.4f}")
+            if dice > 0.95:
+                return
+            method.train()
+    pytest.fail(f"Dice {dice:.4f} after {steps} steps")

@@ -168,19 +168,16 @@ def test_a_damaged_record_is_named_and_counted_as_such_by_status(bench, study, d
 
 
 @pytest.mark.slow
-def test_the_doctor_finds_a_machine_ready_that_runs_these_tests(data_root, tmp_path):
-    command = [sys.executable, "-c", "from benchmark.cli.main import main; main()", "doctor"]
-    folders = ["--data-root", data_root, "--results", tmp_path / "new" / "results"]
-    done = subprocess.run(
-        [*command, *map(str, folders)], capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
+def test_the_doctor_finds_a_machine_ready_that_runs_these_tests(bench, data_root, tmp_path):
+    folders = ("--data-root", data_root, "--results", tmp_path / "new" / "results")
+    code, out, err = bench("doctor", *folders)
+    assert code == 0, out + err
+    found = {line.split()[1]: line.split()[0] for line in out.splitlines()}
     assert list(found) == [
         "packages", "code", "machine", "GPUs", "methods", "data", "results", "datasets", "Ray",
     ]  # fmt: skip
     assert found["Ray"] == found["datasets"] == found["packages"] == "ok"
-    assert "(will be made)" in done.stdout
+    assert "(will be made)" in out
     assert not (tmp_path / "new").exists()
 
 

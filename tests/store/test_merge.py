@@ -1,23 +1,28 @@
 """Shards, and the union of what several machines computed."""
 
+import contextlib
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 from filelock import FileLock
 
+import benchmark.cluster
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import locks, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.study.syntax import WHOLE, Shard, SingleTrial, parse_shard, part_of_suffix
-from tests.conftest import CHECKOUT
+from benchmark.training import job as jobs
+from tests.grids import ONE_WORKER, Grid, table
 from tests.grids import TINY_RUN as TINY
-from tests.grids import Grid
 from tests.store.test_inspection import fail
-from tests.studies import VOLATILE, fields_of
+from tests.studies import fields_of
 
 
 @pytest.fixture
@@ -101,7 +106,10 @@ def test_a_shard_plans_its_part(bench):
         (SingleTrial("a"), WHOLE, False),
     ],
 )
-def test_only_shards_of_one_division_may_run_side_by_side(tmp_path, first, second, may):
+def test_only_shards_of_one_division_may_run_side_by_side(
+    tmp_path, monkeypatch, first, second, may
+):
+    monkeypatch.setattr(locks, "_PROBE_SECONDS", 0.2)
     with locks.claimed(tmp_path, first) as claim:
         claim.note_running(["k"])
         if may:
@@ -231,31 +239,48 @@ def test_what_cannot_be_merged_is_refused(bench, halves, tmp_path):
     assert code == ExitCode.DATA and "damaged" in err
 
 
-@pytest.mark.slow
-def test_two_shards_merged_equal_one_run(data_root, tmp_path, monkeypatch, bench, undisturbed):
-    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
-    shards = [Grid(data_root, tmp_path / f"{i}", "--shard", f"{i}/2") for i in (1, 2)]
-    for i, shard in enumerate(shards, start=1):
-        assert shard.ended() == 0, shard.output
-        assert f"shard {i}/2, 2 of 4 trials: 0 done, 2 to run" in shard.output
+@pytest.fixture
+def without_ray(monkeypatch):
+    """Grids run in this process, one job after the other."""
+
+    def run_jobs(work, datasets, destination, cluster, progress):
+        for job in work:
+            progress.started(job)
+            made = jobs.run(job, datasets[job.dataset], destination, device=torch.device("cpu"))
+            progress.ended(job, made)
+
+    fake = SimpleNamespace(connected=contextlib.nullcontext, run_jobs=run_jobs)
+    monkeypatch.setitem(sys.modules, "benchmark.cluster.ray_runner", fake)
+    monkeypatch.setattr(benchmark.cluster, "ray_runner", fake, raising=False)
+
+
+def test_two_shards_merged_equal_one_run(without_ray, bench, finished, tmp_path):
+    """That Ray changes no number of a shard is the next test."""
+    shards = []
+    for i in (1, 2):
+        code, _, err = bench(*TINY, "--shard", f"{i}/2", "--results", tmp_path / f"{i}")
+        assert code == 0, err
+        assert f"shard {i}/2, 1 of 2 trials: 0 done, 1 to run" in err
+        shards.append(tmp_path / f"{i}" / "demo")
     into = tmp_path / "results" / "demo"
-    code, out, _ = bench("merge", *(shard.folder for shard in shards), "--into", into)
-    assert code == 0 and "4 trials copied" in out
-    merged = pd.read_csv(into / "results.csv").drop(columns=[*VOLATILE, "code_version"])
-    pd.testing.assert_frame_equal(merged, undisturbed, check_exact=True)
+    code, out, _ = bench("merge", *shards, "--into", into)
+    assert code == 0 and "2 trials copied" in out
+    pd.testing.assert_frame_equal(table(into), table(finished[0]), check_exact=True)
     assert bench("report", "--study", "demo")[0] == 0
     assert "all" in bench("status")[1]
 
 
 @pytest.mark.slow
-def test_two_shards_in_one_folder_at_the_same_time_equal_one_run(
-    data_root, tmp_path, monkeypatch, undisturbed
+def test_two_shards_on_ray_in_one_folder_at_the_same_time_equal_the_trials_one_by_one(
+    data_root, tmp_path, finished
 ):
-    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
-    shards = [Grid(data_root, tmp_path, "--shard", f"{i}/2") for i in (1, 2)]
-    for shard in shards:
+    words = (*TINY, *ONE_WORKER, "--shard")
+    shards = [Grid(data_root, tmp_path, *words, f"{i}/2") for i in (1, 2)]
+    for i, shard in enumerate(shards, start=1):
         assert shard.ended() == 0, shard.output
-    table = shards[0].table()
-    assert len(table) == 4 and (table.status == "done").all()
-    pd.testing.assert_frame_equal(table, undisturbed, check_exact=True)
+        assert f"shard {i}/2, 1 of 2 trials: 0 done, 1 to run" in shard.output
+        assert "[1/1]" in shard.output
+    found = shards[0].table()
+    assert len(found) == 2 and (found.status == "done").all()
+    pd.testing.assert_frame_equal(found, table(finished[0]), check_exact=True)
     assert not [name for name in os.listdir(shards[0].folder) if name.startswith((".ray", ".run"))]
