@@ -15,9 +15,9 @@ def percent(share: float) -> str:
 
 
 def printable(value: Any) -> Any:
-    """Text, also within lists and mappings, without what steers a terminal or breaks a line."""
+    """Text, also within lists and mappings, without what steers a terminal; lines stay lines."""
     if isinstance(value, str):
-        return "".join(c if c.isprintable() else " " for c in value)
+        return "".join(c if c.isprintable() or c == "\n" else " " for c in value)
     if isinstance(value, Mapping):
         return {printable(name): printable(inner) for name, inner in value.items()}
     return [printable(inner) for inner in value] if isinstance(value, list) else value

@@ -159,6 +159,7 @@ def test_an_unwritable_results_folder_is_exit_code_4(bench, tmp_path):
 
 
 def test_without_ray_a_run_names_what_does_without_it(bench, monkeypatch):
+    monkeypatch.delattr("benchmark.cluster.ray_runner", raising=False)  # of an earlier import
     monkeypatch.setitem(sys.modules, "benchmark.cluster.ray_runner", None)
     code, _, err = bench(*TINY)
     assert code == ExitCode.RESOURCES
