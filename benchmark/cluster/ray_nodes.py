@@ -5,15 +5,18 @@ Used by `ray_runner`, which sets Ray's environment before it is imported.
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
+import torch
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from benchmark import provenance
 from benchmark.errors import ExitCode, UserError
+from benchmark.study import sources
 from benchmark.training.job import Job
 
 _VISIBLE_SECONDS = 5.0  # until a node must see a new file on shared storage
@@ -52,44 +55,99 @@ def _resources() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def require_shared(folder: Path) -> None:
-    """Refuse a cluster with a node that cannot read and write the folder under its path.
+def require_alike(folder: Path, methods: Iterable[str], say: Callable[[str], None]) -> None:
+    """Refuse a cluster of which a node would compute something else, or could not keep it.
 
-    `UserError` (exit code 4) names the node. Every alive node is asked for a token written here.
+    Every alive node is asked for the code of the tool and of these methods, for its versions, and
+    to read and write in the folder. `UserError` (exit code 4) lists what differs from this machine,
+    by node. say: is told what may differ, the processors.
     """
+    methods = sorted(methods)
     file, token = folder / f".token-{uuid.uuid4().hex}", uuid.uuid4().hex
-    ask = ray.remote(num_cpus=0)(_obstacle)
+    ask, here = ray.remote(num_cpus=0)(_facts), _Facts.of(methods)
+    differing, processors = [], {here.processor}
     try:
         file.write_text(token, encoding="utf-8")
         asked = [
-            (node, ask.options(scheduling_strategy=_on(node)).remote(file, token))
+            (node, ask.options(scheduling_strategy=_on(node)).remote(file, token, methods))
             for node in ray.nodes()
             if node["Alive"]
         ]
         for node, answer in asked:
-            if obstacle := _answer(answer):
-                name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                raise UserError(
-                    f"node {name} cannot use the results folder {folder}: {obstacle}. All nodes "
-                    "must see it under this path: put --results on shared storage, or let each "
-                    "machine run a part with --shard and join the parts with bench merge "
-                    "(docs/cluster.md)",
-                    ExitCode.RESOURCES,
-                )
+            name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+            there = _answer(answer)
+            if isinstance(there, str):
+                differing.append(f"{name} cannot run this tool: {there}")
+                continue
+            processors.add(there.processor)
+            differing += [f"{name} {line}" for line in there.against(here, folder)]
     finally:
         file.unlink(missing_ok=True)
+    if differing:
+        lines = "\n".join(f"  {line}" for line in differing)
+        raise UserError(
+            f"not all nodes of the cluster are as this machine is, and nothing was run:\n{lines}\n"
+            "Install the same code and versions on every node and put --results on shared storage; "
+            "or let each machine run a part with --shard, and join the parts with bench merge "
+            "(docs/cluster.md)",
+            ExitCode.RESOURCES,
+        )
+    if len(processors) > 1:
+        say(f"note: several processors ({', '.join(sorted(processors))}): last digits may differ")
+
+
+class _Facts(NamedTuple):
+    """What must be equal on all nodes, and the processor, which should be."""
+
+    code: dict[str, str]
+    versions: dict[str, str]
+    processor: str
+    obstacle: str = ""
+    """What is in the way of reading and writing the results."""
+
+    @classmethod
+    def of(cls, methods: list[str], obstacle: str = "") -> "_Facts":
+        """Of this machine."""
+        code = {f"methods/{name}": sources.code_of(name).method for name in methods}
+        return cls(
+            code={"the tool": sources.tool_code()} | code,
+            versions=provenance.package_versions(),
+            processor=provenance.device_name(torch.device("cpu")),
+            obstacle=obstacle,
+        )
+
+    def against(self, here: "_Facts", folder: Path) -> list[str]:
+        """What is otherwise there than here."""
+        lines = [
+            f"has other code of {what} ({self.code[what] or 'none'}, here {hash or 'none'})"
+            for what, hash in here.code.items()
+            if self.code[what] != hash
+        ]
+        lines += [
+            f"has {name} {self.versions.get(name) or 'not at all'} (here {version or 'not at all'})"
+            for name, version in here.versions.items()
+            if self.versions.get(name, "") != version
+        ]
+        if self.obstacle:
+            lines.append(f"cannot use the results folder {folder}: {self.obstacle}")
+        return lines
 
 
 def _on(node: dict[str, Any]) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
-def _answer(answer: ray.ObjectRef) -> str:
+def _answer(answer: ray.ObjectRef) -> _Facts | str:
+    """What the node says, or why it cannot say anything."""
     try:
         return ray.get(answer, timeout=120)
     except RayError as error:
-        last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        return f"it cannot run this tool ({last}); install the same version of it there"
+        return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def _facts(file: Path, token: str, methods: list[str]) -> _Facts:
+    """On a node."""
+    return _Facts.of(methods, _obstacle(file, token))
 
 
 def _obstacle(file: Path, token: str) -> str:

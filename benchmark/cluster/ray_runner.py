@@ -8,6 +8,8 @@ import contextlib
 import io
 import logging
 import os
+import platform
+import secrets
 import shutil
 import signal
 import socket
@@ -28,7 +30,7 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 import ray
 import torch
 from ray import tune
-from ray.exceptions import OutOfMemoryError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from benchmark import provenance
 from benchmark.cluster import ray_nodes
@@ -36,11 +38,16 @@ from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
 from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
+from benchmark.study import sources
 from benchmark.training import job as jobs
 from benchmark.training.job import Destination, Job
 
 _WAVE = 200  # jobs per Tuner: the driver's memory grows with them
 _TRIES = 3  # of a job whose node is lost: one that brings its node down must not bring down all
+_TOKEN_HINT = (
+    ". If the cluster has a token, this shell needs it too: RAY_AUTH_MODE=token, and "
+    "RAY_AUTH_TOKEN_PATH for the file that holds it (docs/cluster.md)"
+)
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
 
 
@@ -48,6 +55,10 @@ _LOOK_SECONDS = 10.0  # between looks at whether any node is left
 def connected(cluster: Cluster) -> Iterator[None]:
     """A Ray cluster to run on; a local one ends with the block, with all its processes."""
     _require_reachable(cluster.address)
+    if cluster.address is None and not os.environ.get("RAY_AUTH_TOKEN"):
+        # Ray would write one that all users of the machine can read into the home folder, where it
+        # would stay and change how a cluster starts later.
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -58,9 +69,10 @@ def connected(cluster: Cluster) -> Iterator[None]:
             logging_level="ERROR",
             configure_logging=True,
         )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError, RayError) as error:
         where = f"the Ray cluster at {cluster.address}" if cluster.address else "Ray"
-        raise UserError(f"cannot connect to {where}: {error}", ExitCode.RESOURCES) from error
+        hint = _TOKEN_HINT if cluster.address else ""
+        raise UserError(f"cannot connect to {where}: {error}{hint}", ExitCode.RESOURCES) from error
     signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
     try:
@@ -68,6 +80,16 @@ def connected(cluster: Cluster) -> Iterator[None]:
     finally:
         with _undisturbed():
             ray.shutdown()
+
+
+def notes(cluster: Cluster) -> list[str]:
+    """What a user should know of the cluster that is connected."""
+    if cluster.address is None or os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+        return []
+    return [
+        f"note: the Ray cluster at {cluster.address} has no token: whoever reaches its ports can run "
+        "anything there as you (docs/cluster.md starts it with one)"
+    ]
 
 
 @contextlib.contextmanager
@@ -124,7 +146,8 @@ def run_jobs(
     copies, by all workers of a node.
     """
     if cluster.address:
-        ray_nodes.require_shared(destination.study_folder)
+        methods = {job.method for job in work}
+        ray_nodes.require_alike(destination.study_folder, methods, progress.say)
     resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
     by_key = {job.key: job for job in work}
     trainable = tune.with_resources(
@@ -134,6 +157,7 @@ def run_jobs(
             datasets=datasets,
             destination=destination,
             use_gpu=resources["gpu"] > 0,
+            code={job.method: sources.code_of(job.method) for job in work if cluster.address},
         ),
         resources,
     )
@@ -168,9 +192,17 @@ def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -
         tuner.fit()
 
 
-def _work(config, work, datasets, destination, use_gpu) -> None:
-    """In a worker: one job."""
+def _work(config, work, datasets, destination, use_gpu, code) -> None:
+    """In a worker: one job. code: of each method where the run was started, if it is elsewhere."""
     job = work[config["key"]]
+    if code and sources.code_of(job.method) != code[job.method]:
+        jobs.fail(
+            job,
+            destination,
+            f"{platform.node()}, which joined the cluster later, has other code of this tool or of "
+            "the method: install the same there",
+        )
+        return
     device = torch.device("cuda" if use_gpu else "cpu")
     jobs.run(job, datasets[job.dataset], destination, device=device)
 

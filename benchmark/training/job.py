@@ -52,6 +52,9 @@ class Job(Protocol):
     @property
     def threads(self) -> int: ...
 
+    @property
+    def method(self) -> str: ...
+
     def folder(self, study_folder: Path) -> Path:
         """Where it leaves everything."""
 

@@ -56,6 +56,10 @@ class PretrainingJob:
     def threads(self) -> int:
         return self.pretraining.conditions.threads_per_trial
 
+    @property
+    def method(self) -> str:
+        return self.pretraining.method
+
     def folder(self, study_folder: Path) -> Path:
         return layout.pretraining_folder(study_folder, self.key)
 
@@ -65,30 +69,30 @@ class PretrainingJob:
     def found(self, study_folder: Path) -> PretrainingRecord | None:
         return record.pretraining_record(study_folder, self.key)
 
-    @property
-    def code(self) -> Code:
-        return sources.code_of(self.pretraining.method)
-
     def is_to_be_run(self, study_folder: Path) -> bool:
-        return record.unusable(study_folder, self.key, self.code) is not None
+        return record.unusable(study_folder, self.key, self._code) is not None
+
+    @property
+    def _code(self) -> Code:
+        return sources.code_of(self.method)
 
     def work(
         self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
     ) -> PretrainingRecord:
         folder, settings = self.folder(destination.study_folder), self.pretraining.settings
-        _clear_away(destination.study_folder, self.key, self.code, log)
+        _clear_away(destination.study_folder, self.key, self._code, log)
         parts = _Parts(_build(self.pretraining, prepared).to(device))
         stage = _stage_of(self.pretraining, prepared)
         state = loop.train(stage, parts, folder / CHECKPOINT, evaluate=lambda _: {}, log=log)
         tables.write_table(folder / "history.csv", state.history)
-        made_by = {"code": "-".join(self.code)}  # one name: the order of several would vary
+        made_by = {"code": "-".join(self._code)}  # one name: the order of several would vary
         content = safetensors.torch.save(_tensors(parts.parts), made_by)
         with files.replacing(layout.weights(destination.study_folder, self.key)) as file:
             file.write(content)
         return PretrainingRecord(
             key=self.key,
-            method_code=self.code.method,
-            tool_code=self.code.tool,
+            method_code=self._code.method,
+            tool_code=self._code.tool,
             label=self.label,
             status="done",
             weights=files.checksum(content),

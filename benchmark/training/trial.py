@@ -51,6 +51,10 @@ class TrialJob:
     def threads(self) -> int:
         return self.trial.conditions.threads_per_trial
 
+    @property
+    def method(self) -> str:
+        return self.trial.method
+
     def folder(self, study_folder: Path) -> Path:
         return layout.trial_folder(study_folder, self.key)
 
@@ -102,7 +106,7 @@ class TrialJob:
         return self._record(destination, status="failed", error=error)
 
     def _record(self, destination: Destination, **fields: Any) -> Record:
-        trial, code = self.trial, sources.code_of(self.trial.method)
+        trial, code = self.trial, sources.code_of(self.method)
         return Record(
             key=trial.key,
             method_code=code.method,

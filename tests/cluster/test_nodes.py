@@ -16,6 +16,9 @@ from benchmark.cluster import ray_nodes as nodes
 from benchmark.cluster import ray_runner
 from benchmark.errors import ExitCode
 from benchmark.store import status
+from benchmark.study import sources
+from benchmark.training.job import Destination
+from benchmark.training.trial import TrialJob
 from tests.conftest import CHECKOUT
 from tests.grids import GRID, Grid, one_by_one, table, trial_workers
 
@@ -40,17 +43,16 @@ def cluster():
 
 
 @pytest.fixture
-def blind_node():
-    """A function: a second node, in a mount namespace where the folder is an empty one."""
+def another_node():
+    """A function: a second node, which sees other files: the command mounts them for it alone."""
     if subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
         pytest.skip("this system lets nobody make a mount namespace")
     started = []
 
-    def start(cluster, folder: Path) -> None:
-        folder.mkdir()
+    def start(cluster, mount: str) -> None:
         ray = Path(sys.executable).with_name("ray")
         join = f"'{ray}' start --address={cluster.address} --num-cpus=1 --block"
-        script = f"mount -t tmpfs none '{folder}' && exec {join}"
+        script = f"{mount} && exec {join}"
         command = ["unshare", "-rm", "sh", "-c", script]
         node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append(node)
@@ -69,12 +71,30 @@ def blind_node():
 
 
 @pytest.mark.slow
-def test_a_node_that_does_not_see_the_results_is_named(cluster, bench, tmp_path, blind_node):
-    blind_node(cluster, tmp_path / "results")
+def test_what_a_node_has_otherwise_is_named_before_anything_runs(
+    cluster, bench, tmp_path, another_node
+):
+    """The results are not there, a method is edited, and so is a loss of the toolkit."""
+    (tmp_path / "results").mkdir()
+    mounts = [f"mount -t tmpfs none '{tmp_path / 'results'}'"]
+    for name, text, other in (
+        ("methods/cps.py", "weight: float = ", "weight: float = 2 * "),
+        ("benchmark/toolkit/losses.py", "return ", "return 2 * "),
+    ):
+        source = (CHECKOUT / name).read_text()
+        assert text in source
+        edited = tmp_path / Path(name).name
+        edited.write_text(source.replace(text, other))
+        mounts.append(f"mount --bind '{edited}' '{CHECKOUT / name}'")
+    another_node(cluster, " && ".join(mounts))
     code, _, err = bench(*GRID, "--address", cluster.address)
     assert code == ExitCode.RESOURCES
     assert re.search(r"node \S+ \(\S+\) cannot use the results folder \S+/demo: No such", err)
+    assert re.search(r"node \S+ \(\S+\) has other code of the tool \(\w{16}, here \w{16}\)", err)
+    assert re.search(r"has other code of methods/cps \(\w{16}, here \w{16}\)", err)
+    assert "methods/supervised" not in err
     assert "put --results on shared storage" in err
+    assert "has no token: whoever reaches its ports can run anything there as you" in err
     assert not list(tmp_path.glob("results/demo/trials/*"))
     assert not list(tmp_path.glob("results/demo/.token*"))
 
@@ -150,6 +170,23 @@ def test_a_node_says_what_is_in_the_way(tmp_path, monkeypatch):
     file.write_text("a")
     assert nodes._obstacle(file, "a") == ""
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_versions_that_differ_are_named_and_processors_may():
+    here = nodes._Facts({"the tool": "a"}, {"torch": "2.6.0", "numpy": "2.1.0"}, "Xeon")
+    there = nodes._Facts({"the tool": "a"}, {"torch": "2.5.0", "numpy": "2.1.0"}, "EPYC")
+    assert there.against(here, Path("/r")) == ["has torch 2.5.0 (here 2.6.0)"]
+    assert here._replace(processor="EPYC").against(here, Path("/r")) == []
+
+
+def test_a_node_of_other_code_that_joins_later_makes_no_number(tiny_trials, prepared, tmp_path):
+    job = TrialJob(tiny_trials()[0])
+    destination = Destination(tmp_path, "demo", "demo")
+    code = {job.method: sources.code_of(job.method)._replace(tool="another")}
+    ray_runner._work({"key": job.key}, {job.key: job}, {}, destination, False, code)
+    found = job.found(tmp_path)
+    assert (found.status, found.metrics) == ("failed", {})
+    assert "has other code of this tool or of the method" in found.error
 
 
 def test_a_lost_node_is_told_from_a_worker_that_died():
