@@ -87,8 +87,8 @@ def notes(cluster: Cluster) -> list[str]:
     if cluster.address is None or os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
         return []
     return [
-        f"note: the Ray cluster at {cluster.address} has no token: whoever reaches its ports can run "
-        "anything there as you (docs/cluster.md starts it with one)"
+        f"note: the Ray cluster at {cluster.address} has no token: whoever reaches its ports can "
+        "run anything there as you (docs/cluster.md starts it with one)"
     ]
 
 

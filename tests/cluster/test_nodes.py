@@ -37,6 +37,7 @@ def cluster():
         # Ray's workers import the code under test, whatever else is installed.
         patch.setenv("PYTHONPATH", str(CHECKOUT))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")
         made = Cluster(initialize_head=True, head_node_args=head)
         yield made
         made.shutdown()
