@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import FileLock
+
 _PACKAGE = Path(__file__).parent
 _LONGEST_LINE = 100  # bytes, more than a checksum's
 
@@ -45,6 +47,36 @@ def write_atomically(file: Path, text: str) -> None:
     """The whole text, or what was there before."""
     with replacing(file) as stream:
         stream.write(text.encode())
+
+
+def read_within(folder: Path, file: Path, largest: int) -> bytes:
+    """The content of a file below the folder that a stranger may have put there.
+
+    Raises ValueError for what the tool writes nowhere: a link, which could lead out of the folder,
+    a folder or a device in the file's place, more bytes than `largest`.
+    """
+    path = file
+    while path != folder:
+        if path.is_symlink():
+            raise ValueError("a link, and links are not followed")
+        path = path.parent
+    if file.exists() and not file.is_file():
+        raise ValueError("a folder" if file.is_dir() else "no file")
+    with file.open("rb") as stream:
+        content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"more than {largest} bytes, which no study has there")
+    return content
+
+
+def locked(file: Path, timeout: float = -1.0) -> FileLock:
+    """A lock on the file, to be held with `with`; raises OSError for a link, which is not followed.
+
+    timeout: seconds until `filelock.Timeout`; -1 waits.
+    """
+    if file.is_symlink():
+        raise OSError(errno.ELOOP, "a link stands in its place", str(file))
+    return FileLock(file, timeout=timeout)
 
 
 def set_aside(file: Path) -> Path:

@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, TypeVar
 
 
 def aside(default: Any) -> Any:
@@ -48,6 +48,31 @@ def _is_hashed(field: dataclasses.Field, value: Any) -> bool:
     if "aside" in field.metadata:
         return False
     return "before" not in field.metadata or plain(value) != plain(field.metadata["before"])
+
+
+_T = TypeVar("_T")
+
+
+def restored(kind: type[_T], values: Mapping[str, Any]) -> _T:
+    """The instance that `hashed` took these values from; other values among them are left alone.
+
+    What is in no key is at its default, what came later and is not there as it was before. Raises
+    ValueError for a field without a value.
+    """
+    found = {}
+    for f in dataclasses.fields(kind):
+        if "aside" in f.metadata:
+            continue
+        if f.name in values:
+            inner = f.default_factory() if callable(f.default_factory) else f.default
+            is_nested = dataclasses.is_dataclass(inner)
+            value = values[f.name]
+            found[f.name] = restored(type(inner), value) if is_nested else value
+        elif "before" in f.metadata:
+            found[f.name] = f.metadata["before"]
+        else:
+            raise ValueError(f"the setting {f.name} is missing")
+    return kind(**found)
 
 
 def without(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ PyTorch is imported where a GPU is asked: reports read versions without it.
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import benchmark
 if TYPE_CHECKING:
     import torch
 
+_TOOL = "semiseg-bench"
 _CODE = ("benchmark", "methods", "reports")  # a new file in them is a change too
 _PACKAGES = (
     "torch", "numpy", "scipy", "pandas", "ray", "hydra-core", "pillow",
@@ -54,6 +56,26 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = ""
     return found
+
+
+@cache
+def requirements() -> str:
+    """Every installed package as pip's requirements; Python and what no index has as comments.
+
+    Of a package from a folder or an address neither is named.
+    """
+    lines = {_TOOL: f"# {_TOOL} {code_version()}"}
+    for found in distributions():
+        name = re.sub(r"[-_.]+", "-", found.metadata["Name"] or "").lower()
+        if not name or name in lines:  # what comes first on the path is what is imported
+            continue
+        is_from_index = found.read_text("direct_url.json") is None
+        lines[name] = (
+            f"{name}=={found.version}"
+            if is_from_index
+            else f"# {name} {found.version}, not from an index"
+        )
+    return "\n".join([f"# Python {platform.python_version()}", *sorted(lines.values()), ""])
 
 
 def cpu_count() -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.keys import fingerprint
 from benchmark.store import record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
@@ -48,13 +49,10 @@ def write(
                 mean = 0.70 + 0.03 * d + 0.06 * np.log2(100 * ratio) / 4 + 0.006 * ((v * 5) % 9)
                 for seed in seeds:
                     dice = float(np.clip(mean + rng.normal(0, 0.015), 0, 1))
-                    key = f"{n:016x}"
-                    record.write(
-                        trial_folder(folder, key),
-                        _record(key, dataset, ratio, variant, seed, dice),
-                    )
+                    made = _record(dataset, ratio, variant, seed, dice)
+                    record.write(trial_folder(folder, made.key), made)
                     if files:
-                        _write_files(trial_folder(folder, key), dice, seed, rng)
+                        _write_files(trial_folder(folder, made.key), dice, seed, rng)
                     n += 1
     return n
 
@@ -66,7 +64,7 @@ def fields_of(file: Path) -> dict[str, Any]:
     return fields
 
 
-def _record(key: str, dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
+def _record(dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
     jaccard = dice / (2 - dice)
     values = {"dc_pooled": dice, "ji_pooled": jaccard, "dc_case": dice - 0.02}
     values["ji_case"] = jaccard - 0.02
@@ -90,15 +88,20 @@ def _record(key: str, dataset: str, ratio: float, variant: str, seed: int, dice:
         }  # fmt: skip
     budget = Budget.of_share(ratio)
     work = 1 + sum(map(ord, variant)) % 7
+    settings = {
+        "dataset": dataset, "budget": budget.text, "method": method, "seed": seed,
+        "size": [128, 128], "hyperparameters": hyperparameters,
+    }  # fmt: skip
     return Record(
-        key=key, configuration=f"{dataset}-{ratio}-{variant}", study="invented", status="done",
+        key=fingerprint(settings), configuration=f"{dataset}-{ratio}-{variant}",
+        study="invented", status="done",
         dataset=dataset, budget=budget.text, budget_order=budget.order, ratio=ratio,
         method=method, variant=variant, seed=seed, evaluate_on="test", preset="matched",
         n_labelled=10, n_unlabelled=70, n_test=80, metrics=values | oracle | floor | surfaces,
         parameters=1_813_762 * work, parameters_tested=1_813_762, flops_per_step=10**10 * work,
         steps=8000,
         seconds_train=400.0 * work, seconds_total=450.0 * work, peak_memory_mib=900.0,
-        settings={"size": [128, 128], "hyperparameters": hyperparameters}, data_hash=dataset,
+        settings=settings, data_hash=dataset,
         code_version="0.1.0", host="somewhere", device="cpu",
         finished_at="2026-01-01T00:00:00+00:00",
     )  # fmt: skip

@@ -1,11 +1,11 @@
-"""The verbs on studies that are there: status, show, merge."""
+"""The verbs on studies that are there: status, show, verify, merge."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app
+from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
 
 app = new_app()
 
@@ -29,6 +29,9 @@ def status(
 def show(
     key: Annotated[str, typer.Argument(help="Trial key or a prefix of it.")],
     study: Annotated[str | None, typer.Option(help="Where to look [all, newest first].")] = None,
+    requirements: Annotated[
+        bool, typer.Option("--requirements", help="Only its packages, as pip reads them.")
+    ] = False,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
@@ -39,7 +42,29 @@ def show(
     newest = layout.chosen_study(results_root, study)
     names = [newest] if study else layout.studies(results_root)
     trial = reading.find([results_root / name for name in names], key)
-    typer.echo(reading.describe(trial))
+    typer.echo(reading.requirements(trial) if requirements else reading.describe(trial))
+
+
+@app.command(short_help="Run drawn trials again and compare every number.")
+def verify(
+    study: Annotated[str, typer.Argument(help="Name of the study, or its folder.")],
+    sample: Annotated[int, typer.Option(min=1, help="How many trials, drawn at random.")] = 3,
+    trial: Annotated[
+        str, typer.Option(metavar="KEY", help="This trial instead (or a key prefix).")
+    ] = "",
+    data_root: DataRoot = DATA,
+    results_root: ResultsRoot = RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """Run drawn trials of a study again here, and compare every number bit by bit."""
+    from benchmark.cluster import verify as verifying
+    from benchmark.store import layout
+
+    folder = Path(study)
+    if not layout.is_study(folder):
+        folder = results_root / layout.chosen_study(results_root, study)
+    log = typer.echo if verbose else None
+    verifying.verify(folder, data_root, sample=sample, key=trial, say=typer.echo, log=log)
 
 
 @app.command(short_help="Copy the trials of several studies into one.")

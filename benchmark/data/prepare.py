@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from jaxtyping import UInt8
 from numpy import ndarray
 
@@ -22,7 +21,7 @@ from benchmark.data.layouts import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import replacing
+from benchmark.files import locked, replacing
 
 _SHOWN = 20  # problems listed before "and n more"
 
@@ -54,7 +53,7 @@ def prepare(
     source = Source(path)
     layout = _layout(source, card)
     data_root.mkdir(parents=True, exist_ok=True)
-    with FileLock(data_root / f".{card.name}.lock"):
+    with locked(data_root / f".{card.name}.lock"):
         cases = _with_split(layout.cases, card)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)

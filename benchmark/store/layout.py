@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from benchmark import files
 from benchmark.errors import ExitCode, UserError, unknown
+from benchmark.wording import printable
 
 SETTINGS = "study.yaml"
 """Settings of the study's last run; written first, so that its time is that of the last run."""
+
+_LARGEST_LOG = 2**26  # bytes
 
 
 def trial_folder(study_folder: Path, key: str) -> Path:
@@ -21,6 +25,15 @@ def pretraining_folder(study_folder: Path, key: str) -> Path:
 def weights(study_folder: Path, key: str) -> Path:
     """What the pretraining of this key made."""
     return pretraining_folder(study_folder, key) / "weights.safetensors"
+
+
+def last_log_line(job_folder: Path) -> str:
+    """The end of what a job printed: of one that runs, its last epoch; "" if there is nothing."""
+    try:
+        log = files.read_within(job_folder.parent.parent, job_folder / "log.txt", _LARGEST_LOG)
+    except (FileNotFoundError, ValueError):
+        return ""
+    return printable(log.decode(errors="replace").strip().rpartition("\n")[2])
 
 
 def is_study(folder: Path) -> bool:

@@ -4,14 +4,16 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from benchmark import files
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.study.syntax import Part, Shard, SingleTrial, part_of_suffix
 
 _PROBE_SECONDS = 1.0  # others hold a lock for an instant when they ask whether it is held
 _LOCK, _RUNNING = ".lock", ".running"
+_LARGEST = 2**20  # bytes of a list of what runs
 
 
 class Claim:
@@ -37,7 +39,7 @@ def claimed(study_folder: Path, part: Part) -> Iterator[Claim]:
     running = study_folder / f"{_RUNNING}{part.suffix}"
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(own, timeout=_PROBE_SECONDS))
+            stack.enter_context(files.locked(own, _PROBE_SECONDS))
         except Timeout:
             raise _occupied(study_folder, part) from None
         for lock in study_folder.glob(f"{_LOCK}*"):
@@ -63,8 +65,8 @@ def running_keys(study_folder: Path) -> set[str]:
     """Keys that live runs say they are running; the list of a killed run does not count."""
     keys: set[str] = set()
     for file in study_folder.glob(f"{_RUNNING}*"):
-        with contextlib.suppress(FileNotFoundError):  # the run has just ended
-            listed = file.read_text(encoding="utf-8").split()
+        with contextlib.suppress(FileNotFoundError, ValueError):  # the run has just ended
+            listed = files.read_within(study_folder, file, _LARGEST).decode().split()
             if listed and _is_held(file.with_name(file.name.replace(_RUNNING, _LOCK))):
                 keys.update(listed)
     return keys
@@ -72,12 +74,13 @@ def running_keys(study_folder: Path) -> set[str]:
 
 def _is_held(lock: Path) -> bool:
     try:
-        with FileLock(lock, timeout=_PROBE_SECONDS / 2):
+        with files.locked(lock, _PROBE_SECONDS / 2):
             return False
     except Timeout:
         return True
-    except PermissionError:  # another user's study, where only the list can be read
-        return True
+    except OSError as error:
+        # Another user's study, where only the list can be read. Who locks, follows no link.
+        return isinstance(error, PermissionError)
 
 
 def _occupied(study_folder: Path, part: Part) -> UserError:

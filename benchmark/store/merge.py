@@ -155,7 +155,7 @@ def _add_settings(sources: list[Path], into: Path) -> None:
     texts = [
         (study / layout.SETTINGS).read_text(encoding="utf-8", errors="replace")
         for study in (into, *sources)
-        if (study / layout.SETTINGS).is_file()
+        if (study / layout.SETTINGS).is_file() and not (study / layout.SETTINGS).is_symlink()
     ]
     if texts:
         write_atomically(into / layout.SETTINGS, min(texts))

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from benchmark import files
 from benchmark.files import write_atomically
 from benchmark.study.trials import Trial
 from benchmark.wording import percent
 
 COLUMNS = ("key", "dataset", "evaluate_on", "budget", "variant", "seed")
+_LARGEST = 2**26  # bytes
 Row = Mapping[str, str]
 
 
@@ -32,7 +32,7 @@ def row(trial: Trial) -> dict[str, str]:
 def add(study_folder: Path, rows: Iterable[Row]) -> None:
     """Merge rows into the file; those of earlier runs stay, and stay in front."""
     file = study_folder / "grid.csv"
-    with FileLock(study_folder / ".grid.lock", timeout=60):  # shards start at the same moment
+    with files.locked(study_folder / ".grid.lock", 60.0):  # shards start at the same moment
         merged = read(study_folder) | {r["key"]: r for r in rows}
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -47,10 +47,11 @@ def read(study_folder: Path) -> dict[str, Row]:
 
     The file can be made again, so what cannot be read of it is as good as missing.
     """
-    file = study_folder / "grid.csv"
-    if file.is_symlink() or not file.is_file():
+    try:
+        content = files.read_within(study_folder, study_folder / "grid.csv", _LARGEST)
+    except (FileNotFoundError, ValueError):
         return {}
-    text = file.read_text(encoding="utf-8-sig", errors="replace").replace("\0", "")
+    text = content.decode("utf-8-sig", errors="replace").replace("\0", "")
     rows = (_with_budget(row) for row in csv.DictReader(io.StringIO(text)))
     return {row["key"]: {name: row[name] for name in COLUMNS} for row in rows if _is_whole(row)}
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from benchmark import files
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
+from benchmark.keys import fingerprint
 from benchmark.store import layout
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study.sources import Code
@@ -219,12 +220,13 @@ class _Damaged(Exception):
 
 def _read(folder: Path, kind: type[_R]) -> _R:
     try:
-        fields = json.loads(_text(folder / _FILE))
+        study_folder = folder.parent.parent
+        content = files.read_within(study_folder, folder / _FILE, _LARGEST)
+        fields = json.loads(content.decode("utf-8-sig"))
         if not isinstance(fields, dict):
             raise ValueError(f"no fields, but {type(fields).__name__}")
-        checksum = fields.pop("checksum", None)  # those of before have none
-        if checksum is not None and checksum != _checksum(fields):
-            raise ValueError("its checksum is of other content")
+        if "checksum" in fields:  # those of before have none
+            _require_whole(fields)
         fields = printable(fields)  # what a stranger wrote is shown too
         if fields.get("schema_version") == 1:
             fields = _of_schema_1(fields)
@@ -239,15 +241,12 @@ def _read(folder: Path, kind: type[_R]) -> _R:
     return found
 
 
-def _text(file: Path) -> str:
-    """What stands in it; `ValueError` for what nobody's record is."""
-    if file.is_symlink() or file.parent.is_symlink():
-        raise ValueError("a link, and links are not followed")
-    if file.is_dir():
-        raise ValueError("a folder")
-    if (size := file.stat().st_size) > _LARGEST:
-        raise ValueError(f"{size} bytes, more than a record has")
-    return file.read_text(encoding="utf-8-sig")
+def _require_whole(fields: dict[str, Any]) -> None:
+    """Take out the checksum; `ValueError` if it is of something else, or the key is."""
+    if fields.pop("checksum") != _checksum(fields):
+        raise ValueError("its checksum is of other content")
+    if "settings" in fields and fingerprint(fields["settings"]) != fields["key"]:
+        raise ValueError("its key is not that of its settings")
 
 
 def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
@@ -301,7 +300,7 @@ def survey(study_folder: Path) -> Found:
 
 def set_aside(folder: Path) -> Path:
     """Rename a damaged record, so that its trial counts as not run; returns the new name."""
-    return files.set_aside(folder / _FILE)
+    return files.set_aside(folder if folder.is_symlink() else folder / _FILE)
 
 
 def contradict(first: Record, second: Record) -> bool:

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark import files
 from benchmark.errors import ExitCode, UserError
+from benchmark.store import layout
 from benchmark.store import record as records
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.wording import printable
 
+_LARGEST = 2**20  # bytes of a list of packages
 _SIZES = ("n_labelled", "n_unlabelled", "n_test")
 _COSTS = (
     "parameters", "parameters_tested", "flops_per_step", "steps", "seconds_train",
@@ -50,9 +53,7 @@ def _plain(key: str) -> str:
 def describe(trial: Path) -> str:
     """A trial's record and files; or how far it came, if it has no record."""
     if not records.exists(trial):
-        log = trial / "log.txt"
-        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        last = printable(text.splitlines()[-1:])
+        last = [layout.last_log_line(trial)]
         return "\n".join([f"{trial.name}: no record yet", *_section("log", last), *_files(trial)])
     record = records.read(trial)
     fields = record.model_dump()
@@ -71,6 +72,28 @@ def describe(trial: Path) -> str:
         *_files(trial),
     ]
     return "\n".join(lines)
+
+
+def requirements(trial: Path) -> str:
+    """The packages that a trial was made with, as pip reads them; no host, no folder.
+
+    Of trials from before they were kept: the few that their records name.
+    """
+    file = trial / "requirements.txt"
+    if file.exists():
+        try:
+            text = files.read_within(trial.parent.parent, file, _LARGEST).decode()
+        except ValueError as error:
+            raise UserError(f"{file} is damaged ({error})", ExitCode.DATA) from error
+        return printable(text.rstrip())
+    record = records.read(trial)
+    versions = {name: version for name, version in record.packages.items() if version}
+    return "\n".join([
+        f"# Python {versions.pop('python', 'unknown')}",
+        f"# semiseg-bench {record.code_version}",
+        "# no other packages were recorded",
+        *(f"{name}=={version}" for name, version in sorted(versions.items())),
+    ])  # fmt: skip
 
 
 def _numbers(record: Record) -> list[str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.errors import UserError
-from benchmark.store import locks, planned
-from benchmark.store.layout import pretraining_folder, trial_folder
+from benchmark.files import read_within
+from benchmark.store import layout, locks, planned
 from benchmark.study import sources
 from benchmark.study.syntax import Variant, trial_name
-from benchmark.wording import printable
 
+_LARGEST = 2**20  # bytes of a record
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
 _STATUS = re.compile(rb'^ ?"status": ?"(\w+)"', re.MULTILINE)
 _METHOD_CODE = re.compile(rb'^ ?"method_code": ?"(\w+)"', re.MULTILINE)
@@ -91,11 +91,11 @@ def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
     trials = study_folder / "trials"
     for name in sorted(os.listdir(trials)) if trials.is_dir() else []:
         try:
-            with open(f"{trials}/{name}/record.json", "rb") as stream:
-                yield trials / name, stream.read().rstrip()
+            content = read_within(study_folder, trials / name / "record.json", _LARGEST)
+            yield trials / name, content.rstrip()
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except IsADirectoryError:
+        except ValueError:
             yield trials / name, b""
 
 
@@ -122,7 +122,8 @@ def describe(study_folder: Path) -> str:
     if status.pretrainings:
         lines += ["", "pretraining:"]
     for key in status.pretrainings:
-        lines.append(f"  {key}  {_last_line(pretraining_folder(study_folder, key))}".rstrip())
+        folder = layout.pretraining_folder(study_folder, key)
+        lines.append(f"  {key}  {layout.last_log_line(folder)}".rstrip())
     for state in ("running", "failed"):
         lines += _named(study_folder, status, state)
     lines += ["", *(f"damaged: {error}" for error in status.damaged)] if status.damaged else []
@@ -152,18 +153,9 @@ def _named(study_folder: Path, status: Status, state: str) -> list[str]:
     keys = [key for key, found in status.states.items() if found == state]
     lines = ["", f"{state}:"] if keys else []
     for key in keys[:_SHOWN]:
-        line = status.lines[key]
+        line, folder = status.lines[key], layout.trial_folder(study_folder, key)
         name = trial_name(line.variant, line.dataset_label, line.budget, status.seeds[key])
-        lines.append(f"  {key}  {name}  {_last_line(trial_folder(study_folder, key))}".rstrip())
+        lines.append(f"  {key}  {name}  {layout.last_log_line(folder)}".rstrip())
     if len(keys) > _SHOWN:
         lines.append(f"  … and {len(keys) - _SHOWN} more")
     return lines
-
-
-def _last_line(folder: Path) -> str:
-    """The end of the log there: of what runs, its last epoch."""
-    try:
-        log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    return printable(log.strip().rpartition("\n")[2])

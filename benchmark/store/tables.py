@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from numpy import ndarray
 from numpy.lib import format as npy
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import write_atomically
+from benchmark.files import locked, write_atomically
 from benchmark.store import record
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
@@ -44,7 +43,7 @@ def rebuild(study_folder: Path) -> None:
 
     Locked from reading to writing: of two shards that end together, the later table is the fuller.
     """
-    with FileLock(study_folder / ".table.lock", timeout=600):
+    with locked(study_folder / ".table.lock", 600.0):
         records = record.survey(study_folder).records
         text = table(records).map(_without_formula).to_csv(index=False)
         write_atomically(study_folder / "results.csv", text)

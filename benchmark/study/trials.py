@@ -5,7 +5,7 @@ Names, folders, devices and code versions are in no key; the last are in the rec
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import product
 from typing import Any, NamedTuple
@@ -161,37 +161,73 @@ def trials(
         conditions = study.conditions.for_data(is_volume=facts.is_volume)
         for variant, hyperparameters in _allowed(resolved, study, methods, budget):
             method = methods[variant.method]
-            start = None
-            if method.does_pretrain(hyperparameters):
-                settings = pretraining(facts.is_volume)
-                start = Pretraining(
-                    dataset=dataset,
-                    data_hash=facts.hash,
-                    method=variant.method,
-                    hyperparameters={n: hyperparameters[n] for n in method.pretrain_parameters},
-                    seed=0 if settings.seeds == "shared" else seed,
-                    conditions=conditions,
-                    settings=settings,
-                    before=dict(method.before),
-                )
-            made.append(
-                Trial(
-                    dataset=dataset,
-                    data_hash=facts.hash,
-                    budget=budget,
-                    method=variant.method,
-                    hyperparameters=hyperparameters,
-                    seed=seed,
-                    conditions=conditions,
-                    evaluate_every=study.evaluate_every,
-                    training=training(variant.method, facts.is_volume),
-                    pretraining=start,
-                    variant=variant.name,
-                    save=study.save,
-                    before=dict(method.before),
-                )
+            trial = Trial(
+                dataset=dataset,
+                data_hash=facts.hash,
+                budget=budget,
+                method=variant.method,
+                hyperparameters=hyperparameters,
+                seed=seed,
+                conditions=conditions,
+                evaluate_every=study.evaluate_every,
+                training=training(variant.method, facts.is_volume),
+                pretraining=None,
+                variant=variant.name,
+                save=study.save,
+                before=dict(method.before),
             )
+            made.append(_with_start(trial, method, pretraining(facts.is_volume)))
     return made
+
+
+def _with_start(trial: Trial, method: MethodFacts, settings: PretrainingSettings) -> Trial:
+    """The trial with the pretraining that it starts from, if its variant has one."""
+    if not method.does_pretrain(trial.hyperparameters):
+        return trial
+    start = Pretraining(
+        dataset=trial.dataset,
+        data_hash=trial.data_hash,
+        method=trial.method,
+        hyperparameters={name: trial.hyperparameters[name] for name in method.pretrain_parameters},
+        seed=0 if settings.seeds == "shared" else trial.seed,
+        conditions=trial.conditions,
+        settings=settings,
+        before=trial.before,
+    )
+    return replace(trial, pretraining=start)
+
+
+def restored(settings: Mapping[str, Any], share: float, method: MethodFacts, name: str) -> Trial:
+    """The trial whose `Trial.settings` these are.
+
+    share: of labelled images. method: facts of the trial's method as it is now. name: the variant.
+    Raises ValueError where today's code has no such trial.
+    """
+    before = dict(method.before)
+    hyperparameters = {**before, **settings["hyperparameters"]}
+    if set(hyperparameters) != set(method.hyperparameters):
+        odd = sorted(set(hyperparameters) ^ set(method.hyperparameters))
+        raise ValueError(f"the method had other hyper-parameters: {', '.join(odd)}")
+    trial = Trial(
+        dataset=settings["dataset"],
+        data_hash=settings["data_hash"],
+        budget=Budget(settings["budget"], share),
+        method=settings["method"],
+        hyperparameters=hyperparameters,
+        seed=settings["seed"],
+        conditions=keys.restored(Conditions, settings),
+        evaluate_every=settings["evaluate_every"],
+        training=keys.restored(TrainingSettings, settings["training"]),
+        pretraining=None,
+        variant=name,
+        before=before,
+    )
+    if "pretraining" in settings:
+        start = keys.restored(PretrainingSettings, settings["pretraining"])
+        trial = _with_start(trial, method, start)
+    if trial.key != fingerprint(settings):
+        raise ValueError("today's settings of it are others")
+    return trial
 
 
 def _allowed(

@@ -13,6 +13,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import nn
 
+from benchmark import provenance
 from benchmark.data.split import TrialData
 from benchmark.files import replacing, write_atomically
 from benchmark.store.tables import write_table
@@ -32,12 +33,13 @@ def write_tables(
     final: Evaluation,
     surfaces: Surfaces,
 ) -> None:
-    """Epochs, cases, settings and labelled ids of a trial. See results/README.md."""
+    """Epochs, cases, settings, labelled ids and requirements of a trial. See results/README.md."""
     write_table(folder / "history.csv", history)
     rows = [a | b for a, b in zip(final.cases, surfaces.cases, strict=True)]
     write_table(folder / "cases.csv", rows)
     write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
     write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
+    write_atomically(folder / "requirements.txt", provenance.requirements())
 
 
 def write_saved(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from filelock import FileLock
 from torch import nn
 
 from benchmark import files, provenance
@@ -64,7 +63,7 @@ class PretrainingJob:
         return layout.pretraining_folder(study_folder, self.key)
 
     def held(self, study_folder: Path) -> contextlib.AbstractContextManager:
-        return FileLock(self.folder(study_folder) / ".lock")  # the second waits, and finds it
+        return files.locked(self.folder(study_folder) / ".lock")  # the second waits, and finds it
 
     def found(self, study_folder: Path) -> PretrainingRecord | None:
         return record.pretraining_record(study_folder, self.key)

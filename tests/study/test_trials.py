@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -20,7 +21,7 @@ from benchmark.study.syntax import (
     parse_seeds,
     split_outside_brackets,
 )
-from benchmark.study.trials import DataFacts, MethodFacts
+from benchmark.study.trials import DataFacts, MethodFacts, restored
 from benchmark.study.trials import trials as trials_of
 from benchmark.toolkit.architecture import Architecture
 
@@ -324,6 +325,52 @@ def test_what_an_encoder_does_not_use_is_in_no_key():
 
     assert key([4, 8], [0.1, 0.3]) == key([8, 16], [0.2, 0.3]) != key([4, 8], [0.1, 0.4])
     assert key([4, 8], [0.1, 0.3], "unet") != key([8, 16], [0.1, 0.3], "unet")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"evaluate_on": "dev", "size": [64, 96], "precision": "bfloat16", "study_seed": 3},
+        {"network": Architecture(name="resnet34", weights="imagenet")},
+        {"pretraining": PretrainingSettings(seeds="shared", epochs=3), "ratios": [0.07]},
+        {"hyperparameters": {"ours": {"weight": float("inf"), "rounds": 2}}, "seeds": [4]},
+    ],
+)
+def test_a_trial_can_be_made_again_from_its_settings_as_a_record_keeps_them(change):
+    for is_volume in (False, True):
+        data = {"glas": DataFacts("aaaa", is_volume)}
+        wanted = study(methods=["cps", "ours", "ours[pretrain=false]"], **change)
+        for trial in trials(wanted, METHODS, data):
+            kept = json.loads(json.dumps(trial.settings()))
+            facts = METHODS[trial.method]
+            found = restored(kept, trial.budget.share, facts, trial.variant)
+            assert found == dataclasses.replace(trial, conditions=found.conditions)
+            assert keys.hashed(found.conditions) == keys.hashed(trial.conditions)
+
+
+def test_what_came_later_is_restored_as_it_was_before():
+    @dataclasses.dataclass(frozen=True)
+    class Extended(PretrainingSettings):
+        flips: int = later(3, before=1)
+
+    kept = keys.hashed(Extended(flips=1))
+    assert "flips" not in kept
+    assert keys.restored(Extended, kept).flips == 1
+    assert keys.restored(Extended, kept | {"flips": 2}).flips == 2
+    del kept["epochs"]
+    with pytest.raises(ValueError, match="the setting epochs is missing"):
+        keys.restored(Extended, kept)
+
+
+def test_settings_of_which_no_trial_comes_are_refused():
+    (trial,) = grid()
+    settings = trial.settings()
+    other = MethodFacts({"weight": 5.0, "temperature": 1.0})
+    with pytest.raises(ValueError, match="other hyper-parameters: consistency_on, temperature"):
+        restored(settings, 0.05, other, "cps")
+    with pytest.raises(ValueError, match="today's settings of it are others"):
+        restored(settings | {"colour": "blue"}, 0.05, METHODS["cps"], "cps")
 
 
 def test_volumes_cannot_do_without_patches():

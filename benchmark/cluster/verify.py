@@ -1,0 +1,236 @@
+"""The verb `bench verify`: recorded trials run again, and every number compared bit by bit.
+
+What a trial was is read from its record alone: no preset, no command line. The number of threads is
+part of that, so it cannot differ; processor, versions and code can, and are named.
+"""
+
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmark import provenance
+from benchmark.data import prepared
+from benchmark.errors import ExitCode, UserError
+from benchmark.store import record, tables
+from benchmark.store.layout import trial_folder
+from benchmark.store.record import Record
+from benchmark.study import methods
+from benchmark.study.trials import Trial, restored
+from benchmark.toolkit import encoders
+from benchmark.training import job, pretraining
+from benchmark.training.job import Destination
+from benchmark.training.loop import Log
+from benchmark.training.trial import TrialJob
+from benchmark.wording import counted
+
+_TABLES = ("cases.csv", "history.csv")
+_NAMED = 3  # numbers that differ, the largest first
+
+
+class Difference(NamedTuple):
+    """A number that is another now."""
+
+    name: str
+    recorded: Any
+    now: Any
+
+    @property
+    def size(self) -> float:
+        """By how much; infinite for what cannot be subtracted."""
+        try:
+            size = abs(float(self.now) - float(self.recorded))
+        except (TypeError, ValueError):
+            return math.inf
+        return math.inf if math.isnan(size) else size
+
+    def __str__(self) -> str:
+        by = f" (by {self.size:.2g})" if math.isfinite(self.size) else ""
+        return f"{self.name} {self.recorded} → {self.now}{by}"
+
+
+@dataclass
+class Verification:
+    """What came of one trial."""
+
+    label: str
+    compared: int = 0
+    """How many numbers."""
+    differences: list[Difference] = field(default_factory=list)
+    surroundings: list[str] = field(default_factory=list)
+    """What is otherwise here than where the trial was made."""
+    impossible: str = ""
+    """Why it could not be run again."""
+
+    @property
+    def is_repeated(self) -> bool:
+        return not (self.impossible or self.differences)
+
+    def describe(self) -> list[str]:
+        """For people."""
+        if self.impossible:
+            return [f"{self.label}: cannot be run again: {self.impossible}"]
+        here = f"; otherwise here: {'; '.join(self.surroundings)}" if self.surroundings else ""
+        if not self.differences:
+            return [f"{self.label}: all {self.compared} numbers equal, bit for bit{here}"]
+        largest = sorted(self.differences, key=lambda found: found.size, reverse=True)
+        why = here or "; processor, versions and code are the same here"
+        more = len(largest) - _NAMED
+        return [
+            f"{self.label}: {len(largest)} of {self.compared} numbers differ{why}",
+            *(f"  {found}" for found in largest[:_NAMED]),
+            *([f"  and {more} more"] if more > 0 else []),
+        ]
+
+
+def verify(
+    study_folder: Path,
+    data_root: Path,
+    *,
+    sample: int,
+    key: str = "",
+    say: Callable[[str], None],
+    log: Log | None = None,
+) -> None:
+    """Run drawn trials of the study again, elsewhere, and say of each how it compares.
+
+    sample: how many, of those that are done. key: of the one trial to be run, or how it begins,
+    instead. log: gets what the trials print. Raises `UserError`: exit code 1 if a number differs or
+    a trial could not be run.
+    """
+    found = record.survey(study_folder)
+    for note in found.notes:
+        say(note)
+    done = [one for one in found.records if one.is_done and one.key.startswith(key)]
+    if not done:
+        what = f"with a key starting with {key!r} " if key else ""
+        raise UserError(f"no finished trial {what}in {study_folder}", ExitCode.DATA)
+    drawn = done if key else random.Random().sample(done, min(sample, len(done)))
+    say(f"{len(drawn)} of {counted(len(found.records), 'trial')} of {study_folder} run again here")
+    failed, started = 0, time.monotonic()
+    for i, one in enumerate(drawn, 1):
+        outcome = _run_again(one, study_folder, data_root, log)
+        failed += not outcome.is_repeated
+        left = (time.monotonic() - started) / i * (len(drawn) - i)
+        about = f", about {timedelta(seconds=round(left))} left" if i < len(drawn) else ""
+        lines = outcome.describe()
+        say("\n".join([f"[{i}/{len(drawn)}] {lines[0]}{about}", *lines[1:]]))
+    if failed:
+        raise UserError(
+            f"{failed} of {counted(len(drawn), 'trial')} did not repeat",
+            ExitCode.SOME_TRIALS_FAILED,
+        )
+
+
+def _run_again(
+    recorded: Record, study_folder: Path, data_root: Path, log: Log | None
+) -> Verification:
+    outcome = Verification(f"{recorded.label} ({recorded.key})")
+    try:
+        before = _numbers(recorded, trial_folder(study_folder, recorded.key))
+        trial = _trial_of(recorded)
+        data = _data_of(trial, data_root)
+    except (UserError, ValueError, KeyError, TypeError) as error:
+        outcome.impossible = str(error)
+        return outcome
+    device = _device_like(recorded.device)
+    with tempfile.TemporaryDirectory(prefix="bench-verify-") as scratch:
+        encoders.fetch(trial.conditions.network)
+        destination = Destination(Path(scratch), recorded.study, recorded.preset)
+        for each in (*pretraining.missing([trial], Path(scratch)), TrialJob(trial)):
+            made = job.run(each, data, destination, device=device, echo=log)
+        if not made.is_done:
+            outcome.impossible = f"it fails here: {made.error}"
+            return outcome
+        now = _numbers(made, trial_folder(Path(scratch), trial.key))
+    outcome.compared = sum(np.size(value) for value in before.values())
+    outcome.differences = [
+        different
+        for name, value in before.items()
+        if (different := _difference(name, value, now.get(name, "missing")))
+    ]
+    outcome.surroundings = list(_surroundings(recorded, made))
+    return outcome
+
+
+def _trial_of(recorded: Record) -> Trial:
+    try:
+        facts = methods.facts(recorded.method)
+        return restored(recorded.settings, recorded.ratio, facts, recorded.variant)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"this version of the tool has no trial of its settings ({error}); it was made by "
+            f"{recorded.code_version or 'an unknown version'}"
+        ) from error
+
+
+def _data_of(trial: Trial, data_root: Path) -> prepared.Prepared:
+    found = prepared.load(data_root, trial.dataset)
+    if found.manifest.data_hash != trial.data_hash:
+        raise UserError(
+            f"the prepared {trial.dataset} under {data_root} is other data (hash "
+            f"{found.manifest.data_hash}, of the trial {trial.data_hash})"
+        )
+    return prepared.resized(found, trial.conditions.size)
+
+
+def _device_like(name: str) -> torch.device:
+    """The GPU if the trial was made on one of this name; else the processor."""
+    if torch.cuda.is_available() and name == provenance.device_name(torch.device("cuda")):
+        return torch.device("cuda")
+    return torch.device("cpu")
+
+
+def _numbers(found: Record, folder: Path) -> dict[str, Any]:
+    """Everything of a trial that must repeat, by name: record, tables, pictures."""
+    fields = found.model_dump(exclude={*record.MAY_DIFFER, "settings", "metrics"})
+    values = {**fields, **found.metrics}
+    rows = pd.DataFrame([{"key": found.key, "dataset": "", "budget": "", "variant": "", "seed": 0}])
+    for name in _TABLES:
+        lines = tables.stacked(folder.parent.parent, rows, name)
+        first = lines.columns[0]
+        for line in lines.to_dict("records"):
+            values |= {f"{name} {line[first]} {column}": value for column, value in line.items()}
+    for pictures in tables.panels(folder.parent.parent, rows).values():
+        values |= {f"panel.npz {name}": array for name, array in pictures.items()}
+    return values
+
+
+def _difference(name: str, recorded: Any, now: Any) -> Difference | None:
+    """None if they are the same; a NaN is the same as another."""
+    if not isinstance(recorded, np.ndarray):
+        is_nan = all(isinstance(value, float) and math.isnan(value) for value in (recorded, now))
+        return None if is_nan or recorded == now else Difference(name, recorded, now)
+    if np.shape(now) != recorded.shape:
+        return Difference(name, f"of shape {recorded.shape}", np.shape(now))
+    n = int((recorded != now).sum())
+    return Difference(name, f"{recorded.size} values", f"{n} of them others") if n else None
+
+
+def _surroundings(recorded: Record, made: Record) -> Iterator[str]:
+    """What is otherwise here, in words."""
+    if recorded.device != made.device:
+        yield f"processor {made.device} (recorded: {recorded.device})"
+    yield from _versions(recorded.packages, made.packages)
+    for what, before, now in (
+        (f"code of methods/{made.method}", recorded.method_code, made.method_code),
+        ("code of the tool", recorded.tool_code, made.tool_code),
+    ):
+        if before != now:
+            yield f"{what} {now} (recorded: {before or 'not kept'})"
+
+
+def _versions(recorded: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*recorded, *made}):
+        before, now = recorded.get(name, ""), made.get(name, "")
+        if before != now:
+            yield f"{name} {now or 'missing'} (recorded: {before or 'missing'})"
