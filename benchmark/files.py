@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from filelock import FileLock
 
+from benchmark import scratch
+
 _PACKAGE = Path(__file__).parent
 _LONGEST_LINE = 100  # bytes, more than a checksum's
 
@@ -28,19 +30,20 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
     Several hosts may write the same file on shared storage: process ids are not enough to name
     the temporary one.
     """
-    scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        with scratch.open("wb") as stream:
+        with temporary.open("wb") as stream:
+            scratch.hold(stream)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        scratch.replace(file)
+        temporary.replace(file)
     except OSError as error:
         # A full disk names no file, and NumPy, which calls a short write an error, not even that.
         code = error.errno or errno.ENOSPC
         raise OSError(code, os.strerror(code), str(file)) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(file: Path, text: str) -> None:
@@ -72,11 +75,11 @@ def read_within(folder: Path, file: Path, largest: int) -> bytes:
 def locked(file: Path, timeout: float = -1.0) -> FileLock:
     """A lock on the file, to be held with `with`; raises OSError for a link, which is not followed.
 
-    timeout: seconds until `filelock.Timeout`; -1 waits.
+    Who may write into its folder may hold it. timeout: seconds until `filelock.Timeout`; -1 waits.
     """
     if file.is_symlink():
         raise OSError(errno.ELOOP, "a link stands in its place", str(file))
-    return FileLock(file, timeout=timeout)
+    return FileLock(file, timeout=timeout, mode=file.parent.stat().st_mode & 0o666)
 
 
 def set_aside(file: Path) -> Path:

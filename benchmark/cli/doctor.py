@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.level:8} {self.subject:9} {self.text}"
+        return f"{self.level:8} {self.subject:10} {self.text}"
 
 
 @app.command(short_help="Check this machine: is it ready to run?")
@@ -52,6 +52,7 @@ def examine(data_root: Path, results_root: Path) -> Iterator[Finding]:
     yield _writable("data", data_root, "--data-root")
     yield _writable("results", results_root, "--results")
     yield _datasets(data_root)
+    yield _left_overs(data_root, results_root)
     yield _ray()
 
 
@@ -149,6 +150,22 @@ def _datasets(data_root: Path) -> Finding:
             "warning", "datasets", f"none prepared under {data_root}: see bench list datasets"
         )
     return Finding("ok", "datasets", f"prepared: {', '.join(names)}")
+
+
+def _left_overs(data_root: Path, results_root: Path) -> Finding:
+    from benchmark.data import prepare
+    from benchmark.store import layout, left_overs
+
+    found = [*prepare.left_overs(data_root), *left_overs.temporary()]
+    for name in layout.studies(results_root):
+        found += left_overs.of_study(results_root / name)
+    if not found:
+        return Finding("ok", "left-overs", "none of killed runs")
+    return Finding(
+        "warning",
+        "left-overs",
+        f"{left_overs.listed(found)}; the next run of each study removes them",
+    )
 
 
 def _ray() -> Finding:

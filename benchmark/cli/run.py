@@ -202,7 +202,7 @@ def _cluster(
 
     if gpus_per_trial is not None and gpus_per_trial < 0:
         raise UserError(f"--gpus-per-trial must not be negative, got {gpus_per_trial}")
-    return Cluster(address, gpus_per_trial, max_concurrent, f".ray{shard.suffix}")
+    return Cluster(address, gpus_per_trial, max_concurrent, shard.suffix)
 
 
 def _next(plan: "Plan") -> str:

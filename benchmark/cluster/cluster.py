@@ -12,5 +12,5 @@ class Cluster:
     gpus_per_trial: float | None = None
     """A fraction lets trials share a GPU; None: 1 where there is a GPU, else 0."""
     max_concurrent: int | None = None
-    scratch: str = ".ray"
-    """Name of Tune's folder in the study's; shards that run side by side have each their own."""
+    suffix: str = ""
+    """Of the files of this part of the grid: shards that run side by side have each their own."""

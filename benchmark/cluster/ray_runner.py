@@ -32,16 +32,19 @@ import torch
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from benchmark import provenance
+from benchmark import provenance, scratch
 from benchmark.cluster import ray_nodes
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
 from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
+from benchmark.store import left_overs
+from benchmark.store.locks import TUNE
 from benchmark.study import sources
 from benchmark.training import job as jobs
 from benchmark.training.job import Destination, Job
 
+_LONGEST_BASE = 24  # characters; the path of a socket has at most 107
 _WAVE = 200  # jobs per Tuner: the driver's memory grows with them
 _TRIES = 3  # of a job whose node is lost: one that brings its node down must not bring down all
 _TOKEN_HINT = (
@@ -59,6 +62,16 @@ def connected(cluster: Cluster) -> Iterator[None]:
         # Ray would write one that all users of the machine can read into the home folder, where it
         # would stay and change how a cluster starts later.
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    with _temporary_folder(is_local=cluster.address is None) as folder:
+        _connect(cluster, folder)
+        try:
+            yield
+        finally:
+            with _undisturbed():
+                ray.shutdown()
+
+
+def _connect(cluster: Cluster, folder: Path | None) -> None:
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -68,6 +81,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
             log_to_driver=False,
             logging_level="ERROR",
             configure_logging=True,
+            _temp_dir=folder and str(folder),
         )
     except (ConnectionError, ValueError, RuntimeError, TimeoutError, RayError) as error:
         where = f"the Ray cluster at {cluster.address}" if cluster.address else "Ray"
@@ -75,11 +89,17 @@ def connected(cluster: Cluster) -> Iterator[None]:
         raise UserError(f"cannot connect to {where}: {error}{hint}", ExitCode.RESOURCES) from error
     signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
-    try:
-        yield
-    finally:
-        with _undisturbed():
-            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _temporary_folder(*, is_local: bool) -> Iterator[Path | None]:
+    """A folder for the logs and sockets of a local Ray, which would leave them; else None."""
+    base = left_overs.ray_base()
+    if not is_local or len(str(base)) > _LONGEST_BASE:
+        yield None
+        return
+    with scratch.folder("ray", base) as folder:
+        yield folder
 
 
 def notes(cluster: Cluster) -> list[str]:
@@ -161,15 +181,15 @@ def run_jobs(
         ),
         resources,
     )
-    scratch = destination.study_folder.resolve() / cluster.scratch
+    tune_folder = destination.study_folder.resolve() / f"{TUNE}{cluster.suffix}"
     watcher = _Watcher(by_key, destination, progress, resources)
     waiting, waves = list(by_key), 0
     try:
         while waiting:
-            _wave(trainable, waiting[:_WAVE], cluster, scratch / f"wave-{waves}", watcher)
+            _wave(trainable, waiting[:_WAVE], cluster, tune_folder / f"wave-{waves}", watcher)
             waiting, waves = waiting[_WAVE:] + watcher.take_lost(), waves + 1
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(tune_folder, ignore_errors=True)
 
 
 def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -> None:

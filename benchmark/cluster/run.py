@@ -8,14 +8,15 @@ import torch
 import yaml
 from rich.console import Console
 
+from benchmark import scratch
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
-from benchmark.data import prepared
+from benchmark.data import prepare, prepared
 from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.store import layout, locks, planned, tables
+from benchmark.store import layout, left_overs, locks, planned, tables
 from benchmark.study import presets
 from benchmark.study.plan import Plan
 from benchmark.study.syntax import Part, SingleTrial
@@ -33,6 +34,8 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
     """
     console = Console(stderr=True)
     with _opened(plan, plan.shard) as claim:
+        for line in _tidied(plan.folder, plan.shard, data_root):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
             datasets = _load(plan, data_root)
@@ -101,8 +104,9 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
         raise UserError(f"--gpus-per-trial {gpus:g}, but torch finds no GPU", ExitCode.RESOURCES)
     on_gpu = torch.cuda.is_available() if gpus is None else gpus > 0
     with _opened(plan, SingleTrial(trial.key)) as claim:
+        tidied = _tidied(plan.folder, SingleTrial(trial.key), data_root)
         plan = with_done(plan, mend=[trial])
-        for line in [*plan.left_out, *kept(plan)]:
+        for line in [*tidied, *plan.left_out, *kept(plan)]:
             print(line, flush=True)
         if trial.key in plan.done:
             print(f"{trial.label} is done already", flush=True)
@@ -134,6 +138,17 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
         write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(presets.flat(plan.study)))
         planned.add(plan.folder, map(planned.row, plan.trials))
         yield claim
+
+
+def _tidied(study_folder: Path, part: Part, data_root: Path) -> list[str]:
+    """Delete what killed runs left behind; one line if there was something."""
+    found = [*left_overs.of_study(study_folder, part), *left_overs.temporary()]
+    everything = [*found, *prepare.left_overs(data_root)]
+    what = left_overs.listed(everything) if everything else ""
+    for path in found:
+        scratch.remove(path)
+    prepare.remove_left_overs(data_root)
+    return [f"removed what killed runs left: {what}"] if what else []
 
 
 def _load(plan: Plan, data_root: Path) -> dict[str, Prepared]:

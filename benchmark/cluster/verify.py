@@ -6,7 +6,6 @@ part of that, so it cannot differ; processor, versions and code can, and are nam
 
 import math
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmark import provenance
+from benchmark import provenance, scratch
 from benchmark.data import prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import record, tables
@@ -143,15 +142,15 @@ def _run_again(
         outcome.impossible = str(error)
         return outcome
     device = _device_like(recorded.device)
-    with tempfile.TemporaryDirectory(prefix="bench-verify-") as scratch:
+    with scratch.folder("verify") as elsewhere:
         encoders.fetch(trial.conditions.network)
-        destination = Destination(Path(scratch), recorded.study, recorded.preset)
-        for each in (*pretraining.missing([trial], Path(scratch)), TrialJob(trial)):
+        destination = Destination(elsewhere, recorded.study, recorded.preset)
+        for each in (*pretraining.missing([trial], elsewhere), TrialJob(trial)):
             made = job.run(each, data, destination, device=device, echo=log)
         if not made.is_done:
             outcome.impossible = f"it fails here: {made.error}"
             return outcome
-        now = _numbers(made, trial_folder(Path(scratch), trial.key))
+        now = _numbers(made, trial_folder(elsewhere, trial.key))
     outcome.compared = sum(np.size(value) for value in before.values())
     outcome.differences = [
         different

@@ -5,7 +5,6 @@ A phantom is deterministic: equal options give equal bytes.
 
 import contextlib
 import csv
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
+from benchmark import scratch
 from benchmark.data import card as cards
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.prepare import prepare
@@ -51,8 +51,8 @@ def ensure_prepared(card: Card, data_root: Path) -> Manifest:
             manifest = read_manifest(data_root, card.name)
             if manifest.card == card:
                 return manifest
-    with tempfile.TemporaryDirectory() as folder:
-        source = synthesise(card.phantom, Path(folder) / "phantom")
+    with scratch.folder("phantom") as folder:
+        source = synthesise(card.phantom, folder / "phantom")
         return prepare(card, source, data_root).manifest
 
 

@@ -3,17 +3,18 @@
 The prepared folder `<data root>/<name>/` appears whole or not at all.
 """
 
-import os
-import shutil
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import Timeout
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from benchmark import scratch
 from benchmark.data import prepared
 from benchmark.data.card import Card
 from benchmark.data.decode import Decoded, decode, grey_moments
@@ -21,8 +22,9 @@ from benchmark.data.layouts import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import locked, replacing
+from benchmark.files import locked, replacing, write_atomically
 
+_FORMER = ".old"
 _SHOWN = 20  # problems listed before "and n more"
 
 
@@ -53,7 +55,9 @@ def prepare(
     source = Source(path)
     layout = _layout(source, card)
     data_root.mkdir(parents=True, exist_ok=True)
-    with locked(data_root / f".{card.name}.lock"):
+    with locked(_lock(card.name, data_root)):
+        for path in _of_killed(card.name, data_root):
+            _clear_away(path, data_root / card.name)
         cases = _with_split(layout.cases, card)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
@@ -65,6 +69,41 @@ def prepare(
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
     return Preparation(manifest, data_root / card.name, False, layout.stray)
+
+
+def left_overs(data_root: Path) -> list[Path]:
+    """What killed preparations left of their work."""
+    found = []
+    for lock in sorted(data_root.glob(".*.lock")):
+        name = lock.name.removeprefix(".").removesuffix(".lock")
+        with contextlib.suppress(Timeout, OSError), locked(lock, 0.0):
+            found += _of_killed(name, data_root)
+    return found
+
+
+def remove_left_overs(data_root: Path) -> None:
+    """Delete them; a dataset that was about to be replaced stays."""
+    for path in left_overs(data_root):
+        name = path.name.split(".")[1]
+        with contextlib.suppress(Timeout, OSError), locked(_lock(name, data_root), 0.0):
+            _clear_away(path, data_root / name)
+
+
+def _lock(name: str, data_root: Path) -> Path:
+    return data_root / f".{name}.lock"
+
+
+def _of_killed(name: str, data_root: Path) -> list[Path]:
+    """Folders beside the dataset; only its preparation, which holds its lock, has such."""
+    return sorted(path for path in data_root.glob(f".{name}.*") if path.is_dir())
+
+
+def _clear_away(path: Path, target: Path) -> None:
+    """Delete the folder; the former dataset comes back if nothing has taken its place."""
+    if path.suffix == _FORMER and not target.exists():
+        path.rename(target)
+    else:
+        scratch.remove(path)
 
 
 def _layout(source: Source, card: Card) -> Layout:
@@ -202,17 +241,24 @@ def _constants(
 def _write(manifest: prepared.Manifest, images: ndarray, masks: ndarray, data_root: Path) -> None:
     """Write beside the target, then rename: a killed prepare leaves no half dataset."""
     target = data_root / manifest.name
-    scratch = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", dir=data_root))
+    new = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", dir=data_root))
     try:
         for name, array in (("images.npy", images), ("masks.npy", masks)):
-            with replacing(scratch / name) as stream:
+            with replacing(new / name) as stream:
                 np.save(stream, array)
-        (scratch / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        os.chmod(scratch, 0o755)
-        old = scratch.with_suffix(".old")
+        write_atomically(new / "manifest.json", manifest.model_dump_json(indent=1))
+        _share(new, data_root)
+        former = new.with_name(f"{new.name}{_FORMER}")
         if target.exists():
-            target.rename(old)
-        scratch.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+            target.rename(former)
+        new.rename(target)
+        scratch.remove(former)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.remove(new)
+
+
+def _share(folder: Path, data_root: Path) -> None:
+    """Who may use the data root may use the dataset, whatever the umask of who prepared it."""
+    everybody = data_root.stat().st_mode
+    for path in (*folder.iterdir(), folder):
+        path.chmod(path.stat().st_mode | everybody & (0o777 if path.is_dir() else 0o666))

@@ -13,6 +13,8 @@ from benchmark.study.syntax import Part, Shard, SingleTrial, part_of_suffix
 
 _PROBE_SECONDS = 1.0  # others hold a lock for an instant when they ask whether it is held
 _LOCK, _RUNNING = ".lock", ".running"
+TUNE = ".ray"
+"""Tune's folder in a study, for as long as a run lasts; each part of a grid has its own suffix."""
 _LARGEST = 2**20  # bytes of a list of what runs
 
 
@@ -59,6 +61,12 @@ def may_stand_beside(one: Part, other: Part) -> bool:
     if isinstance(one, Shard) and isinstance(other, Shard):
         return one.count == other.count > 1 and one.index != other.index
     return False
+
+
+def held_suffixes(study_folder: Path) -> set[str]:
+    """Of the parts whose runs are live."""
+    locks = [lock for lock in study_folder.glob(f"{_LOCK}*") if _is_held(lock)]
+    return {lock.name.removeprefix(_LOCK) for lock in locks}
 
 
 def running_keys(study_folder: Path) -> set[str]:

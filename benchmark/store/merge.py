@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark import scratch
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.store import layout, locks, planned, record, tables
+from benchmark.store import layout, left_overs, locks, planned, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study.syntax import WHOLE
@@ -45,6 +46,8 @@ def merge(sources: list[Path], into: Path) -> Merge:
     into.mkdir(parents=True, exist_ok=True)
     merged = Merge()
     with locks.claimed(into, WHOLE):
+        for path in left_overs.of_study(into, WHOLE):
+            scratch.remove(path)
         for key, folder in _chosen(sources, into, merged).items():
             _copy(folder, into, key)
             merged.copied.append(key)
@@ -140,14 +143,13 @@ def _copy(folder: Path, into: Path, key: str) -> None:
 
     Killed between the two renames, the trial is missing, and the same command brings it.
     """
-    target, scratch = trial_folder(into, key), into / ".merging"
-    shutil.rmtree(scratch, ignore_errors=True)  # of a killed merge
-    shutil.copytree(folder, scratch / "new", ignore=shutil.ignore_patterns("*.tmp"))
+    target, half = trial_folder(into, key), into / ".merging"
+    shutil.copytree(folder, half / "new", ignore=shutil.ignore_patterns("*.tmp"))
     target.parent.mkdir(exist_ok=True)
     if target.exists():
-        target.replace(scratch / "old")
-    (scratch / "new").replace(target)
-    shutil.rmtree(scratch)
+        target.replace(half / "old")
+    (half / "new").replace(target)
+    shutil.rmtree(half)
 
 
 def _add_settings(sources: list[Path], into: Path) -> None:

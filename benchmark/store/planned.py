@@ -52,7 +52,7 @@ def read(study_folder: Path) -> dict[str, Row]:
     except (FileNotFoundError, ValueError):
         return {}
     text = content.decode("utf-8-sig", errors="replace").replace("\0", "")
-    rows = (_with_budget(row) for row in csv.DictReader(io.StringIO(text)))
+    rows = (_with_budget(row) for row in csv.DictReader(io.StringIO(text, newline=None)))
     return {row["key"]: {name: row[name] for name in COLUMNS} for row in rows if _is_whole(row)}
 
 

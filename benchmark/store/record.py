@@ -8,7 +8,6 @@ the table of them (`store.tables`) is a view.
 import json
 import math
 import re
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -28,7 +27,6 @@ from benchmark.wording import percent, printable
 
 SCHEMA = 2
 _FILE = "record.json"
-_LEFT_OVER_SECONDS = 3600.0
 _LARGEST = 2**20  # bytes; that of a real trial has some thousand
 _MOST_METRICS = 1000
 _LONGEST_NAME = 1000  # of a variant with many changes
@@ -310,16 +308,6 @@ def contradict(first: Record, second: Record) -> bool:
         return json.dumps(record.model_dump(exclude=set(MAY_DIFFER)), sort_keys=True)
 
     return first.is_done and second.is_done and text(first) != text(second)
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Delete half-written files that a killed process left long ago.
-
-    Younger ones may be another process's at work: a worker outlives its driver by seconds.
-    """
-    for file in folder.glob("*.tmp"):
-        if time.time() - file.stat().st_mtime > _LEFT_OVER_SECONDS:
-            file.unlink(missing_ok=True)
 
 
 def trial_record(study_folder: Path, key: str) -> Record | None:

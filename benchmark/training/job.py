@@ -91,7 +91,6 @@ def run(
     """
     folder = job.folder(destination.study_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    record.remove_left_overs(folder)
     with job.held(destination.study_folder):
         if not job.is_to_be_run(destination.study_folder):
             return job.found(destination.study_folder)

@@ -174,7 +174,8 @@ def test_the_doctor_finds_a_machine_ready_that_runs_these_tests(bench, data_root
     assert code == 0, out + err
     found = {line.split()[1]: line.split()[0] for line in out.splitlines()}
     assert list(found) == [
-        "packages", "code", "machine", "GPUs", "methods", "data", "results", "datasets", "Ray",
+        "packages", "code", "machine", "GPUs", "methods", "data", "results", "datasets",
+        "left-overs", "Ray",
     ]  # fmt: skip
     assert found["Ray"] == found["datasets"] == found["packages"] == "ok"
     assert "(will be made)" in out
@@ -187,6 +188,6 @@ def test_the_doctor_names_what_is_broken(bench, tmp_path, monkeypatch):
     words = ("--data-root", tmp_path / "none", "--results", tmp_path / "file" / "results")
     code, out, err = bench("doctor", *words)
     assert code == ExitCode.RESOURCES
-    assert "broken   results   cannot write to" in out and "--results" in out
-    assert "warning  datasets  none prepared under" in out
+    assert "broken   results    cannot write to" in out and "--results" in out
+    assert "warning  datasets   none prepared under" in out
     assert "not ready to run: results" in err

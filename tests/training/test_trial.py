@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from safetensors.torch import load_file
 
 from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
+from benchmark.keys import fingerprint
 from benchmark.store import record as records
 from benchmark.store import tables
 from benchmark.store.layout import trial_folder
@@ -48,7 +48,7 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
     folder = trial_folder(tmp_path, trial.key)
     assert sorted(f.name for f in folder.iterdir()) == [
         "cases.csv", "config.yaml", "history.csv", "labelled.txt", "log.txt", "panel.npz",
-        "record.json",
+        "record.json", "requirements.txt",
     ]  # fmt: skip
     assert records.read(folder) == record
     assert record.is_done
@@ -116,15 +116,6 @@ def test_a_failed_trial_starts_over_for_its_code_may_have_been_mended(
     failed = execute(trial, prepared, tmp_path)
     assert failed.error == "ZeroDivisionError: division by zero"
     assert not (trial_folder(tmp_path, trial.key) / "checkpoint.pt").exists()
-
-
-def test_old_half_written_files_are_removed_and_young_ones_left_alone(tmp_path):
-    young, old = tmp_path / ".record.json.1.tmp", tmp_path / "checkpoint.2.tmp"
-    for file in (young, old):
-        file.touch()
-    os.utime(old, (0, 0))
-    records.remove_left_overs(tmp_path)
-    assert young.exists() and not old.exists()
 
 
 def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):
@@ -212,12 +203,12 @@ def changed(text: str, **fields) -> str:
 
 def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
     record = Record(
-        key="k", configuration="c", study="s", status="done", dataset="d", budget="10 %",
+        key=fingerprint({}), configuration="c", study="s", status="done", dataset="d", budget="10 %",
         budget_order=0.1, ratio=0.1, method="m",
         variant="m", seed=0, evaluate_on="test", preset="p",
         metrics={"a": 0, "b": 0.25, "c": None, "dc_case": math.nan, "hd95_joint": math.inf},
     )  # fmt: skip
-    records.write(trial_folder(tmp_path, "k"), record)
+    records.write(trial_folder(tmp_path, record.key), record)
     (read,) = records.survey(tmp_path).records
     assert math.isnan(read.metrics.pop("dc_case")) and math.isnan(record.metrics.pop("dc_case"))
     assert read == record
