@@ -11,6 +11,9 @@ from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app
 from benchmark.errors import ExitCode, UserError, require_choice
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from benchmark.store.record import Record
     from reports.report import Options, Report
     from reports.select import Reading
     from reports.sheet import Sheet
@@ -230,10 +233,30 @@ def _made(
             cases=partial(tables.cases, folder),
             papers=partial(published.read, *printed),
             expected=_expected,
-            notes=lambda rows: [*footers.older(rows, _code_of), *there.notes],
+            notes=lambda rows: [
+                *_other_data(folder, rows, there.records),
+                *footers.older(rows, _code_of),
+                *there.notes,
+            ],
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
+
+
+def _other_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:
+    """In what the data of trials that are not shown differ from those of the shown ones."""
+    hashes = dict(zip(rows.dataset, rows.data_hash, strict=True))  # one of each dataset
+    others = {r.dataset for r in records if r.data_hash != hashes.get(r.dataset, r.data_hash)}
+    if not others:
+        return []
+    from benchmark.store import datasets
+
+    shown = [datasets.kept(folder, hashes[name]) for name in sorted(others)]
+    return [
+        line
+        for manifest in filter(None, shown)
+        for line in datasets.others(folder, records, manifest)
+    ]
 
 
 def _code_of(method: str) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmark.store import record
+from benchmark.store import datasets, record
 from benchmark.study import sources
 from benchmark.study.plan import Plan
 from benchmark.study.trials import Trial
@@ -36,6 +36,11 @@ def with_done(plan: Plan, *, mend: Iterable[Trial] = ()) -> Plan:
         plan,
         done=frozenset(done),
         older=+older,
+        other_data=[
+            line
+            for manifest in plan.manifests.values()
+            for line in datasets.others(plan.folder, there.records, manifest)
+        ],
         by_other_tool=by_other_tool,
         left_out=_set_aside(there, {trial.key for trial in mend}) + there.notes,
     )
@@ -51,8 +56,9 @@ def _set_aside(there: record.Found, keys: set[str]) -> list[str]:
 
 
 def kept(plan: Plan) -> list[str]:
-    """What is kept though other code made it, and what runs it again."""
-    lines = [
+    """What is kept though it is of other data, or other code made it, and what runs it again."""
+    lines = [f"note: {line}" for line in plan.other_data]
+    lines += [
         f"{counted(n, 'trial')} of {method} {'was' if n == 1 else 'were'} made by other code of "
         f"methods/{method} than there is now: kept; the same command with --rerun {method} runs "
         f"{'it' if n == 1 else 'them'} again"

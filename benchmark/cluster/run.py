@@ -16,7 +16,7 @@ from benchmark.data import prepare, prepared
 from benchmark.data.prepared import Prepared
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.store import layout, left_overs, locks, planned, tables
+from benchmark.store import datasets, layout, left_overs, locks, planned, tables
 from benchmark.study import presets
 from benchmark.study.plan import Plan
 from benchmark.study.syntax import Part, SingleTrial
@@ -137,6 +137,8 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
     with locks.claimed(plan.folder, part) as claim:
         write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(presets.flat(plan.study)))
         planned.add(plan.folder, map(planned.row, plan.trials))
+        for manifest in plan.manifests.values():
+            datasets.keep(plan.folder, manifest)
         yield claim
 
 

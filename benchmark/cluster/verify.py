@@ -20,7 +20,7 @@ import torch
 from benchmark import provenance, scratch
 from benchmark.data import prepared
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import record, tables
+from benchmark.store import datasets, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study import methods
@@ -137,7 +137,7 @@ def _run_again(
     try:
         before = _numbers(recorded, trial_folder(study_folder, recorded.key))
         trial = _trial_of(recorded)
-        data = _data_of(trial, data_root)
+        data = _data_of(trial, study_folder, data_root)
     except (UserError, ValueError, KeyError, TypeError) as error:
         outcome.impossible = str(error)
         return outcome
@@ -172,12 +172,12 @@ def _trial_of(recorded: Record) -> Trial:
         ) from error
 
 
-def _data_of(trial: Trial, data_root: Path) -> prepared.Prepared:
+def _data_of(trial: Trial, study_folder: Path, data_root: Path) -> prepared.Prepared:
     found = prepared.load(data_root, trial.dataset)
     if found.manifest.data_hash != trial.data_hash:
         raise UserError(
-            f"the prepared {trial.dataset} under {data_root} is other data (hash "
-            f"{found.manifest.data_hash}, of the trial {trial.data_hash})"
+            f"the prepared {trial.dataset} under {data_root} is other data: "
+            f"{datasets.explained(study_folder, trial.data_hash, found.manifest)}"
         )
     return prepared.resized(found, trial.conditions.size)
 

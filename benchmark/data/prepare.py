@@ -22,7 +22,7 @@ from benchmark.data.layouts import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import locked, replacing, write_atomically
+from benchmark.files import checksum, locked, replacing, write_atomically
 
 _FORMER = ".old"
 _SHOWN = 20  # problems listed before "and n more"
@@ -207,6 +207,8 @@ def _assemble(
             shape=list(one.mask.shape) if card.is_volume else [],
             mean=one.mean,
             std=one.std,
+            image=_checksum(one.image),
+            mask=_checksum(one.mask),
         )
         for case, one in zip(cases, decoded, strict=True)
     ]
@@ -227,6 +229,10 @@ def _assemble(
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return manifest, images, masks
+
+
+def _checksum(array: ndarray) -> str:
+    return checksum(np.ascontiguousarray(array).data)[:16]
 
 
 def _constants(

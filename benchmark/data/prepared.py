@@ -32,6 +32,10 @@ class CaseEntry(BaseModel):
     mean: float | None = None
     """Of a volume: what standardises it, in units of its 256 grey levels as [0, 1]."""
     std: float | None = None
+    image: str = ""
+    """Checksums of what is stored of image and mask; "" in manifests from before. In no hash: the
+    arrays are."""
+    mask: str = ""
 
 
 class Manifest(BaseModel):

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark import scratch
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.store import layout, left_overs, locks, planned, record, tables
+from benchmark.store import datasets, layout, left_overs, locks, planned, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study.syntax import WHOLE
@@ -53,6 +53,8 @@ def merge(sources: list[Path], into: Path) -> Merge:
             merged.copied.append(key)
         for source in sources:
             planned.add(into, planned.read(source).values())
+        for found in (one for source in sources for one in datasets.all_kept(source)):
+            datasets.keep(into, found)
         _add_settings(sources, into)
         tables.rebuild(into)
     return merged

@@ -39,6 +39,8 @@ class Plan:
     """Keys of trials that need not run again."""
     older: Mapping[str, int] = field(default_factory=dict)
     """Method → how many of its trials were done by other code of it, and are kept."""
+    other_data: list[str] = field(default_factory=list)
+    """In what the data differ from those of other trials in the study's folder."""
     by_other_tool: int = 0
     """How many trials were done by other code of the tool, and are kept."""
     left_out: list[str] = field(default_factory=list)

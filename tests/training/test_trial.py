@@ -203,7 +203,8 @@ def changed(text: str, **fields) -> str:
 
 def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
     record = Record(
-        key=fingerprint({}), configuration="c", study="s", status="done", dataset="d", budget="10 %",
+        key=fingerprint({}), configuration="c", study="s", status="done", dataset="d",
+        budget="10 %",
         budget_order=0.1, ratio=0.1, method="m",
         variant="m", seed=0, evaluate_on="test", preset="p",
         metrics={"a": 0, "b": 0.25, "c": None, "dc_case": math.nan, "hd95_joint": math.inf},
