@@ -1,5 +1,6 @@
 """Words and numbers for people."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,17 @@ def counted(n: int, noun: str) -> str:
 def percent(share: float) -> str:
     """0.05 → "5 %"."""
     return f"{100 * share:.10g} %"
+
+
+def command(*words: object) -> str:
+    """A command line as a shell reads it."""
+    return shlex.join(map(str, words))
+
+
+def without_formula(value: Any) -> Any:
+    """A text for a field of a CSV: spreadsheet programs run what begins like a formula."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else value
 
 
 def printable(value: Any) -> Any:

@@ -130,7 +130,13 @@ def latex_escape(text: str) -> str:
 
 def as_csv(sheet: Sheet) -> str:
     """The scores in full precision."""
-    return sheet.data.to_csv(index=False)
+    return sheet.data.map(_without_formula).to_csv(index=False)
+
+
+def _without_formula(value: object) -> object:
+    """Spreadsheet programs run a text that begins like a formula."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else value
 
 
 def title(sheet: Sheet, form: str) -> str:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import DATA, DataRoot, Verbose, new_app
+from benchmark.cli.options import DATA, DataRoot, Verbose, new_app, say
 from benchmark.errors import require_choice, unknown
+from benchmark.wording import command
 
 if TYPE_CHECKING:
     from benchmark.data.prepare import Preparation
@@ -44,7 +45,7 @@ def prepare(
         allow_partial=allow_partial,
         progress=_reading,
     )
-    typer.echo("\n".join(_described(made)))
+    say("\n".join(_described(made)))
 
 
 def _reading(cases):
@@ -64,8 +65,8 @@ def check(
     """Read a prepared dataset again and compare it with what was prepared."""
     from benchmark.data import prepared
 
-    typer.echo("\n".join(_manifest(prepared.load(data_root, name).manifest)))
-    typer.echo("  the arrays are those that were prepared")
+    say("\n".join(_manifest(prepared.load(data_root, name).manifest)))
+    say("  the arrays are those that were prepared")
 
 
 @app.command(short_help="The labelled cases of a trial, one a line.")
@@ -87,8 +88,8 @@ def subsets(
     for share in parse_ratios(ratio):
         chosen = split.labelled_subset(train, name, seed, share)
         budget = Budget.of_share(share)
-        typer.echo(f"{budget.text} = {len(chosen)}/{len(train)}, seed {seed}", err=True)
-        typer.echo("\n".join(sorted(chosen)))
+        say(f"{budget.text} = {len(chosen)}/{len(train)}, seed {seed}", err=True)
+        say("\n".join(sorted(chosen)))
 
 
 @app.command(short_help="Generate a synthetic dataset.")
@@ -106,8 +107,8 @@ def synth(
     if kind not in phantoms.OFFICIAL:
         raise unknown("phantom", kind, phantoms.OFFICIAL)
     folder = phantoms.synthesise(phantoms.OFFICIAL[kind].model_copy(update={"seed": seed}), out)
-    typer.echo(f"wrote {folder}\nnext:  bench data prepare {kind} --from '{out}'")
-    typer.echo("These images are synthetic: prepare them under another --data-root than real data.")
+    say(f"wrote {folder}\nnext:  {command('bench', 'data', 'prepare', kind, '--from', out)}")
+    say("These images are synthetic: prepare them under another --data-root than real data.")
 
 
 def _described(made: "Preparation") -> list[str]:
@@ -120,8 +121,9 @@ def _described(made: "Preparation") -> list[str]:
         lines.append(f"  ignored, no part of a case: {', '.join(made.stray[:_STRAY])}{more}")
     preset = "cpu3d" if manifest.card.is_volume else "cpu"
     root = made.folder.parent
-    where = "" if root == DATA else f" --data-root {root}"
-    return [*lines, f"next:  bench run --preset {preset} --datasets {manifest.name}{where}"]
+    where = () if root == DATA else ("--data-root", root)
+    words = ("bench", "run", "--preset", preset, "--datasets", manifest.name, *where)
+    return [*lines, f"next:  {command(*words)}"]
 
 
 def _manifest(manifest: "Manifest", where: str = "") -> list[str]:

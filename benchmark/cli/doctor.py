@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import typer
-
-from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
+from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
 from benchmark.errors import ExitCode, UserError
 
 app = new_app()
@@ -36,7 +34,7 @@ def doctor(
     """Check this machine: packages, processors, memory, folders, datasets, Ray."""
     broken = []
     for finding in examine(data_root, results_root):
-        typer.echo(finding)
+        say(finding)
         broken += [finding.subject] if finding.level == "broken" else []
     if broken:
         raise UserError(f"not ready to run: {', '.join(broken)}", ExitCode.RESOURCES)

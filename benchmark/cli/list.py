@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import DATA, DataRoot, Verbose, new_app
+from benchmark.cli.options import DATA, DataRoot, Verbose, new_app, say
 from benchmark.errors import UserError, require_choice
 
 app = new_app()
@@ -20,7 +20,7 @@ def list_(
 ) -> None:
     """List methods, datasets, networks or presets."""
     require_choice("bench list", what, _LISTINGS)
-    typer.echo("\n".join(_LISTINGS[what](data_root, verbose)))
+    say("\n".join(_LISTINGS[what](data_root, verbose)))
 
 
 def _methods(data_root: Path, verbose: bool) -> list[str]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import typer
 
 from benchmark.cli import data, doctor, list, report, run, studies
-from benchmark.cli.options import Verbosity, new_app
+from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
 
 app = new_app(
@@ -55,7 +55,7 @@ def guarded(command: Callable[[], object]) -> int:
         error.show()
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted; the same command continues", err=True)
+        say("interrupted; the same command continues", err=True)
         return ExitCode.INTERRUPTED
     except SystemExit as leaving:  # Typer's answer to a reader that went away: `bench … | head`
         if isinstance(leaving.__context__, BrokenPipeError):
@@ -68,7 +68,7 @@ def guarded(command: Callable[[], object]) -> int:
 def _said(text: str, code: ExitCode) -> int:
     if Verbosity.is_on:
         traceback.print_exc()
-    typer.echo(f"error: {text}", err=True)
+    say(f"error: {text}", err=True)
     return code
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from benchmark.wording import printable
+
 
 class Verbosity:
     """Was -v given? Set while the command line is read, asked for when something goes wrong."""
@@ -15,6 +17,14 @@ class Verbosity:
 def _remember(value: bool) -> bool:
     Verbosity.is_on = value
     return value
+
+
+def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print for people: all that the verbs print goes through here.
+
+    Names of files, cards, records of strangers: nothing of them steers the terminal.
+    """
+    typer.echo(printable(str(text)), err=err, nl=nl)
 
 
 DATA, RESULTS = Path("data"), Path("results")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app
+from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
 from benchmark.errors import ExitCode, UserError, require_choice
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def report(
 
     name = layout.chosen_study(results_root, study)
     if study is None:
-        typer.echo(f"study: {name} (the newest; --study names another)", err=True)
+        say(f"study: {name} (the newest; --study names another)", err=True)
     folder = results_root / name
     names = _names(table, published)
     forms = _forms(form, names, out)
@@ -107,7 +107,7 @@ def report(
         if not names:
             _write_figures(folder, made, forms, out)
     for problem in made.problems:
-        typer.echo(f"left out: {problem}", err=True)
+        say(f"left out: {problem}", err=True)
 
 
 def print_main(folder: Path, configurations: set[str]) -> None:
@@ -116,7 +116,7 @@ def print_main(folder: Path, configurations: set[str]) -> None:
 
     made = _made(folder, Options(), configurations)
     if made is not None:
-        typer.echo(_printed(_wanted(made, ["table"]), "text"), nl=False)
+        say(_printed(_wanted(made, ["table"]), "text"), nl=False)
 
 
 def _names(table: str | None, published: bool) -> list[str]:
@@ -219,9 +219,9 @@ def _made(
     if options.evaluate_on is not None:
         done = done[done.evaluate_on == options.evaluate_on]
     if done.empty:
-        typer.echo(_nothing_done(folder, trials, options.evaluate_on))
+        say(_nothing_done(folder, trials, options.evaluate_on))
         for note in there.notes:
-            typer.echo(note, err=True)
+            say(note, err=True)
         return None
     if options.reading.interval == "bootstrap":
         _require_many_seeds(done)
@@ -317,7 +317,7 @@ def _name_others() -> None:
     from reports.report import TABLES
 
     _, *others = TABLES
-    typer.echo(f"\nalso:    --table {','.join(others)}; --format html", err=True)
+    say(f"\nalso:    --table {','.join(others)}; --format html", err=True)
 
 
 def _print(sheets: "list[Sheet]", forms: list[str], folder: Path, made: "Report") -> None:
@@ -326,7 +326,7 @@ def _print(sheets: "list[Sheet]", forms: list[str], folder: Path, made: "Report"
         if form == "html":
             _write_page(folder, made, folder / "report.html", _drawn(folder, made))
         else:
-            typer.echo(_printed(sheets, form), nl=False)
+            say(_printed(sheets, form), nl=False)
 
 
 def _printed(sheets: "list[Sheet]", form: str) -> str:
@@ -350,7 +350,7 @@ def _write_tables(sheets: "list[Sheet]", forms: list[str], out: Path) -> None:
             if form != "html":
                 ending, render = FORMS[form]
                 write_atomically(out / f"{sheet.name}.{ending}", render(sheet))
-                typer.echo(f"wrote {out / f'{sheet.name}.{ending}'}")
+                say(f"wrote {out / f'{sheet.name}.{ending}'}")
 
 
 def _write_figures(folder: Path, made: "Report", forms: list[str], out: Path) -> None:
@@ -365,7 +365,7 @@ def _write_figures(folder: Path, made: "Report", forms: list[str], out: Path) ->
             with replacing(out / "figures" / f"{figure.name}.{form}") as file:
                 file.write(figures.saved(figure.figure, form))
         endings = ", ".join(f".{form}" for form in figures.FORMS)
-        typer.echo(f"wrote {out / 'figures' / figure.name}{endings}")
+        say(f"wrote {out / 'figures' / figure.name}{endings}")
     if "html" in forms:
         _write_page(folder, made, out / "report.html", drawn)
 
@@ -389,4 +389,4 @@ def _write_page(folder: Path, made: "Report", file: Path, drawn: list) -> None:
     from reports.page import summary
 
     write_atomically(file, summary.page(folder.name, made, made.trials, drawn))
-    typer.echo(f"wrote {file}")
+    say(f"wrote {file}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli import report
-from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
+from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
 from benchmark.errors import ExitCode, UserError, require_choice
-from benchmark.wording import counted
+from benchmark.wording import command, counted
 
 if TYPE_CHECKING:
     from benchmark.cluster.cluster import Cluster
@@ -117,13 +117,13 @@ def run(
         plan = _with_rerun(plan, rerun)
     gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
     for note in plan.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
 
     if dry_run:
         from benchmark.cluster import outlook
 
         plan = outlook.with_done(plan)
-        typer.echo("\n".join([*outlook.describe(plan), *outlook.listed(plan, verbose=verbose)]))
+        say("\n".join([*outlook.describe(plan), *outlook.listed(plan, verbose=verbose)]))
         return
 
     from benchmark.cluster import run as running
@@ -133,10 +133,10 @@ def run(
     else:
         cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
         failed = running.run_grid(plan, data_root, cluster)
-    typer.echo()
+    say()
     report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
-    typer.echo(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
-    typer.echo(f"next:    {_next(plan)}")
+    say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
+    say(f"next:    {_next(plan)}")
     if failed:
         raise UserError(
             f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
@@ -208,7 +208,9 @@ def _cluster(
 def _next(plan: "Plan") -> str:
     """What a user is likely to type after a run."""
     root = plan.folder.parent
-    where = "" if root == RESULTS else f" --results {root}"
+    where = () if root == RESULTS else ("--results", root)
     if plan.study.preset == "demo":
-        return f"bench report --format latex{where}   (then your data: bench list datasets)"
-    return f"bench report --study {plan.study.name} --format latex{where}"
+        shown = command("bench", "report", "--format", "latex", *where)
+        return f"{shown}   (then your data: bench list datasets)"
+    name = ("--study", plan.study.name)
+    return command("bench", "report", *name, "--format", "latex", *where)

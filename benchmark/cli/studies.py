@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app
+from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
+from benchmark.wording import command
 
 app = new_app()
 
@@ -21,8 +22,8 @@ def status(
     from benchmark.store import status as reading
 
     name = layout.chosen_study(results_root, study)
-    typer.echo(f"study {name} in {results_root / name}\n")
-    typer.echo(reading.describe(results_root / name))
+    say(f"study {name} in {results_root / name}\n")
+    say(reading.describe(results_root / name))
 
 
 @app.command()
@@ -42,7 +43,7 @@ def show(
     newest = layout.chosen_study(results_root, study)
     names = [newest] if study else layout.studies(results_root)
     trial = reading.find([results_root / name for name in names], key)
-    typer.echo(reading.requirements(trial) if requirements else reading.describe(trial))
+    say(reading.requirements(trial) if requirements else reading.describe(trial))
 
 
 @app.command(short_help="Run drawn trials again and compare every number.")
@@ -63,8 +64,8 @@ def verify(
     folder = Path(study)
     if not layout.is_study(folder):
         folder = results_root / layout.chosen_study(results_root, study)
-    log = typer.echo if verbose else None
-    verifying.verify(folder, data_root, sample=sample, key=trial, say=typer.echo, log=log)
+    log = say if verbose else None
+    verifying.verify(folder, data_root, sample=sample, key=trial, say=say, log=log)
 
 
 @app.command(short_help="Copy the trials of several studies into one.")
@@ -76,5 +77,5 @@ def merge(
     """Copy the trials of other machines' studies into one; different scores are refused."""
     from benchmark.store import merge as merging
 
-    typer.echo(merging.merge(sources, into).describe(into))
-    typer.echo(f"next:  bench report --study {into.name} --results {into.parent}")
+    say(merging.merge(sources, into).describe(into))
+    say(f"next:  {command('bench', 'report', '--study', into.name, '--results', into.parent)}")

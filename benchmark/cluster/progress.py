@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from benchmark.store.record import JobRecord
 from benchmark.training import job as jobs
 from benchmark.training.job import Job
+from benchmark.wording import printable
 
 _SHOWN = 4  # running trials named in the live block
 
@@ -79,6 +80,7 @@ class GridProgress:
 
     def say(self, line: str) -> None:
         """Print one line among the events."""
+        line = printable(line)
         if self._console.is_terminal:
             self._bar.console.print(line, highlight=False, markup=False)
         else:

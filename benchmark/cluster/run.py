@@ -134,6 +134,7 @@ def _destination(plan: Plan) -> Destination:
 def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
     """The study's folder, made if need be, and held against other runs of the same study."""
     plan.folder.mkdir(parents=True, exist_ok=True)
+    layout.require_own_folders(plan.folder)
     with locks.claimed(plan.folder, part) as claim:
         write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(presets.flat(plan.study)))
         planned.add(plan.folder, map(planned.row, plan.trials))

@@ -3,6 +3,7 @@
 A dataset whose files lie in a layout that a reader knows needs a card and no code.
 """
 
+import codecs
 import importlib.util
 import re
 from pathlib import Path
@@ -37,7 +38,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]
     title: str = ""
     readers: list[str] = ["pairs"]
     """Layouts in which the data may come, tried in this order."""
@@ -159,8 +160,7 @@ def read(file: Path) -> Card:
     if not file.is_file():
         raise UserError(f"no card at {file}", ExitCode.DATA)
     try:
-        fields = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return Card.model_validate(fields)
+        return Card.model_validate(yaml.safe_load(_text(file)))
     except yaml.YAMLError as error:
         raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
     except pydantic.ValidationError as error:
@@ -168,6 +168,21 @@ def read(file: Path) -> Card:
             f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
         )
         raise UserError(f"card {file}: {wrong}", ExitCode.DATA) from error
+
+
+def _text(file: Path) -> str:
+    """UTF-8, or what an editor marks at the start of the file as UTF-16."""
+    content = file.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"card {file} is not UTF-8 (line {line} holds the byte 0x{content[error.start]:02x}): "
+            "save it as UTF-8",
+            ExitCode.DATA,
+        ) from error
 
 
 def with_crop(card: Card, crop: str | None) -> Card:

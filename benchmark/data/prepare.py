@@ -178,6 +178,9 @@ def _decode_all(
     """Every case that can be read, and a line on each that cannot."""
     decoded, problems = [], []
     for case in cases:
+        if why := prepared.objection(case.id):
+            problems.append(f"{case.image!r}: the name of a case cannot hold {why}: rename it")
+            continue
         try:
             decoded.append(decode(source, card, case))
         except (OSError, ValueError) as error:

@@ -16,7 +16,19 @@ from benchmark.data.card import Card
 from benchmark.data.decode import resize_image, resize_mask
 from benchmark.errors import ExitCode, UserError
 
+_LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
 FORMAT = 2  # of the prepared folder
+
+
+def objection(id: str) -> str:
+    """What speaks against the id of a case, which becomes a file's name, a line and a field; ""."""
+    if not id.isprintable():
+        return "characters that cannot be printed, such as a line end"
+    if "/" in id or "\\" in id or id.startswith("."):
+        return "what leads to another folder: / or \\, or a dot at the start"
+    if len(id.encode()) > _LONGEST_ID:
+        return f"{len(id.encode())} bytes, more than {_LONGEST_ID}"
+    return "" if id else "nothing"
 
 
 class CaseEntry(BaseModel):
@@ -36,6 +48,13 @@ class CaseEntry(BaseModel):
     """Checksums of what is stored of image and mask; "" in manifests from before. In no hash: the
     arrays are."""
     mask: str = ""
+
+    @pydantic.field_validator("id")
+    @classmethod
+    def _usable(cls, id: str) -> str:
+        if why := objection(id):
+            raise ValueError(f"no case can be named {id[:100]!r}: it holds {why}")
+        return id
 
 
 class Manifest(BaseModel):

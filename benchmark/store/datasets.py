@@ -25,6 +25,8 @@ def keep(study_folder: Path, manifest: Manifest) -> None:
 
 def kept(study_folder: Path, data_hash: str) -> Manifest | None:
     """The manifest of these data; None if there is none that can be read."""
+    if not data_hash.isalnum():
+        return None
     try:
         content = read_within(study_folder, _file(study_folder, data_hash), _LARGEST)
         found = Manifest.model_validate_json(content)

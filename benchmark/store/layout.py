@@ -36,6 +36,17 @@ def last_log_line(job_folder: Path) -> str:
     return printable(log.decode(errors="replace").strip().rpartition("\n")[2])
 
 
+def require_own_folders(study_folder: Path) -> None:
+    """Refuse a study whose folders are links, through which a run would write elsewhere."""
+    for folder in (trial_folder(study_folder, ""), pretraining_folder(study_folder, "")):
+        if folder.is_symlink():
+            raise UserError(
+                f"{folder} is a link, and links in a study are not followed: put what it leads to "
+                f"in its place, or link the whole folder {study_folder}",
+                ExitCode.DATA,
+            )
+
+
 def is_study(folder: Path) -> bool:
     """Was a study run, or merged, into this folder?"""
     return (folder / SETTINGS).is_file() or (folder / "trials").is_dir()

@@ -31,6 +31,7 @@ _LARGEST = 2**20  # bytes; that of a real trial has some thousand
 _MOST_METRICS = 1000
 _LONGEST_NAME = 1000  # of a variant with many changes
 _METRIC = re.compile(r"[a-z0-9_]{1,100}")
+_PLAIN = re.compile(r"\w{0,100}")
 _SHARE = re.compile(r"(.*_)?(dc|ji)_.*")
 
 
@@ -137,11 +138,19 @@ class Record(JobRecord):
     host: str = ""
     finished_at: str = ""
 
-    @field_validator("dataset", "budget", "method", "variant")
+    @field_validator("budget", "variant")
+    @classmethod
+    def _text(cls, name: str) -> str:
+        """Tables and figures show it."""
+        if not name or len(name) > _LONGEST_NAME or not name[0].isalnum():
+            raise ValueError(f"no name is {name[:40]!r}")
+        return name
+
+    @field_validator("dataset", "method", "data_hash", "pretrain_key")
     @classmethod
     def _name(cls, name: str) -> str:
-        """Names are in tables, file names and patterns."""
-        if not name or len(name) > _LONGEST_NAME or not name[0].isalnum():
+        """It is in the names of files too."""
+        if not _PLAIN.fullmatch(name):
             raise ValueError(f"no name is {name[:40]!r}")
         return name
 

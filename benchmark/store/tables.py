@@ -13,11 +13,13 @@ import pandas as pd
 from numpy import ndarray
 from numpy.lib import format as npy
 
+from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import locked, write_atomically
 from benchmark.store import record
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.wording import without_formula
 
 _LARGEST = 2**26  # bytes of a table, or of pictures unpacked
 _NESTED = ("schema_version", "settings", "packages", "metrics")
@@ -35,7 +37,7 @@ _ORDER = ["dataset", "evaluate_on", "budget_order", "variant", "seed", "key"]
 
 def write_table(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Rows as CSV, numbers in full precision."""
-    write_atomically(file, pd.DataFrame(list(rows)).to_csv(index=False))
+    write_atomically(file, pd.DataFrame(list(rows)).map(without_formula).to_csv(index=False))
 
 
 def rebuild(study_folder: Path) -> None:
@@ -45,14 +47,8 @@ def rebuild(study_folder: Path) -> None:
     """
     with locked(study_folder / ".table.lock", 600.0):
         records = record.survey(study_folder).records
-        text = table(records).map(_without_formula).to_csv(index=False)
+        text = table(records).map(without_formula).to_csv(index=False)
         write_atomically(study_folder / "results.csv", text)
-
-
-def _without_formula(value: Any) -> Any:
-    """Spreadsheet programs run a text that begins so."""
-    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
-    return f"'{value}" if is_formula else value
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
@@ -161,6 +157,9 @@ def _require_possible(lines: pd.DataFrame) -> None:
         raise ValueError(f"its first column is {first[:40]!r}")
     if lines[first].duplicated().any():
         raise ValueError(f"a {first} stands there twice")
+    for name in lines[first].astype(str) if first == "case" else ():
+        if why := objection(name):
+            raise ValueError(f"no case can be named {name[:40]!r}: it holds {why}")
     for name in lines.columns[lines.columns.str.match(r"(dc|ji)(_|$)")] if first == "case" else ():
         values = pd.to_numeric(lines[name])
         if ((values < 0) | (values > 1)).any():

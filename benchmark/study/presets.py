@@ -75,10 +75,11 @@ def load(
         evaluate_on = study.conditions.evaluate_on
         name = preset if evaluate_on == "test" else f"{preset}-{evaluate_on}"
         study = dataclasses.replace(study, name=name)
-    if not re.fullmatch(r"[\w.-]+", study.name) or study.name in (".", "..", "published"):
+    if not re.fullmatch(r"\w[\w.-]{,99}", study.name) or study.name == "published":
         raise UserError(
-            f'a study name is made of letters, digits, ".", "-" and "_", and is not "published" '
-            f"(it becomes a folder of results), got {study.name!r}"
+            'a study name is made of letters, digits, ".", "-" and "_", up to 100 and a letter '
+            'first, and is not "published" (it becomes a folder of results), got '
+            f"{study.name[:120]!r}"
         )
     check(study)
     return study

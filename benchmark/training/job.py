@@ -90,6 +90,8 @@ def run(
     and leave the checkpoint.
     """
     folder = job.folder(destination.study_folder)
+    if folder.is_symlink():  # nothing is written through it
+        folder.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     with job.held(destination.study_folder):
         if not job.is_to_be_run(destination.study_folder):
