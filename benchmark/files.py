@@ -14,7 +14,7 @@ from filelock import FileLock
 from benchmark import scratch
 
 _PACKAGE = Path(__file__).parent
-_LONGEST_LINE = 100  # bytes, more than a checksum's
+_LONGEST_LINE = 200  # bytes, more than a label with a checksum has
 
 
 def packaged(name: str) -> Path:
@@ -84,31 +84,38 @@ def locked(file: Path, timeout: float = -1.0) -> FileLock:
 
 def set_aside(file: Path) -> Path:
     """Rename a damaged file to NAME.damaged, in place of an earlier one; returns that path."""
-    return file.replace(file.with_name(f"{file.name}.damaged"))
+    target = file.with_name(f"{file.name}.damaged")
+    scratch.remove(target)
+    return file.replace(target)
 
 
 class Damaged(Exception):
     """A file is not as it was written."""
 
 
-def write_sealed(file: Path, content: bytes | memoryview) -> None:
-    """The content behind a line with its checksum."""
+def write_sealed(file: Path, content: bytes | memoryview, label: str) -> None:
+    """The content behind a line with its checksum and a label of one word."""
     with replacing(file) as stream:
-        stream.write(_seal(content))
+        stream.write(_seal(content, label))
         stream.write(content)
 
 
-def read_sealed(file: Path) -> bytes:
-    """The content; raises `Damaged` if it is not what was written."""
+def read_sealed(file: Path) -> tuple[str, bytes]:
+    """Label and content; raises `Damaged` if they are not what was written."""
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise Damaged
     with file.open("rb") as stream:
         line, content = stream.readline(_LONGEST_LINE), stream.read()
-    if line != _seal(content):
+    label = line.decode(errors="replace").partition(" ")[0]
+    if line != _seal(content, label):
         raise Damaged
-    return content
+    return label, content
 
 
-def _seal(content: bytes | memoryview) -> bytes:
-    return f"sha256 {checksum(content)}\n".encode()
+def _seal(content: bytes | memoryview, label: str) -> bytes:
+    digest = hashlib.sha256(label.encode())
+    digest.update(content)
+    return f"{label} sha256 {digest.hexdigest()}\n".encode()
 
 
 def checksum(content: bytes | memoryview) -> str:

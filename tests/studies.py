@@ -81,7 +81,7 @@ def _record(dataset: str, ratio: float, variant: str, seed: int, dice: float) ->
     }  # fmt: skip
     method, _, inside = variant.removesuffix("]").partition("[")
     changes = dict(part.split("=") for part in inside.split(",") if part)
-    hyperparameters = {"weight": 5.0}
+    hyperparameters = {"weight": 5.0} | changes
     if method == "ours":
         hyperparameters |= {
             "rounds": int(changes.get("rounds", 5)), "pretrain": changes.get("pretrain") != "false",

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
-from benchmark.store import datasets, record
+from benchmark.store import checkpoints, datasets, layout, record
 from benchmark.study import sources
 from benchmark.study.plan import Plan
 from benchmark.study.trials import Trial
@@ -32,6 +33,9 @@ def with_done(plan: Plan, *, mend: Iterable[Trial] = ()) -> Plan:
         if found.key in own:
             older[found.method] += has_older
             by_other_tool += found.tool_code not in ("", code.tool)
+    mended = list(mend)
+    left_out = _set_aside(there, {trial.key for trial in mended}) + there.notes
+    left_out += _started_over([trial for trial in mended if trial.key not in done], plan.folder)
     return replace(
         plan,
         done=frozenset(done),
@@ -42,7 +46,7 @@ def with_done(plan: Plan, *, mend: Iterable[Trial] = ()) -> Plan:
             for line in datasets.others(plan.folder, there.records, manifest)
         ],
         by_other_tool=by_other_tool,
-        left_out=_set_aside(there, {trial.key for trial in mend}) + there.notes,
+        left_out=left_out,
     )
 
 
@@ -53,6 +57,21 @@ def _set_aside(there: record.Found, keys: set[str]) -> list[str]:
         del there.damaged[folder]
         lines.append(f"damaged record set aside: {record.set_aside(folder)}; the trial runs again")
     return lines
+
+
+def _started_over(trials: Iterable[Trial], study_folder: Path) -> list[str]:
+    """Which jobs cannot go on from their checkpoints, and why."""
+    folders = {}
+    for trial in trials:
+        if trial.pretraining:
+            folder = layout.pretraining_folder(study_folder, trial.pretraining.key)
+            folders[folder] = trial.pretraining.label, trial.method
+        folders[layout.trial_folder(study_folder, trial.key)] = trial.label, trial.method
+    return [
+        f"{label} starts over: {why}"
+        for folder, (label, method) in folders.items()
+        if (why := checkpoints.objection(folder, sources.code_of(method)))
+    ]
 
 
 def kept(plan: Plan) -> list[str]:

@@ -31,7 +31,7 @@ _LARGEST = 2**20  # bytes; that of a real trial has some thousand
 _MOST_METRICS = 1000
 _LONGEST_NAME = 1000  # of a variant with many changes
 _METRIC = re.compile(r"[a-z0-9_]{1,100}")
-_PLAIN = re.compile(r"\w{0,100}")
+_PLAIN = re.compile(r"\w{1,100}")
 _SHARE = re.compile(r"(.*_)?(dc|ji)_.*")
 
 
@@ -146,13 +146,19 @@ class Record(JobRecord):
             raise ValueError(f"no name is {name[:40]!r}")
         return name
 
-    @field_validator("dataset", "method", "data_hash", "pretrain_key")
+    @field_validator("dataset", "method")
     @classmethod
     def _name(cls, name: str) -> str:
         """It is in the names of files too."""
         if not _PLAIN.fullmatch(name):
             raise ValueError(f"no name is {name[:40]!r}")
         return name
+
+    @field_validator("data_hash", "pretrain_key")
+    @classmethod
+    def _hash(cls, text: str) -> str:
+        """So is this, where it is known."""
+        return cls._name(text) if text else text
 
     @field_validator("metrics")
     @classmethod

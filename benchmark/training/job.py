@@ -13,12 +13,10 @@ import torch
 
 from benchmark import provenance
 from benchmark.data.prepared import Prepared
-from benchmark.store import record
+from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
 from benchmark.training.evaluate import Diverged
 from benchmark.training.loop import Log
-
-CHECKPOINT = "checkpoint.pt"
 
 
 class Impossible(Exception):
@@ -114,7 +112,7 @@ def run(
         log(f"{made.status} {made.error}".rstrip())
         record.write(folder, made)
         # A failed job starts anew: its checkpoint could hold weights of code that was mended since.
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        (folder / checkpoints.NAME).unlink(missing_ok=True)
     return made
 
 

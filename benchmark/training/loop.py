@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import files
 from benchmark.randomness import reseed_torch
+from benchmark.store import checkpoints
 from benchmark.study.settings import Conditions, Optimisation
 from benchmark.study.sources import Code
 from benchmark.toolkit import schedules
@@ -196,9 +196,7 @@ def _save(
     method: Method,
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """A killed worker leaves the previous checkpoint."""
     stored = {
-        "code": tuple(stage.code),
         "state": asdict(state),
         "method": method.state_dict(),
         "optimiser": optimiser.state_dict(),
@@ -207,7 +205,7 @@ def _save(
     }
     content = io.BytesIO()
     torch.save(stored, content)
-    files.write_sealed(checkpoint, content.getbuffer())
+    checkpoints.write(checkpoint, content.getbuffer(), stage.code)
 
 
 def _stored(checkpoint: Path, stage: Stage, log: Log) -> dict[str, Any] | None:
@@ -215,15 +213,11 @@ def _stored(checkpoint: Path, stage: Stage, log: Log) -> dict[str, Any] | None:
     if not checkpoint.exists():
         return None
     try:
-        content = files.read_sealed(checkpoint)
-    except files.Damaged:
-        log(f"the checkpoint is damaged: now {files.set_aside(checkpoint).name}; starting over")
+        content = checkpoints.read(checkpoint, stage.code)
+    except checkpoints.Unusable as error:
+        log(f"{error}; starting over")
         return None
-    stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    if tuple(stored["code"]) != stage.code:  # half a run of each would be a run of neither
-        log("the checkpoint was made by other code: starting over")
-        return None
-    return stored
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def _restore(stored: dict[str, Any], method: Method, optimiser: torch.optim.Optimizer) -> State:

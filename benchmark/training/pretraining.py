@@ -19,7 +19,7 @@ from benchmark import files, provenance
 from benchmark.data import split
 from benchmark.data.prepared import Prepared
 from benchmark.randomness import derive, reseed_torch
-from benchmark.store import layout, record, tables
+from benchmark.store import checkpoints, layout, record, tables
 from benchmark.store.record import PretrainingRecord
 from benchmark.study import methods, sources
 from benchmark.study.settings import PretrainingSettings
@@ -29,7 +29,7 @@ from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import loop
 from benchmark.training.batches import draw_images
-from benchmark.training.job import CHECKPOINT, Destination
+from benchmark.training.job import Destination
 from benchmark.training.loop import Log, Stage
 
 
@@ -82,7 +82,8 @@ class PretrainingJob:
         _clear_away(destination.study_folder, self.key, self._code, log)
         parts = _Parts(_build(self.pretraining, prepared).to(device))
         stage = _stage_of(self.pretraining, prepared)
-        state = loop.train(stage, parts, folder / CHECKPOINT, evaluate=lambda _: {}, log=log)
+        checkpoint = folder / checkpoints.NAME
+        state = loop.train(stage, parts, checkpoint, evaluate=lambda _: {}, log=log)
         tables.write_table(folder / "history.csv", state.history)
         made_by = {"code": "-".join(self._code)}  # one name: the order of several would vary
         content = safetensors.torch.save(_tensors(parts.parts), made_by)

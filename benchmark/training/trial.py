@@ -15,7 +15,7 @@ from benchmark.data import split
 from benchmark.data.prepared import Prepared, short_hash
 from benchmark.data.split import TrialData
 from benchmark.randomness import derive, reseed_torch
-from benchmark.store import layout, record
+from benchmark.store import checkpoints, layout, record
 from benchmark.store.record import JobRecord, Record
 from benchmark.study import methods, sources
 from benchmark.study.settings import TrainingSettings
@@ -25,7 +25,7 @@ from benchmark.toolkit.method import Method
 from benchmark.training import evaluate, job, loop, outputs, pretraining
 from benchmark.training.batches import draw_batch
 from benchmark.training.evaluate import Evaluation
-from benchmark.training.job import CHECKPOINT, Destination, Impossible
+from benchmark.training.job import Destination, Impossible
 from benchmark.training.loop import Log, Stage, State
 
 
@@ -81,7 +81,7 @@ class TrialJob:
         start = _start_from_pretraining(trial, method, prepared, destination, device, log)
         evaluator = _Evaluator(data, device, trial.conditions.patch)
         stage = stage_of(trial, data)
-        state = loop.train(stage, method, folder / CHECKPOINT, evaluate=evaluator, log=log)
+        state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
         final = evaluator.latest or evaluator.evaluate(method)  # none if resumed after the end
         surfaces = evaluate.surfaces(data, final.predicted)
         tested = outputs.tested_modules(method, data, trial.conditions.patch)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from benchmark.errors import ExitCode
-from benchmark.store import tables
+from benchmark.store import checkpoints, tables
 from benchmark.store.layout import trial_folder
+from benchmark.study.sources import Code
 from tests.grids import TINY_RUN as TINY
 from tests.studies import fields_of
 
@@ -180,3 +181,40 @@ def test_a_name_that_none_could_have_is_refused(bench, study, name):
     code, out, _ = bench("report")
     assert code == 0
     assert f"left out: the record in trials/{keys[0]} is damaged (dataset: " in out
+
+
+@pytest.mark.parametrize("stage", ["trials", "pretrained"])
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (
+            lambda file: file.write_bytes(b"half"),
+            "the checkpoint is damaged: now checkpoint.pt.dam",
+        ),
+        (Path.mkdir, "the checkpoint is damaged: now checkpoint.pt.damaged"),
+        (
+            lambda file: checkpoints.write(file, b"", Code("another", "one")),
+            "the checkpoint was made by other code",
+        ),
+    ],
+)
+def test_who_starts_a_run_is_told_which_trials_start_over(stage, made, why, bench, tmp_path):
+    words = (*TINY, "--methods", "ours[rounds=1]", "--seeds", "1", "pretraining.epochs=1",
+             "pretraining.steps_per_epoch=1")  # fmt: skip
+    (key,) = [line.split()[0] for line in bench(*words, "--dry-run", "-v")[1].splitlines()
+              if line.startswith("  ")]  # fmt: skip
+    if stage == "trials":
+        folder = trial_folder(tmp_path / "results" / "demo", key)
+    else:  # its key is made while it runs
+        code, out, _ = bench(*words, "--trial", key)
+        assert code == 0
+        (folder,) = (tmp_path / "results" / "demo" / "pretrained").iterdir()
+        shutil.rmtree(trial_folder(tmp_path / "results" / "demo", key))
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    made(folder / "checkpoint.pt")
+    code, out, err = bench(*words, "--trial", key)
+    assert code == 0, err
+    what = "ours[rounds=1]/phantom_glas/5 %/seed 0" if stage == "trials" else "pretraining of ours/"
+    assert any(what in line and f"starts over: {why}" in line for line in out.splitlines()), out
+    assert not (folder / "checkpoint.pt").exists()

@@ -48,6 +48,17 @@ def test_a_full_study_has_every_figure(full):
         assert figures.saved(figure.figure, "png")[:4] == b"\x89PNG"
 
 
+def test_names_with_dollars_are_names_and_no_formulas(tmp_path):
+    names = ["supervised", "cps[word=$x_{$]", "cps[word=$\\alpha$,other=$]"]
+    studies.write(tmp_path / "s", datasets=["glas"], ratios=[0.1], seeds=[0, 1], variants=names)
+    rows = with_budgets(tables.trials(survey(tmp_path / "s").records))
+    for figure in figures.draw(Inputs(rows=rows)):
+        drawn = figures.saved(figure.figure, "svg").decode()
+        assert figures.saved(figure.figure, "pdf")[:4] == b"%PDF"
+        if figure.name == "seeds-glas":
+            assert all(name in drawn for name in names)
+
+
 def test_of_too_many_variants_curves_show_the_methods_and_say_so(full):
     (curves, *_) = figures.draw(full)
     (legend,) = curves.figure.legends
