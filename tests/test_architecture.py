@@ -124,6 +124,17 @@ def test_a_heavy_library_has_its_room(library, rooms):
     assert users == rooms
 
 
+def test_the_verbs_print_in_one_place():
+    """What strangers named passes there, and steers no terminal."""
+    printing = {
+        file.name
+        for file in (CHECKOUT / "benchmark" / "cli").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.echo", "print")
+    }
+    assert printing == {"options.py"}
+
+
 def test_cards_and_results_are_no_python_packages():
     for folder in ("datasets", "results"):
         assert (CHECKOUT / folder).is_dir()
