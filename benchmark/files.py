@@ -27,6 +27,7 @@ def packaged(name: str) -> Path:
 def replacing(file: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes become the file's, all or none of them, whatever is killed when.
 
+    A folder that stands in its place is set aside, a link replaced.
     Several hosts may write the same file on shared storage: process ids are not enough to name
     the temporary one.
     """
@@ -37,6 +38,8 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        if file.is_dir() and not file.is_symlink():
+            set_aside(file)
         temporary.replace(file)
     except OSError as error:
         # A full disk names no file, and NumPy, which calls a short write an error, not even that.

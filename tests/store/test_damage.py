@@ -102,6 +102,7 @@ def test_a_damaged_file_of_a_trial_is_named(bench, study, name, damage, words):
         lambda f: f.write_bytes(f.read_text().encode("utf-16")),
         lambda f: f.write_bytes(bytes(range(256)) * 8),
         link,
+        folder,
     ],
 )
 @pytest.mark.parametrize("name", ["grid.csv", "results.csv"])
