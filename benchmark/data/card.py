@@ -51,12 +51,13 @@ class Card(BaseModel):
     """Of volumes: mm per voxel along each axis, for surface distances; empty: unknown."""
     crop: str = "none"
     """Of volumes. label_box: around the label, for replication only: it leaks where to look."""
-    classes: list[str] = Field(default=["background", "foreground"], min_length=2)
+    classes: list[str] = Field(default=["background", "foreground"], min_length=2, max_length=255)
     mask: str = "binary"
     """binary: exactly one value beside 0; nonzero: all but 0 is foreground (instance numbers);
-    labels: the values are the classes; "> N": foreground where the value is above N."""
-    mask_channel: int | None = Field(default=None, ge=0, le=2)
-    """Which channel of a colour mask holds the classes (0 is red); None: masks are grey."""
+    labels: the values are the classes; "> N": foreground where the value is above N, such as 127 or
+    0.5."""
+    mask_channel: int | None = Field(default=None, ge=0, le=3)
+    """Which channel of a mask holds the classes (0 is red, 3 alpha); None: masks are grey."""
     test_ids: list[str] = []
     """The test set by name, if the files come without split."""
     keeps_groups: bool = True
@@ -75,7 +76,7 @@ class Card(BaseModel):
     @pydantic.field_validator("mask")
     @classmethod
     def _known_mask_rule(cls, rule: str) -> str:
-        if rule not in MASK_RULES[:-1] and not re.fullmatch(r">\s*\d+", rule):
+        if rule not in MASK_RULES[:-1] and not re.fullmatch(r">\s*\d+(\.\d+)?", rule):
             raise ValueError(f"mask must be one of {', '.join(MASK_RULES)}")
         return rule
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from benchmark.data.card import Card
 from benchmark.data.layouts import Case
@@ -21,6 +21,8 @@ from benchmark.data.source import Source
 
 # UA-MT draws its margins from 10 to 20 voxels, without a seed, and keeps at least 112.
 _CROP_MARGIN, _CROP_LEAST = 15, 112
+_NEARLY_WHOLE = 1e-3
+_ALPHA = 3
 
 
 class Decoded(NamedTuple):
@@ -42,7 +44,7 @@ def decode(source: Source, card: Card, case: Case) -> Decoded:
 
 def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     image = _image(_open(source, case.image), card)
-    values = _grey(_open(source, case.mask), card.mask_channel)
+    values = _grey(_open(source, case.mask), card)
     _require_equal_size(image.shape[:2], values.shape, case)
     mask = _classes(values, card)
     return Decoded(resize_image(image, card.size), resize_mask(mask, card.size))
@@ -78,12 +80,15 @@ def _open(source: Source, name: str) -> Image.Image:
     content = source.read(name)
     try:
         image = Image.open(io.BytesIO(content))
+        if (pages := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"{name} has {pages} pages, and which of them counts is not said")
         image.load()
     except UnidentifiedImageError:
         raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{name} cannot be read: {error}") from error
-    return image
+    # As cameras and every viewer mean it; where nothing says so, it is as it was.
+    return ImageOps.exif_transpose(image)
 
 
 def _image(image: Image.Image, card: Card) -> UInt8[ndarray, "h w c"]:
@@ -95,8 +100,20 @@ def _image(image: Image.Image, card: Card) -> UInt8[ndarray, "h w c"]:
 
 def _classes(values: ndarray, card: Card) -> UInt8[ndarray, "*s"]:
     """Classes 0 … k-1 by the card's rule; ValueError for values that the rule does not expect."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"mask values are {values.dtype}, no numbers that could be classes")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError(f"{int(np.isnan(values).sum())} mask values are NaN, which is no class")
+    if card.mask.startswith(">"):
+        return (values > float(card.mask.removeprefix(">"))).astype(np.uint8)
+    values = _whole(values)
     present = np.unique(values)
-    listed = ", ".join(map(str, present[:6])) + (" …" if len(present) > 6 else "")
+    listed = _listed(present)
+    if present.min() < 0:
+        raise ValueError(
+            f"mask values {listed}: no class is negative. Values to be ignored are not supported: "
+            "give them a class"
+        )
     if card.mask == "labels":
         if present.max() >= len(card.classes):
             raise ValueError(
@@ -108,21 +125,65 @@ def _classes(values: ndarray, card: Card) -> UInt8[ndarray, "*s"]:
             f'mask values {listed}, but the card says "mask: binary" (0 and one other); '
             'use "nonzero" for instance numbers or "> 127" for grey levels'
         )
-    above = 0 if card.mask in ("binary", "nonzero") else int(card.mask.removeprefix(">"))
-    return (values > above).astype(np.uint8)
+    return (values > 0).astype(np.uint8)
 
 
-def _grey(image: Image.Image, channel: int | None) -> ndarray:
+def _listed(values: ndarray) -> str:
+    return ", ".join(f"{value:g}" for value in values[:6]) + (" …" if len(values) > 6 else "")
+
+
+def _whole(values: ndarray) -> ndarray:
+    """Class numbers that a scale factor in the file has made nearly whole, whole again."""
+    if values.dtype.kind != "f":
+        return values
+    rounded = np.rint(values)
+    with np.errstate(invalid="ignore"):  # of infinite values
+        odd = np.unique(values[~(np.abs(values - rounded) <= _NEARLY_WHOLE)])
+    if len(odd):
+        raise ValueError(
+            f"mask values {_listed(odd)} are no whole numbers, and so no classes; of a soft mask "
+            'the card says where the foreground begins, as in "> 0.5"'
+        )
+    return rounded
+
+
+def _grey(image: Image.Image, card: Card) -> ndarray:
     """The one channel that holds the classes; bits are 0 and 255."""
-    if channel is not None:
-        return np.asarray(image.convert("RGB"))[..., channel]
+    if (channel := card.mask_channel) is not None:
+        return np.asarray(image.convert("RGBA" if channel == _ALPHA else "RGB"))[..., channel]
+    if image.mode in ("P", "PA"):
+        return _of_palette(image, asks_for_greys=card.mask.startswith(">"))
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
-    if values.ndim == 3:
-        values = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
-        if (values != values[..., :1]).any():
-            raise ValueError("a colour mask; name its channel with mask_channel in the card")
-        values = values[..., 0]
-    return values
+    if values.ndim == 2:
+        return values
+    colours = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
+    if (colours != colours[..., :1]).any():
+        raise ValueError("a colour mask; name its channel with mask_channel in the card")
+    if values.shape[-1] in (2, 4) and np.ptp(colours) == 0 and np.ptp(values[..., -1]) > 0:
+        raise ValueError(
+            "one colour everywhere, and the object in the alpha channel: "
+            f"mask_channel: {_ALPHA} in the card reads that"
+        )
+    return colours[..., 0]
+
+
+def _of_palette(image: Image.Image, *, asks_for_greys: bool) -> ndarray:
+    """The numbers of the palette's entries, as of PASCAL VOC's, where each class has a colour.
+
+    Not of a grey palette whose numbers do not ascend with its greys: a quantiser orders them as it
+    likes, and the greys are meant. Nor where the card's rule is about greys.
+    """
+    colours = np.asarray(image.convert("RGB"))
+    numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
+    is_grey = bool((colours == colours[..., :1]).all())
+    if asks_for_greys and not is_grey:
+        raise ValueError('a palette of colours, and a rule for greys; "labels" takes its numbers')
+    pairs = sorted(
+        set(zip(numbers.ravel().tolist(), colours[..., 0].ravel().tolist(), strict=True))
+    )
+    greys = [grey for _, grey in pairs]
+    means_greys = asks_for_greys or (is_grey and greys != sorted(greys))
+    return colours[..., 0] if means_greys else numbers
 
 
 def resize_image(image: UInt8[ndarray, "h w c"], size: list[int]) -> UInt8[ndarray, "H W c"]:
@@ -185,17 +246,28 @@ def compact(values: ndarray, *, is_standardised: bool) -> Volume:
     most 1/510 of it). is_standardised: the values are z-scores already, such as those of a scan
     before it was cropped, and the volume gives them back; else mean and std are its own.
     """
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"the volume holds no grey values, but {values.dtype}")
+    if values.dtype in (np.bool_, np.float16):  # too narrow to subtract in
+        values = values.astype(np.float32)
     if values.dtype == np.uint8:
         low, width = 0.0, 255.0
         levels = values
     else:
         if not np.isfinite(values).all():
             raise ValueError("the volume holds values that are not finite")
-        low, width = float(values.min()), float(np.ptp(values)) or 1.0
+        low, width = float(values.min()), _range(values) or 1.0
         levels = np.rint((values - low) * (255 / width)).astype(np.uint8)
     if is_standardised:
         return Volume(levels[..., None], -low / width, 1 / width)
     return Volume(levels[..., None], *grey_moments(levels))
+
+
+def _range(values: ndarray) -> float:
+    """Greatest less least; signed integers would wrap in their own type."""
+    if values.dtype.kind == "f":
+        return float(np.ptp(values))
+    return float(int(values.max()) - int(values.min()))
 
 
 def grey_moments(levels: UInt8[ndarray, "*s"]) -> tuple[float, float]:

@@ -1,19 +1,22 @@
 """From a case's files to arrays, volumes above all, and back."""
 
 import math
+import re
 from fractions import Fraction
 
 import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmark.data import card as cards
-from benchmark.data import decode, phantoms
+from benchmark.data import decode, layouts, phantoms
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.decode import compact, label_box
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import data_hash, load
+from benchmark.data.source import Source
 from benchmark.data.split import for_trial
 from benchmark.errors import UserError
 from benchmark.randomness import generator
@@ -201,3 +204,150 @@ def test_moments_are_exact_whatever_processor_sums():
         variance = Fraction(squares, 255**2 * n) - mean**2
         assert decode.grey_moments(levels) == (float(mean), math.sqrt(float(variance)))
     assert decode.grey_moments(np.full((4, 4), 51, np.uint8)) == (0.2, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (np.int16, -11000, 32000),
+        (np.int16, -32768, 32767),
+        (np.int8, -128, 127),
+        (np.int32, -(2**31), 2**31 - 1),
+        (np.uint16, 0, 65535),
+        (np.int64, -(2**40), 2**40),
+        (np.float16, -60000.0, 60000.0),
+    ],
+)
+def test_the_width_of_greys_does_not_wrap_in_the_files_own_type(dtype, low, high):
+    """Levels rise with the values, from 0 to 255; the middle is 127.5, either neighbour of it."""
+    middle = low / 2 + high / 2
+    values = np.array([low, middle, high]).astype(dtype).reshape(3, 1, 1)
+    levels = compact(values, is_standardised=False).image.ravel()
+    assert levels[0] == 0 and levels[1] in (127, 128) and levels[2] == 255
+
+
+def test_what_is_no_grey_is_no_volume():
+    with pytest.raises(ValueError, match="no grey values, but complex64"):
+        compact(np.ones((2, 2, 2), np.complex64), is_standardised=False)
+
+
+THREE = Card(name="own", mask="labels", classes=["background", "one", "two"])
+SOFT = Card(name="own", mask="> 0.5")
+BINARY = Card(name="own")
+
+
+@pytest.mark.parametrize(
+    ("card", "values", "classes"),
+    [
+        (THREE, np.array([0.0, 0.9995, 2.0000001]), [0, 1, 2]),  # a scale factor in the header
+        (THREE, np.array([0, 1, 2], np.int64), [0, 1, 2]),
+        (SOFT, np.array([0.0, 0.4, 0.5, 0.51, 1.0]), [0, 0, 0, 1, 1]),
+        (BINARY, np.array([0.0, 255.0]), [0, 1]),
+        (BINARY, np.array([False, True]), [0, 1]),
+    ],
+)
+def test_masks_survive_their_casts(card, values, classes):
+    assert decode._classes(values, card).tolist() == classes
+
+
+@pytest.mark.parametrize(
+    ("card", "values", "told"),
+    [
+        (THREE, np.array([0, 0.99608, 2.0]), "mask values 0.99608 are no whole numbers"),
+        (THREE, np.array([-1, 0, 2]), "mask values -1, 0, 2: no class is negative"),
+        (BINARY, np.array([-1.0, 0.0]), "mask values -1, 0: no class is negative"),
+        (THREE, np.array([0, np.nan]), "1 mask values are NaN"),
+        (SOFT, np.array([0, np.nan, np.nan]), "2 mask values are NaN"),
+        (THREE, np.array([0, np.inf]), "mask values inf are no whole numbers"),
+        (THREE, np.array([0, 3]), "mask values 0, 3, but classes 0 … 2"),
+        (THREE, np.array([0, 256 + 1]), "mask values 0, 257, but classes 0 … 2"),
+        (THREE, np.array([0, 1 + 1j]), "mask values are complex128, no numbers"),
+        (BINARY, np.array([0, 0.9]), "mask values 0.9 are no whole numbers"),
+    ],
+)
+def test_masks_that_would_not_are_refused_with_the_value(card, values, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        decode._classes(values, card)
+
+
+DISC = np.zeros((8, 8), np.uint8)
+DISC[2:5, 1:4] = 1
+
+
+def palette(colours: list[int], numbers: np.ndarray) -> Image.Image:
+    image = Image.fromarray(numbers).convert("P")
+    image.putdata(numbers.ravel().tolist())
+    image.putpalette([level for colour in colours for level in colour])
+    return image
+
+
+BLACK, GREY, WHITE, RED = (0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "colours", "numbers"),
+    [
+        ("binary", [BLACK, WHITE], DISC),
+        ("binary", [WHITE, BLACK], 1 - DISC),  # as Pillow's quantize may order them
+        ("nonzero", [WHITE, BLACK], 1 - DISC),
+        ("> 127", [WHITE, BLACK], 1 - DISC),
+        ("> 127", [BLACK, WHITE], DISC),
+        ("labels", [BLACK, GREY], DISC),
+        ("labels", [BLACK, RED], DISC),  # PASCAL VOC
+        ("binary", [RED, BLACK], DISC),  # colours say nothing of order
+    ],
+)
+def test_a_palette_is_read_by_its_colours_where_they_have_an_order(rule, colours, numbers):
+    card = Card(name="own", mask=rule)
+    assert np.array_equal(
+        decode._classes(decode._grey(palette(colours, numbers), card), card), DISC
+    )
+
+
+def test_a_palette_whose_order_is_unknown_is_refused():
+    labels = Card(name="own", mask="labels")
+    with pytest.raises(ValueError, match="mask values 0, 255, but classes 0 … 1"):
+        decode._classes(decode._grey(palette([WHITE, BLACK], 1 - DISC), labels), labels)
+    with pytest.raises(ValueError, match="a palette of colours, and a rule for greys"):
+        decode._grey(palette([BLACK, RED], DISC), Card(name="own", mask="> 127"))
+
+
+def test_an_object_in_the_alpha_channel_is_named_and_can_be_read():
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[..., 3] = 255 * DISC
+    image = Image.fromarray(pixels)
+    with pytest.raises(ValueError, match="mask_channel: 3 in the card reads that"):
+        decode._grey(image, BINARY)
+    assert np.array_equal(decode._grey(image, Card(name="own", mask_channel=3)) // 255, DISC)
+    opaque = np.dstack([255 * DISC] * 3 + [np.full_like(DISC, 255)])
+    assert np.array_equal(decode._grey(Image.fromarray(opaque), BINARY) // 255, DISC)
+
+
+def test_a_picture_that_says_it_lies_on_its_side_is_turned_with_its_mask(tmp_path):
+    """Orientation 6: turn clockwise. The mask was drawn on the upright picture."""
+    upright = np.zeros((6, 8), np.uint8)
+    upright[1, 2] = 200
+    for folder in ("image", "mask"):
+        (tmp_path / folder).mkdir()
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "image" / "a.png", exif=tags)
+    Image.fromarray(upright).save(tmp_path / "mask" / "a.png")
+    card = Card(name="own", channels=1, size=[6, 8])
+    source = Source(tmp_path)
+    (case,) = layouts.read_pairs(source).cases
+    found = decode.decode(source, card, case)
+    assert np.array_equal(found.image[..., 0], upright)
+    assert np.array_equal(found.mask, upright // 200)
+
+
+def test_several_pages_are_refused(tmp_path):
+    for folder in ("image", "mask"):
+        (tmp_path / folder).mkdir()
+    page = Image.fromarray(255 * DISC)
+    page.save(tmp_path / "image" / "a.png")
+    page.save(tmp_path / "mask" / "a.tif", save_all=True, append_images=[page])
+    source = Source(tmp_path)
+    (case,) = layouts.read_pairs(source).cases
+    with pytest.raises(ValueError, match=r"mask/a\.tif has 2 pages"):
+        decode.decode(source, Card(name="own", channels=1), case)
