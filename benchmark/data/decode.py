@@ -80,7 +80,8 @@ def _open(source: Source, name: str) -> Image.Image:
     content = source.read(name)
     try:
         image = Image.open(io.BytesIO(content))
-        if (pages := getattr(image, "n_frames", 1)) > 1:
+        # A photograph may hold a smaller copy of itself (MPO).
+        if (pages := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
             raise ValueError(f"{name} has {pages} pages, and which of them counts is not said")
         image.load()
     except UnidentifiedImageError:
@@ -178,10 +179,8 @@ def _of_palette(image: Image.Image, *, asks_for_greys: bool) -> ndarray:
     is_grey = bool((colours == colours[..., :1]).all())
     if asks_for_greys and not is_grey:
         raise ValueError('a palette of colours, and a rule for greys; "labels" takes its numbers')
-    pairs = sorted(
-        set(zip(numbers.ravel().tolist(), colours[..., 0].ravel().tolist(), strict=True))
-    )
-    greys = [grey for _, grey in pairs]
+    _, first = np.unique(numbers, return_index=True)
+    greys = colours[..., 0].ravel()[first].tolist()
     means_greys = asks_for_greys or (is_grey and greys != sorted(greys))
     return colours[..., 0] if means_greys else numbers
 
