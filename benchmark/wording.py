@@ -1,7 +1,7 @@
 """Words and numbers for people."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -13,6 +13,12 @@ def counted(n: int, noun: str) -> str:
 def percent(share: float) -> str:
     """0.05 → "5 %"."""
     return f"{100 * share:.10g} %"
+
+
+def shortened(names: Sequence[str], shown: int = 3) -> str:
+    """a, b, c and 4 more."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(name or "the top folder" for name in names[:shown]) + more
 
 
 def command(*words: object) -> str:

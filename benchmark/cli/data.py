@@ -142,6 +142,7 @@ def _manifest(manifest: "Manifest", where: str = "") -> list[str]:
         lines.append(f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}")
     if manifest.partial:
         lines.append(f"  not the dataset as published: {manifest.partial}")
+    lines += [f"  warning: {fault}" for fault in manifest.faults]
     return lines + [f"  note: {note}" for note in manifest.notes]
 
 

@@ -235,12 +235,22 @@ def _made(
             expected=_expected,
             notes=lambda rows: [
                 *_other_data(folder, rows, there.records),
+                *_faults(folder, rows),
                 *footers.older(rows, _code_of),
                 *there.notes,
             ],
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
+
+
+def _faults(folder: Path, rows: "DataFrame") -> list[str]:
+    """What is wrong with the data of the trials that are shown."""
+    from benchmark.store import datasets
+
+    shown = dict(zip(rows.dataset, rows.data_hash, strict=True))
+    kept = {name: datasets.kept(folder, data_hash) for name, data_hash in sorted(shown.items())}
+    return [f"{name}: {fault}" for name, data in kept.items() if data for fault in data.faults]
 
 
 def _other_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:

@@ -32,6 +32,8 @@ class Decoded(NamedTuple):
     mask: UInt8[ndarray, "*s"]
     mean: float | None = None
     std: float | None = None
+    lost_class: bool = False
+    """By resizing: what there was of it is too small."""
 
 
 def decode(source: Source, card: Card, case: Case) -> Decoded:
@@ -47,7 +49,9 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     values = _grey(_open(source, case.mask), card)
     _require_equal_size(image.shape[:2], values.shape, case)
     mask = _classes(values, card)
-    return Decoded(resize_image(image, card.size), resize_mask(mask, card.size))
+    small = resize_mask(mask, card.size)
+    is_lost = bool(set(np.unique(mask).tolist()) - set(np.unique(small).tolist()) - {0})
+    return Decoded(resize_image(image, card.size), small, lost_class=is_lost)
 
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
@@ -153,7 +157,7 @@ def _grey(image: Image.Image, card: Card) -> ndarray:
     if (channel := card.mask_channel) is not None:
         return np.asarray(image.convert("RGBA" if channel == _ALPHA else "RGB"))[..., channel]
     if image.mode in ("P", "PA"):
-        return _of_palette(image, asks_for_greys=card.mask.startswith(">"))
+        return _of_palette(image, card.mask)
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
     if values.ndim == 2:
         return values
@@ -168,21 +172,21 @@ def _grey(image: Image.Image, card: Card) -> ndarray:
     return colours[..., 0]
 
 
-def _of_palette(image: Image.Image, *, asks_for_greys: bool) -> ndarray:
-    """The numbers of the palette's entries, as of PASCAL VOC's, where each class has a colour.
+def _of_palette(image: Image.Image, rule: str) -> ndarray:
+    """The greys of a grey palette, whose entries a quantiser orders as it likes.
 
-    Not of a grey palette whose numbers do not ascend with its greys: a quantiser orders them as it
-    likes, and the greys are meant. Nor where the card's rule is about greys.
+    Of a palette of colours the numbers of its entries, as of PASCAL VOC's, where each class has a
+    colour; also of greys that are classes ("labels") and ascend with their numbers.
     """
     colours = np.asarray(image.convert("RGB"))
     numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
     is_grey = bool((colours == colours[..., :1]).all())
-    if asks_for_greys and not is_grey:
+    if rule.startswith(">") and not is_grey:
         raise ValueError('a palette of colours, and a rule for greys; "labels" takes its numbers')
     _, first = np.unique(numbers, return_index=True)
     greys = colours[..., 0].ravel()[first].tolist()
-    means_greys = asks_for_greys or (is_grey and greys != sorted(greys))
-    return colours[..., 0] if means_greys else numbers
+    are_classes = rule == "labels" and greys == sorted(greys)
+    return colours[..., 0] if is_grey and not are_classes else numbers
 
 
 def resize_image(image: UInt8[ndarray, "h w c"], size: list[int]) -> UInt8[ndarray, "H W c"]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from benchmark.data.source import Source
+from benchmark.wording import shortened
 
 
 class Case(NamedTuple):
@@ -115,7 +116,7 @@ def read_volume_pairs(source: Source) -> Layout | None:
 
 def _read_pairs(source: Source, extensions: tuple[str, ...]) -> Layout | None:
     found: dict[str, dict[tuple[str, str], str]] = {"image": {}, "mask": {}}
-    stray, problems = [], []
+    stray, problems, above = [], [], set()
     for name in source.files:
         *folders, file = name.split("/")
         kind = _FOLDERS.get(folders[-1].lower()) if folders else None
@@ -124,12 +125,20 @@ def _read_pairs(source: Source, extensions: tuple[str, ...]) -> Layout | None:
             stray.append(name)
             continue
         split = _SPLITS.get(folders[-2].lower(), "") if len(folders) > 1 else ""
+        above.add("/".join(folders[: -2 if split else -1]))
         stem = file[: -len(extension)]
         if found[kind].setdefault((split, stem), name) != name:
             other = found[kind][split, stem]
             problems.append(f"two files for the {kind} of {stem}: {other}, {name}")
     if not (found["image"] and found["mask"]):
         return None
+    if len(above) > 1:
+        problems.append(
+            f"images and masks lie in {len(above)} places, {shortened(sorted(above))}: these names "
+            f"do not say which are for training. Known are {', '.join(_SPLITS)} (as in "
+            "train/image/NAME.png); or put all in one image/ and one mask/, and the test set's "
+            "names into the card (test_ids)"
+        )
     return _split_layout(found, stray, problems)
 
 

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from benchmark import scratch
-from benchmark.data import prepared
+from benchmark.data import faults, prepared
 from benchmark.data.card import Card
 from benchmark.data.decode import Decoded, decode, grey_moments
 from benchmark.data.layouts import READERS, Case, Layout
@@ -23,6 +23,7 @@ from benchmark.data.source import Source
 from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import checksum, locked, replacing, write_atomically
+from benchmark.wording import counted, shortened
 
 _FORMER = ".old"
 _SHOWN = 20  # problems listed before "and n more"
@@ -65,6 +66,8 @@ def prepare(
         if done is not None:
             return Preparation(done, data_root / card.name, True, layout.stray)
         decoded, problems = _decode_all(source, card, progress(cases))
+        if not (problems or layout.problems):
+            problems += filter(None, [faults.refusal(card, [one.mask for one in decoded])])
         _refuse(layout.problems + problems, path)
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
@@ -229,9 +232,21 @@ def _assemble(
         cases=entries,
         partial=partial,
         notes=layout.notes,
+        faults=faults.found(card, entries, [one.mask for one in decoded])
+        + _too_small(cases, decoded),
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return manifest, images, masks
+
+
+def _too_small(cases: list[Case], decoded: list[Decoded]) -> list[str]:
+    lost = [case.id for case, one in zip(cases, decoded, strict=True) if one.lost_class]
+    if not lost:
+        return []
+    return [
+        f"{counted(len(lost), 'mask')} lost a class to resizing ({shortened(lost)}): a larger size "
+        "in the card keeps small objects"
+    ]
 
 
 def _checksum(array: ndarray) -> str:

@@ -74,6 +74,8 @@ class Manifest(BaseModel):
     partial: str = ""
     """How the cases differ from the whole dataset, if they do."""
     notes: list[str] = []
+    faults: list[str] = []
+    """As of `data.faults`: what makes scores on these data less than they seem."""
 
     @property
     def name(self) -> str:
