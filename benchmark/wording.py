@@ -28,7 +28,8 @@ def command(*words: object) -> str:
 
 def without_formula(value: Any) -> Any:
     """A text for a field of a CSV: spreadsheet programs run what begins like a formula."""
-    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    is_text = isinstance(value, str) and len(value) > 1
+    is_formula = is_text and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if is_formula else value
 
 

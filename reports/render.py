@@ -135,7 +135,8 @@ def as_csv(sheet: Sheet) -> str:
 
 def _without_formula(value: object) -> object:
     """Spreadsheet programs run a text that begins like a formula."""
-    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    is_text = isinstance(value, str) and len(value) > 1
+    is_formula = is_text and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if is_formula else value
 
 

@@ -24,6 +24,10 @@ def prepare(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Accept a part of the dataset.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Read all again, though no file seems to have changed."),
+    ] = False,
     crop: Annotated[
         str | None,
         typer.Option(
@@ -43,6 +47,7 @@ def prepare(
         source,
         data_root,
         allow_partial=allow_partial,
+        again=force,
         progress=_reading,
     )
     say("\n".join(_described(made)))

@@ -122,7 +122,7 @@ def find(name_or_path: str) -> Card:
     package that cannot be had.
     """
     if name_or_path.endswith((".yaml", ".yml")):
-        return read(Path(name_or_path))
+        return _own_name(read(Path(name_or_path)), name_or_path)
     if name_or_path in _own():
         return read(files.packaged("datasets") / f"{name_or_path}.yaml")
     found = offers(CARDS).get(name_or_path)
@@ -131,6 +131,20 @@ def find(name_or_path: str) -> Card:
             "dataset card", name_or_path, names(), "bench list datasets, or give a path to a card"
         )
     return _offered(name_or_path, only("card", name_or_path, found))
+
+
+def _own_name(card: Card, path: str) -> Card:
+    """The card; refused if it is another than the shipped one whose name it has.
+
+    Reports compare datasets with published results by their names.
+    """
+    if card.name in _own() and card != read(files.packaged("datasets") / f"{card.name}.yaml"):
+        raise UserError(
+            f"card {path}: {card.name} is the name of a card that comes with the tool, and this is "
+            "another: give it a name of its own",
+            ExitCode.DATA,
+        )
+    return card
 
 
 def _offered(name: str, offer: Offer) -> Card:

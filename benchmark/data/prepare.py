@@ -45,10 +45,12 @@ def prepare(
     data_root: Path,
     *,
     allow_partial: bool = False,
+    again: bool = False,
     progress: Callable[[list[Case]], Iterable[Case]] = iter,
 ) -> Preparation:
     """Prepare the dataset of the card from a folder or zip; does nothing if that was done before.
 
+    again: do it all the same, for files that were rewritten with equal sizes and times.
     Raises `UserError` (exit code 3) naming every file that is missing, unreadable, of another size
     or with other mask values than the card says, and for a part of a dataset unless allowed.
     progress: wraps the cases while they are read, to show how far it is.
@@ -62,7 +64,7 @@ def prepare(
         cases = _with_split(layout.cases, card)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
-        done = _up_to_date(card, source, data_root)
+        done = None if again else _up_to_date(card, source, data_root)
         if done is not None:
             return Preparation(done, data_root / card.name, True, layout.stray)
         decoded, problems = _decode_all(source, card, progress(cases))

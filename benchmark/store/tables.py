@@ -92,10 +92,17 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
         file = trial_folder(study_folder, row["key"]) / name
         if file.exists():
             with _readable(file):
-                lines = pd.read_csv(file)
+                lines = _table_of(file)
                 _require_possible(lines)
             parts.append(lines.assign(**{k: [v] * len(lines) for k, v in row.items()}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
+
+
+def _table_of(file: Path) -> pd.DataFrame:
+    """Lines of a trial's CSV. A case may be named NA, 01 or 1e3: that is a text all the same."""
+    numbers = [name for name in pd.read_csv(file, nrows=0).columns if name != "case"]
+    missing = {name: [""] for name in numbers}
+    return pd.read_csv(file, dtype={"case": str}, keep_default_na=False, na_values=missing)
 
 
 def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:

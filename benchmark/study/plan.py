@@ -1,5 +1,6 @@
 """A study against prepared data: which trials there are, which of them are left to run."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -91,6 +92,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     study = replace(study, datasets=_datasets(study, data_root))
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_network(study, manifests)
+    _check_sizes(study, manifests)
     data = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
@@ -128,6 +130,20 @@ def _check_network(study: Study, manifests: dict[str, Manifest]) -> None:
             f'the network "{network.name}" has no published weights, got "{network.weights}"; only '
             "encoders have, such as --network resnet34 (bench list networks -v)"
         )
+
+
+def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
+    """Refuse to enlarge: what was prepared small has lost its detail, and nobody would see it."""
+    size = study.conditions.size
+    for manifest in manifests.values():
+        made = manifest.card.size
+        if size and not manifest.card.is_volume and any(map(operator.gt, size, made)):
+            raise UserError(
+                f"{manifest.name} was prepared at {made[0]}×{made[1]}, and this run asks for "
+                f"{size[0]}×{size[1]}: enlarging brings no detail back. Prepare it with "
+                f"size: {size} in its card, or add size=[{made[0]},{made[1]}] to the run",
+                ExitCode.DATA,
+            )
 
 
 def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Trial], list[str]]:

@@ -1,12 +1,15 @@
 """Datasets that are wrong as a whole: refused, or named at preparation and under every table."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from benchmark.data import card as cards
 from benchmark.data.prepare import prepare
-from benchmark.errors import UserError
+from benchmark.errors import ExitCode, UserError
+from benchmark.files import packaged
+from benchmark.store import tables
 from tests.grids import TINY_RUN
 
 CARD = "name: mine\nchannels: 1\nsize: [16, 16]\nmask: {rule}\nclasses: [{classes}]\n"
@@ -123,3 +126,65 @@ def test_every_table_names_what_is_wrong_with_its_data(made, bench, tmp_path):
     assert f"\nmine: {manifest.faults[0]}\n" in bench("report")[1]
     _, out, _ = bench("data", "check", "mine", "--data-root", tmp_path / "data")
     assert f"  warning: {manifest.faults[0]}\n" in out
+
+
+def test_a_run_does_not_enlarge_what_was_prepared_small(made, bench, tmp_path):
+    made()
+    run = (*TINY_RUN, "--datasets", "mine", "--data-root", tmp_path / "data", "--dry-run")
+    for size in ("[32,32]", "[16,32]"):
+        code, _, err = bench(*run, f"size={size}")
+        assert code == ExitCode.DATA
+        assert "mine was prepared at 16×16, and this run asks for" in err
+        assert "or add size=[16,16] to the run" in err
+    for size in ("[16,16]", "[8,16]", "null"):
+        assert bench(*run, f"size={size}")[0] == 0
+
+
+ODD_NAMES = ["NA", "nan", "None", "null", "1", "01", "001", "1e3", "1000", "True", "x y", "-"]
+
+
+def test_cases_keep_their_names_whatever_they_look_like(bench, tmp_path):
+    rng = np.random.default_rng(0)
+    for split, names in (("train", ["a", "b", "c", "d"]), ("test", ODD_NAMES)):
+        for name in names:
+            mask = np.zeros((16, 16), np.uint8)
+            mask[4:9, 4:9] = 255
+            for kind, array in (
+                ("image", rng.integers(0, 256, (16, 16), np.uint8)),
+                ("mask", mask),
+            ):
+                file = tmp_path / "from" / split / kind / f"{name}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(file)
+    (tmp_path / "card.yaml").write_text(CARD.format(rule="nonzero", classes="background, disc"))
+    manifest = prepare(cards.read(tmp_path / "card.yaml"), tmp_path / "from", tmp_path / "data")
+    assert manifest.manifest.ids("test") == sorted(ODD_NAMES)
+    run = (*TINY_RUN, "--datasets", "mine", "--ratios", "50", "--data-root", tmp_path / "data",
+           "size=[16,16]", "--seeds", "1")  # fmt: skip
+    key = next(line.split()[0] for line in bench(*run, "--dry-run", "-v")[1].splitlines()
+               if line.startswith("  "))  # fmt: skip
+    assert bench(*run, "--trial", key)[0] == 0
+    study = tmp_path / "results" / "demo"
+    rows = pd.DataFrame(
+        [{"key": key, "dataset": "mine", "budget": "50 %", "variant": "x", "seed": 0}]
+    )
+    assert list(tables.cases(study, rows)["case"]) == sorted(ODD_NAMES)
+    code, out, err = bench("report", "--ci", "cases", "--aggregate", "case")
+    assert code == 0 and "DC and JI in %" in out, err
+
+
+def test_files_that_seem_unchanged_can_be_read_again(made, tmp_path):
+    made()
+    card = cards.read(tmp_path / "card.yaml")
+    source, root = tmp_path / "from", tmp_path / "data"
+    assert prepare(card, source, root).was_up_to_date
+    assert not prepare(card, source, root, again=True).was_up_to_date
+
+
+def test_a_card_of_ones_own_does_not_take_the_name_of_a_shipped_one(tmp_path, bench):
+    (tmp_path / "glas.yaml").write_text("name: glas\nchannels: 1\n")
+    words = ("data", "prepare", tmp_path / "glas.yaml", "--from", tmp_path)
+    code, _, err = bench(*words, "--data-root", tmp_path / "data")
+    assert code == ExitCode.DATA and "glas is the name of a card that comes with the tool" in err
+    shipped = packaged("datasets") / "glas.yaml"
+    assert cards.find(str(shipped)) == cards.find("glas")
