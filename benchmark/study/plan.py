@@ -11,7 +11,7 @@ from benchmark.data import card as cards
 from benchmark.data import phantoms, prepared, split
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.study import methods, presets
+from benchmark.study import labels, methods, presets
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
 from benchmark.study.trials import DataFacts, MethodFacts, Trial, resolve, trials
@@ -32,7 +32,7 @@ class Plan:
     manifests: dict[str, Manifest]
     folder: Path
     notes: list[str] = field(default_factory=list)
-    """Methods that "all" leaves out, with the reason."""
+    """What a user should know before it runs: methods that "all" leaves out, odd budgets."""
     shard: Shard = WHOLE
     overrides: list[str] = field(default_factory=list)
     """Command-line overrides of the preset's settings, as typed."""
@@ -93,10 +93,12 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_network(study, manifests)
     _check_sizes(study, manifests)
+    labels.check(study, manifests)
     data = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
-    return Plan(study, grid, manifests, results_root / study.name, wanted.notes + refused)
+    notes = [*wanted.notes, *refused, *labels.notes(study, manifests)]
+    return Plan(study, grid, manifests, results_root / study.name, notes)
 
 
 def _wanted(texts: Sequence[str]) -> Wanted:
