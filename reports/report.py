@@ -81,7 +81,7 @@ class Report:
         """What every table has to say: how and where it was read, what it does not show."""
         lines = footers.oddities(self.rows) + self._left_out
         if not kind.says_reading:
-            lines = [footers.selection(self.reading), *lines]
+            lines = [footers.selection(self.reading, self.rows), *lines]
         return [footers.evaluated(self.rows), *lines]
 
     def tables(self) -> list[Sheet]:

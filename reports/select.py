@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from reports.sheet import counted, shortened
@@ -198,6 +199,8 @@ def _crossed(cases: pd.DataFrame, reading: Reading, metric: str) -> dict[Configu
     found = {}
     for key, group in cases.groupby(WHERE):
         matrix = group.pivot(index="seed", columns="case", values=metric).to_numpy(float)
+        if (without := np.isnan(matrix).all(0)).any():  # cases in which no class occurs
+            matrix = matrix[:, ~without]
         crossed = crossed_interval(matrix, reading.ci_level)
         found[key] = Interval(crossed.mean, getattr(crossed, reading.ci), len(matrix))
     return found
@@ -215,7 +218,7 @@ class Floor(NamedTuple):
     """The better of the two trivial predictions on a dataset."""
 
     name: str
-    """foreground or background: what is predicted everywhere."""
+    """foreground, background, or of several classes "class 2": what is predicted everywhere."""
     values: dict[str, float]
     """Of dc and ji."""
 
@@ -228,6 +231,9 @@ def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
         column = f"all_{{}}_{{}}_{aggregate}"
         name = max(("foreground", "background"), key=lambda n: first[column.format(n, "dc")])
         values = {metric: float(first[column.format(name, metric)]) for metric in ("dc", "ji")}
+        number = first.get("all_foreground_class")
+        if name == "foreground" and pd.notna(number):
+            name = f"class {int(number)}"
         found[dataset] = Floor(name, values)
     return found
 

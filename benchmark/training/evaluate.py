@@ -71,16 +71,22 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
     """HD95 and ASD of the predicted masks: the mean over the foreground classes of each case.
 
     In mm where the card has a spacing, else in pixels at the size of the run. A class that only one
-    of both masks has counts as the diagonal of the image; `n_one_empty` says how often.
+    of both masks has counts as the diagonal of the image; `n_one_empty` says how often. Of several
+    classes those count that occur in the case, as for Dice; NaN where none does.
     """
+    names = metrics.SurfaceDistances._fields
     cases, one_empty = [], 0
     for row, labels in zip(data.evaluation.indices, predicted, strict=True):
         true = data.evaluation.masks[row]
         pairs = [(labels == k, true == k) for k in range(1, data.classes)]
+        if data.classes > 2:
+            pairs = [(ours, theirs) for ours, theirs in pairs if theirs.any()]
         one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
         found = [metrics.surface_distances(*pair, data.spacing) for pair in pairs]
-        cases.append(dict(zip(found[0]._fields, np.mean(found, 0).tolist(), strict=True)))
-    means = {name: float(np.mean([case[name] for case in cases])) for name in cases[0]}
+        values = np.mean(found, 0).tolist() if found else [float("nan")] * len(names)
+        cases.append(dict(zip(names, values, strict=True)))
+    columns = {name: np.array([[case[name]] for case in cases]) for name in names}
+    means = {name: float(metrics.over_cases(values)[0]) for name, values in columns.items()}
     return Surfaces(means | {"n_one_empty": one_empty}, cases)
 
 
@@ -109,19 +115,24 @@ def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
 def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
     """What predicting one class everywhere scores: all_background_dc_pooled, all_foreground_….
 
-    All foreground is class 1 where there are several. A method below the better of the two has
-    learnt nothing.
+    All foreground is, of several classes, the one that scores best (`all_foreground_class`). A
+    method below the better of the two has learnt nothing.
     """
     masks = (evaluation.masks[row] for row in evaluation.indices)
     found = np.stack([np.bincount(mask.ravel(), minlength=classes) for mask in masks])
-    scores = {}
-    for name, predicted in (("background", 0), ("foreground", 1)):
-        everywhere = np.zeros_like(found)
-        everywhere[:, predicted] = found.sum(1)
-        tp = np.minimum(found, everywhere)
-        counts = Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp)))
-        scores |= {f"all_{name}_{metric}": value for metric, value in _scores(counts).items()}
-    return scores
+    scores = [_of_one_class(found, predicted) for predicted in range(classes)]
+    best = max(range(1, classes), key=lambda k: np.nan_to_num(scores[k]["dc_pooled"]))
+    named = {"background": scores[0], "foreground": scores[best]}
+    floors = {f"all_{n}_{metric}": v for n, values in named.items() for metric, v in values.items()}
+    return floors | ({"all_foreground_class": best} if classes > 2 else {})
+
+
+def _of_one_class(found: Int[ndarray, "n k"], predicted: int) -> dict[str, float]:
+    """What predicting one class everywhere scores. found: pixels of each class in each case."""
+    everywhere = np.zeros_like(found)
+    everywhere[:, predicted] = found.sum(1)
+    tp = np.minimum(found, everywhere)
+    return _scores(Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp))))
 
 
 def pictures(
@@ -205,7 +216,7 @@ def _scores(counts: Counts) -> dict[str, float]:
         for name, metric in (("dc", metrics.dice), ("ji", metrics.jaccard))
         for aggregate, value in (
             ("pooled", metrics.pooled(metric, counts)[0]),
-            ("case", metrics.per_case(metric, counts).mean(0)[0]),
+            ("case", metrics.over_cases(metrics.per_case(metric, counts))[0]),
         )
     }
 
@@ -214,7 +225,7 @@ def _best(counts: Counts) -> dict[str, float]:
     """The scores at the threshold with the highest Jaccard, chosen for each aggregate apart."""
     curves = {
         "pooled": metrics.pooled(metrics.jaccard, counts),
-        "case": metrics.per_case(metrics.jaccard, counts).mean(0),
+        "case": metrics.over_cases(metrics.per_case(metrics.jaccard, counts)),
     }
     best = {}
     for aggregate, curve in curves.items():
@@ -228,10 +239,18 @@ def _best(counts: Counts) -> dict[str, float]:
 
 
 def _empty(counts: Counts) -> dict[str, int]:
-    """How many cases have no foreground: in the prediction, in the truth."""
+    """How many cases have no foreground: in the prediction, in the truth.
+
+    With several classes also what is in no mean: classes predicted in cases that do not have them,
+    and classes that occur nowhere.
+    """
     predicted = (counts.tp + counts.fp).sum((1, 2))
     true = (counts.tp + counts.fn).sum((1, 2))
-    return {"n_empty_pred": int((predicted == 0).sum()), "n_empty_true": int((true == 0).sum())}
+    found = {"n_empty_pred": int((predicted == 0).sum()), "n_empty_true": int((true == 0).sum())}
+    if counts.tp.shape[-1] > 1:
+        found["n_false_classes"] = metrics.false_classes(counts)
+        found["n_absent_classes"] = metrics.absent_classes(counts)
+    return found
 
 
 def _case_rows(evaluation: Labelled, counts: Counts) -> list[dict[str, Any]]:

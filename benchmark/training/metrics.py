@@ -4,6 +4,10 @@ Counts of true positives, false positives and false negatives are arrays of shap
 thresholds, classes) over the foreground classes. Pooled metrics add the counts of all cases first,
 as the published tables of this field do; case metrics are the mean of the metric of each case. Both
 then average over the foreground classes.
+
+With several foreground classes only those count that occur in the truth: of a case, or, pooled, of
+the whole set. So all methods are averaged over the same ones, and nobody gains by a class that is
+not there. With one, an empty mask is a result like others, by the convention of this literature.
 """
 
 from collections.abc import Sequence
@@ -52,12 +56,41 @@ def jaccard(
 
 def pooled(metric, counts: Counts) -> Float[ndarray, " t"]:
     """The metric over the pixels of all cases together, at each threshold."""
-    return metric(*(count.sum(0) for count in counts)).mean(-1)
+    total = Counts(*(count.sum(0) for count in counts))
+    return _over_classes(metric(*total), total)
 
 
 def per_case(metric, counts: Counts) -> Float[ndarray, "n t"]:
-    """The metric of each case at each threshold."""
-    return metric(*counts).mean(-1)
+    """The metric of each case at each threshold; NaN of a case in which no class occurs."""
+    return _over_classes(metric(*counts), counts)
+
+
+def _over_classes(values: Float[ndarray, "*s c"], counts: Counts) -> Float[ndarray, "*s"]:
+    """The mean over the foreground classes that occur in the truth; over the only one, if it is."""
+    if values.shape[-1] == 1:
+        return values[..., 0]
+    occurs = counts.tp + counts.fn > 0
+    total = np.where(occurs, values, 0.0).sum(-1)
+    n = occurs.sum(-1)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def over_cases(values: Float[ndarray, "n t"]) -> Float[ndarray, " t"]:
+    """The mean over the cases that have a value; NaN if none has."""
+    has_value = ~np.isnan(values)
+    n = has_value.sum(0)
+    total = np.where(has_value, values, 0.0).sum(0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def false_classes(counts: Counts) -> int:
+    """How often a class was predicted in a case in which it does not occur, at one threshold."""
+    return int(((counts.tp + counts.fn == 0) & (counts.fp > 0)).sum())
+
+
+def absent_classes(counts: Counts) -> int:
+    """How many foreground classes occur in no case."""
+    return int(((counts.tp + counts.fn).sum((0, 1)) == 0).sum())
 
 
 def counts_by_threshold(

@@ -58,7 +58,7 @@ def sentences(rows: pd.DataFrame, reading: Reading) -> list[str]:
         f"({', '.join(sorted(rows.dataset.unique()))}) at {', '.join(b.text for b in budgets)} "
         f"labelled images, {counted(rows.seed.nunique(), 'seed')}: "
         f"{counted(len(rows), 'trial')}.",
-        _sentence(footers.selection(reading)),
+        _sentence(footers.selection(reading, rows)),
         _choosing(100 * gap.mean, reading),
     ]
     return [*lines, *map(_sentence, footers.oddities(rows))]

@@ -18,7 +18,7 @@ def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Fl
     """Of the main table."""
     return [
         estimator(reading, full_n),
-        selection(reading),
+        selection(reading, rows),
         evaluated(rows),
         *_collapsed(rows, reading, floor),
         *oddities(rows),
@@ -48,11 +48,14 @@ def estimator(reading: Reading, full_n: int) -> str:
     return f"DC and JI in %, mean ± {level} {over}"
 
 
-def selection(reading: Reading) -> str:
-    """Which score of a trial is read."""
+def selection(reading: Reading, rows: pd.DataFrame) -> str:
+    """Which score of a trial is read; of several classes no threshold is swept."""
+    column = f"oracle_threshold_{reading.aggregate}"
+    is_swept = column not in rows or rows[column].notna().any()
+    best = "best epoch and threshold" if is_swept else "best epoch"
     chosen = {
         "final": "final step, argmax (nothing chosen on the evaluation set)",
-        "oracle": "ORACLE: best epoch and threshold chosen on the evaluation set itself",
+        "oracle": f"ORACLE: {best} chosen on the evaluation set itself",
     }[reading.selection]
     over = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
     return f"selection: {chosen}; aggregation: {over}"

@@ -159,3 +159,30 @@ def test_surface_distances_of_classes_are_averaged():
     true[0, 3, 0] = found[0, 3, 1] = 2
     measured = surfaces(data(true, true)._replace(classes=3), list(found))
     assert measured.scores["asd_joint"] == 0.5
+
+
+def test_the_floor_of_several_classes_is_the_best_single_one():
+    """Two cases of 10 pixels: class 1 has 1 and 0, class 2 has 4 and 5.
+
+    Class 1 everywhere: pooled 2·1/(20 + 1) for it and 0 for class 2. Class 2 everywhere:
+    2·9/(20 + 9) and 0 for class 1: half of .6207.
+    """
+    masks = np.array([[0] * 5 + [1] + [2] * 4, [0] * 5 + [2] * 5], np.uint8)[:, None]
+    evaluation = Labelled(masks[..., None], masks, np.arange(2), ["a", "b"])
+    found = floors(evaluation, 3)
+    assert found["all_foreground_class"] == 2
+    assert found["all_foreground_dc_pooled"] == pytest.approx(18 / 29 / 2)
+    assert found["all_background_dc_pooled"] == 0.0
+    # In the first case class 1 counts too, in the second class 2 alone.
+    assert found["all_foreground_dc_case"] == pytest.approx((8 / 14 / 2 + 10 / 15) / 2)
+
+
+def test_distances_are_of_classes_that_occur():
+    true = np.zeros((2, 8, 8), np.uint8)
+    true[0, 2:5, 2:5] = 1
+    predicted = true.copy()
+    predicted[0, 7, 7] = 2  # class 2 occurs nowhere
+    predicted[1, 0, 0] = 1  # neither does any in the second case
+    measured = surfaces(data(true, true)._replace(classes=3), list(predicted))
+    assert measured.scores["hd95_directed"] == 0.0 and measured.scores["n_one_empty"] == 0
+    assert np.isnan(measured.cases[1]["hd95_directed"])

@@ -162,3 +162,35 @@ def test_a_heart_in_a_whole_scan_takes_no_second():
     found = surface_distances(*balls, (0.625, 0.625, 0.625))
     assert time.perf_counter() - started < 5
     assert 0 < found.asd_joint < found.hd95_joint <= 4 * 0.625 + 1e-9
+
+
+THREE = Counts(
+    tp=np.array([[[3, 0, 0]], [[2, 4, 0]], [[0, 0, 0]]]),
+    fp=np.array([[[1, 5, 0]], [[0, 0, 0]], [[2, 0, 0]]]),
+    fn=np.array([[[2, 0, 0]], [[0, 4, 0]], [[0, 0, 0]]]),
+)
+"""Three cases, three foreground classes. Class 3 occurs nowhere, class 2 in the second case alone,
+the third case has no class at all; class 2 is wrongly given to the first case, class 1 to the third.
+"""
+
+
+def test_only_classes_that_occur_are_averaged():
+    """Case 1: class 1: 6/9. Case 2: 4/4 and 8/12: .8333. Pooled: 10/15 and 8/17, not class 3."""
+    cases = metrics.per_case(metrics.dice, THREE)[:, 0]
+    assert cases[:2].tolist() == pytest.approx([6 / 9, (1 + 8 / 12) / 2]) and np.isnan(cases[2])
+    assert metrics.over_cases(cases[:, None])[0] == pytest.approx((6 / 9 + 5 / 6) / 2)
+    assert metrics.pooled(metrics.dice, THREE)[0] == pytest.approx((10 / 15 + 8 / 17) / 2)
+    assert metrics.false_classes(THREE) == 2 and metrics.absent_classes(THREE) == 1
+
+
+def test_background_everywhere_earns_nothing_from_classes_that_are_not_there():
+    """It got 1 for each of them."""
+    nothing = Counts(np.zeros_like(THREE.tp), np.zeros_like(THREE.fp), THREE.tp + THREE.fn)
+    assert metrics.pooled(metrics.dice, nothing)[0] == 0.0
+    assert metrics.per_case(metrics.dice, nothing)[:2, 0].tolist() == [0.0, 0.0]
+
+
+def test_where_no_class_occurs_there_is_no_score():
+    empty = Counts(*(count[2:] for count in THREE))
+    assert np.isnan(metrics.pooled(metrics.dice, empty)[0])
+    assert np.isnan(metrics.over_cases(metrics.per_case(metrics.dice, empty))[0])
