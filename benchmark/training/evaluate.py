@@ -85,8 +85,8 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
         found = [metrics.surface_distances(*pair, data.spacing) for pair in pairs]
         values = np.mean(found, 0).tolist() if found else [float("nan")] * len(names)
         cases.append(dict(zip(names, values, strict=True)))
-    columns = {name: np.array([[case[name]] for case in cases]) for name in names}
-    means = {name: float(metrics.over_cases(values)[0]) for name, values in columns.items()}
+    has_value = [case for case in cases if not np.isnan(case[names[0]])]
+    means = {name: float(np.mean([c[name] for c in has_value])) for name in names if has_value}
     return Surfaces(means | {"n_one_empty": one_empty}, cases)
 
 

@@ -170,7 +170,7 @@ THREE = Counts(
     fn=np.array([[[2, 0, 0]], [[0, 4, 0]], [[0, 0, 0]]]),
 )
 """Three cases, three foreground classes. Class 3 occurs nowhere, class 2 in the second case alone,
-the third case has no class at all; class 2 is wrongly given to the first case, class 1 to the third.
+the third case has no class; class 2 is wrongly given to the first case, class 1 to the third.
 """
 
 
