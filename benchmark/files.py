@@ -38,9 +38,9 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        if file.is_dir() and not file.is_symlink():
-            set_aside(file)
-        temporary.replace(file)
+            if file.is_dir() and not file.is_symlink():
+                set_aside(file)
+            temporary.replace(file)  # while it is held, or it would seem abandoned
     except OSError as error:
         # A full disk names no file, and NumPy, which calls a short write an error, not even that.
         code = error.errno or errno.ENOSPC

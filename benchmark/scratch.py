@@ -7,6 +7,7 @@ Where a file system has no locks, age decides.
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ _PREFIX = "bench-"
 _OWNER = ".owner"
 _OLD_SECONDS = 3600.0
 _YOUNG_SECONDS = 60.0
+_UNHURRIED = os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""Opens a pipe without waiting, and follows no link: the places are shared."""
 
 
 def hold(stream: IO) -> None:
@@ -34,21 +37,26 @@ def hold(stream: IO) -> None:
 def is_abandoned(file: Path) -> bool:
     """Is the temporary file's owner gone? False for what is no file, or another user's."""
     try:
-        with file.open("rb") as stream:
-            found = os.fstat(stream.fileno())
-            age = time.time() - found.st_mtime
-            if not found.st_size and age < _YOUNG_SECONDS:
-                return False  # opened, and perhaps not yet held
-            if fcntl is None:
-                return age > _OLD_SECONDS
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except BlockingIOError:
+        descriptor = os.open(file, _UNHURRIED)
+    except OSError:
         return False
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    try:
+        found = os.fstat(descriptor)
+        age = time.time() - found.st_mtime
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            return False
+        if not found.st_size and age < _YOUNG_SECONDS:
+            return False  # opened, and perhaps not yet held
+        if fcntl is None:
+            return age > _OLD_SECONDS
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
         return False
     except OSError:  # a file system without locks
         return age > _OLD_SECONDS
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -128,11 +128,15 @@ def test_the_verbs_print_in_one_place():
     """What strangers named passes there, and steers no terminal."""
     printing = {
         file.name
-        for file in (CHECKOUT / "benchmark" / "cli").glob("*.py")
+        for file in (CHECKOUT / "benchmark").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.echo", "print")
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith(("typer.echo", "console.print"))
     }
-    assert printing == {"options.py"}
+    assert printing == {"options.py", "run.py", "progress.py"}
+    for name in ("run.py", "progress.py"):
+        text = (CHECKOUT / "benchmark" / "cluster" / name).read_text()
+        assert "printable(" in text
 
 
 def test_cards_and_results_are_no_python_packages():

@@ -151,6 +151,7 @@ def _datasets(data_root: Path) -> Finding:
 
 
 def _left_overs(data_root: Path, results_root: Path) -> Finding:
+    from benchmark import scratch
     from benchmark.data import prepare
     from benchmark.store import layout, left_overs
 
@@ -159,11 +160,8 @@ def _left_overs(data_root: Path, results_root: Path) -> Finding:
         found += left_overs.of_study(results_root / name)
     if not found:
         return Finding("ok", "left-overs", "none of killed runs")
-    return Finding(
-        "warning",
-        "left-overs",
-        f"{left_overs.listed(found)}; the next run of each study removes them",
-    )
+    what = left_overs.listed({path: scratch.size_of(path) for path in found})
+    return Finding("warning", "left-overs", f"{what}; the next run of each study removes them")
 
 
 def _ray() -> Finding:

@@ -261,12 +261,13 @@ def _other_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> lis
         return []
     from benchmark.store import datasets
 
-    shown = [datasets.kept(folder, hashes[name]) for name in sorted(others)]
-    return [
-        line
-        for manifest in filter(None, shown)
-        for line in datasets.others(folder, records, manifest)
-    ]
+    lines = []
+    for name in sorted(others):
+        if shown := datasets.kept(folder, hashes[name]):
+            lines += datasets.others(folder, records, shown)
+        else:
+            lines.append(f"{name}: no list of the shown cases was kept ({hashes[name]})")
+    return lines
 
 
 def _code_of(method: str) -> str:

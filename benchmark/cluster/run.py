@@ -1,7 +1,8 @@
 """What is missing of a plan is run: all of it on Ray, or one trial here."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from benchmark.toolkit import encoders
 from benchmark.training import job, pretraining
 from benchmark.training.job import Destination, Job
 from benchmark.training.trial import TrialJob
-from benchmark.wording import counted
+from benchmark.wording import counted, printable
 
 
 def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
@@ -34,20 +35,22 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
     """
     console = Console(stderr=True)
     with _opened(plan, plan.shard) as claim:
-        for line in _tidied(plan.folder, plan.shard, data_root):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
-            datasets = _load(plan, data_root)
-            for line in [*describe(plan), "starting Ray …"]:
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
-            _run_on_ray(plan, datasets, cluster, console, claim)
+            loaded = _load(plan, data_root)
+            _print(console, [*describe(plan), "starting Ray …"])
+            _run_on_ray(plan, loaded, cluster, console, claim)
         else:
-            lines = [f"all {counted(len(plan.own), 'trial')} are done", *plan.left_out, *kept(plan)]
-            for line in lines:
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
+            all_done = f"all {counted(len(plan.own), 'trial')} are done"
+            _print(console, [all_done, *plan.left_out, *kept(plan)])
         tables.rebuild(plan.folder)
         return len(with_done(plan).missing)
+
+
+def _print(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:  # of names of files too, which steer no terminal
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _run_on_ray(
@@ -107,7 +110,7 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
         tidied = _tidied(plan.folder, SingleTrial(trial.key), data_root)
         plan = with_done(plan, mend=[trial])
         for line in [*tidied, *plan.left_out, *kept(plan)]:
-            print(line, flush=True)
+            print(printable(line), flush=True)
         if trial.key in plan.done:
             print(f"{trial.label} is done already", flush=True)
             return 0
@@ -119,7 +122,7 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
                 prepared_data,
                 _destination(plan),
                 device=torch.device("cuda" if on_gpu else "cpu"),
-                echo=lambda line: print(line, flush=True),
+                echo=lambda line: print(printable(line), flush=True),
             )
         tables.rebuild(plan.folder)
     return 0 if made.is_done else 1
@@ -145,13 +148,15 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
 
 def _tidied(study_folder: Path, part: Part, data_root: Path) -> list[str]:
     """Delete what killed runs left behind; one line if there was something."""
-    found = [*left_overs.of_study(study_folder, part), *left_overs.temporary()]
-    everything = [*found, *prepare.left_overs(data_root)]
-    what = left_overs.listed(everything) if everything else ""
-    for path in found:
+    in_study = left_overs.of_study(study_folder, part)
+    elsewhere = [*left_overs.temporary(), *prepare.left_overs(data_root)]
+    sizes = {path: scratch.size_of(path) for path in (*in_study, *elsewhere)}
+    left_overs.remove(in_study, study_folder, part)
+    for path in left_overs.temporary():
         scratch.remove(path)
     prepare.remove_left_overs(data_root)
-    return [f"removed what killed runs left: {what}"] if what else []
+    gone = {path: size for path, size in sizes.items() if not os.path.lexists(path)}
+    return [f"removed what killed runs left: {left_overs.listed(gone)}"] if gone else []
 
 
 def _load(plan: Plan, data_root: Path) -> dict[str, Prepared]:

@@ -5,10 +5,11 @@ part of that, so it cannot differ; processor, versions and code can, and are nam
 """
 
 import math
+import operator
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,15 +25,18 @@ from benchmark.store import datasets, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study import methods
+from benchmark.study.settings import Conditions, PretrainingSettings, Study, check
 from benchmark.study.trials import Trial, restored
 from benchmark.toolkit import encoders
 from benchmark.training import job, pretraining
 from benchmark.training.job import Destination
 from benchmark.training.loop import Log
 from benchmark.training.trial import TrialJob
-from benchmark.wording import counted
+from benchmark.wording import counted, shortened
 
+_NONE = "missing"
 _TABLES = ("cases.csv", "history.csv")
+_LONGEST_WORD = 80  # characters
 _NAMED = 3  # numbers that differ, the largest first
 
 
@@ -54,7 +58,8 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         by = f" (by {self.size:.2g})" if math.isfinite(self.size) else ""
-        return f"{self.name} {self.recorded} → {self.now}{by}"
+        words = [str(word)[:_LONGEST_WORD] for word in (self.name, self.recorded, self.now)]
+        return f"{words[0]} {words[1]} → {words[2]}{by}"
 
 
 @dataclass
@@ -70,15 +75,11 @@ class Verification:
     impossible: str = ""
     """Why it could not be run again."""
 
-    @property
-    def is_repeated(self) -> bool:
-        return not (self.impossible or self.differences)
-
     def describe(self) -> list[str]:
         """For people."""
         if self.impossible:
             return [f"{self.label}: cannot be run again: {self.impossible}"]
-        here = f"; otherwise here: {'; '.join(self.surroundings)}" if self.surroundings else ""
+        here = f"; different here: {'; '.join(self.surroundings)}" if self.surroundings else ""
         if not self.differences:
             return [f"{self.label}: all {self.compared} numbers equal, bit for bit{here}"]
         largest = sorted(self.differences, key=lambda found: found.size, reverse=True)
@@ -113,16 +114,24 @@ def verify(
     if not done:
         what = f"with a key starting with {key!r} " if key else ""
         raise UserError(f"no finished trial {what}in {study_folder}", ExitCode.DATA)
+    if key and len(done) > 1:
+        raise UserError(f"{len(done)} trials with a key starting with {key!r}: give more of it")
     drawn = done if key else random.Random().sample(done, min(sample, len(done)))
     say(f"{len(drawn)} of {counted(len(found.records), 'trial')} of {study_folder} run again here")
-    failed, started = 0, time.monotonic()
+    outcomes, started = [], time.monotonic()
     for i, one in enumerate(drawn, 1):
         outcome = _run_again(one, study_folder, data_root, log)
-        failed += not outcome.is_repeated
+        outcomes.append(outcome)
         left = (time.monotonic() - started) / i * (len(drawn) - i)
         about = f", about {timedelta(seconds=round(left))} left" if i < len(drawn) else ""
         lines = outcome.describe()
         say("\n".join([f"[{i}/{len(drawn)}] {lines[0]}{about}", *lines[1:]]))
+    failed = sum(bool(outcome.differences) for outcome in outcomes)
+    impossible = sum(bool(outcome.impossible) for outcome in outcomes)
+    if impossible and not failed:
+        raise UserError(
+            f"{impossible} of {counted(len(drawn), 'trial')} could not be run again", ExitCode.DATA
+        )
     if failed:
         raise UserError(
             f"{failed} of {counted(len(drawn), 'trial')} did not repeat",
@@ -138,7 +147,9 @@ def _run_again(
         before = _numbers(recorded, trial_folder(study_folder, recorded.key))
         trial = _trial_of(recorded)
         data = _data_of(trial, study_folder, data_root)
-    except (UserError, ValueError, KeyError, TypeError) as error:
+        _require_possible(trial, data.manifest.card.size)
+        data = prepared.resized(data, trial.conditions.size)
+    except (UserError, ValueError, KeyError, TypeError, OverflowError) as error:
         outcome.impossible = str(error)
         return outcome
     device = _device_like(recorded.device)
@@ -151,13 +162,17 @@ def _run_again(
             outcome.impossible = f"it fails here: {made.error}"
             return outcome
         now = _numbers(made, trial_folder(elsewhere, trial.key))
+    outcome.surroundings = list(_surroundings(recorded, made))
+    new = [name for name in made.metrics if name not in recorded.metrics]
+    if new and recorded.tool_code != made.tool_code:  # an older version did not measure them
+        outcome.surroundings.append(f"{counted(len(new), 'number')} more ({shortened(new)})")
+        now = {name: value for name, value in now.items() if name not in new}
     outcome.compared = sum(np.size(value) for value in before.values())
     outcome.differences = [
         different
-        for name, value in before.items()
-        if (different := _difference(name, value, now.get(name, "missing")))
+        for name in {**before, **now}
+        if (different := _difference(name, before.get(name, _NONE), now.get(name, _NONE)))
     ]
-    outcome.surroundings = list(_surroundings(recorded, made))
     return outcome
 
 
@@ -179,7 +194,22 @@ def _data_of(trial: Trial, study_folder: Path, data_root: Path) -> prepared.Prep
             f"the prepared {trial.dataset} under {data_root} is other data: "
             f"{datasets.explained(study_folder, trial.data_hash, found.manifest)}"
         )
-    return prepared.resized(found, trial.conditions.size)
+    return found
+
+
+def _require_possible(trial: Trial, size: list[int]) -> None:
+    """`UserError` for settings that no run could have: records come from strangers too."""
+    check(
+        Study(
+            conditions=replace(
+                trial.conditions, patch=trial.conditions.patch or Conditions().patch
+            ),
+            training=trial.training,
+            pretraining=trial.pretraining.settings if trial.pretraining else PretrainingSettings(),
+        )
+    )
+    if any(map(operator.gt, trial.conditions.size or [], size)):
+        raise UserError(f"it enlarges images of {size} to {trial.conditions.size}")
 
 
 def _device_like(name: str) -> torch.device:
@@ -191,14 +221,16 @@ def _device_like(name: str) -> torch.device:
 
 def _numbers(found: Record, folder: Path) -> dict[str, Any]:
     """Everything of a trial that must repeat, by name: record, tables, pictures."""
-    fields = found.model_dump(exclude={*record.MAY_DIFFER, "settings", "metrics"})
+    fields = found.model_dump(exclude={*record.MAY_DIFFER, "settings", "metrics", "schema_version"})
     values = {**fields, **found.metrics}
     rows = pd.DataFrame([{"key": found.key, "dataset": "", "budget": "", "variant": "", "seed": 0}])
     for name in _TABLES:
         lines = tables.stacked(folder.parent.parent, rows, name)
-        first = lines.columns[0]
+        if lines.empty:
+            continue
+        first, *columns = lines.columns.drop(list(rows.columns), errors="ignore")
         for line in lines.to_dict("records"):
-            values |= {f"{name} {line[first]} {column}": value for column, value in line.items()}
+            values |= {f"{name} {line[first]} {column}": line[column] for column in columns}
     for pictures in tables.panels(folder.parent.parent, rows).values():
         values |= {f"panel.npz {name}": array for name, array in pictures.items()}
     return values
@@ -206,9 +238,12 @@ def _numbers(found: Record, folder: Path) -> dict[str, Any]:
 
 def _difference(name: str, recorded: Any, now: Any) -> Difference | None:
     """None if they are the same; a NaN is the same as another."""
-    if not isinstance(recorded, np.ndarray):
-        is_nan = all(isinstance(value, float) and math.isnan(value) for value in (recorded, now))
-        return None if is_nan or recorded == now else Difference(name, recorded, now)
+    values = (recorded, now)
+    if not all(isinstance(value, np.ndarray) for value in values):
+        if any(isinstance(value, np.ndarray) for value in values):
+            return Difference(name, *("there" if np.size(v) > 1 else v for v in values))
+        is_nan = all(isinstance(value, float) and math.isnan(value) for value in values)
+        return None if is_nan or recorded == now else Difference(name, *values)
     if np.shape(now) != recorded.shape:
         return Difference(name, f"of shape {recorded.shape}", np.shape(now))
     n = int((recorded != now).sum())

@@ -176,9 +176,11 @@ def read(file: Path) -> Card:
         raise UserError(f"no card at {file}", ExitCode.DATA)
     try:
         return Card.model_validate(yaml.safe_load(_text(file)))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
-    except pydantic.ValidationError as error:
+    except ValueError as error:
+        if not isinstance(error, pydantic.ValidationError):  # a date such as 2020-13-45
+            raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
         )

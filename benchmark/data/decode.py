@@ -90,7 +90,7 @@ def _open(source: Source, name: str) -> Image.Image:
         image.load()
     except UnidentifiedImageError:
         raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{name} cannot be read: {error}") from error
     # As cameras and every viewer mean it; where nothing says so, it is as it was.
     return ImageOps.exif_transpose(image)

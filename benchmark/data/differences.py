@@ -24,8 +24,8 @@ def differences(old: Manifest, new: Manifest) -> list[str]:
         *_other("image", both, lambda case: case.image),
         *_masks(both),
         *_other("size", both, lambda case: case.shape),
-        *_other("split", both, lambda case: case.split),
-        *_other("group", both, lambda case: case.group),
+        *_other("split", both, lambda case: (case.split,)),
+        *_other("group", both, lambda case: (case.group,)),
         *_normalisation(old, new, both),
         *_card(old, new),
     ]
@@ -68,6 +68,9 @@ def _masks(both: _Pairs) -> Iterator[str]:
 
 def _normalisation(old: Manifest, new: Manifest, both: _Pairs) -> Iterator[str]:
     """Constants of the whole train pool (images) or of each case (volumes), on greys in [0, 1]."""
+    if len(old.mean) != len(new.mean):
+        yield f"{len(new.mean)} channels, before {len(old.mean)}"
+        return
     for name in ("mean", "std"):
         pairs = list(zip(getattr(old, name), getattr(new, name), strict=False))
         pairs += [(getattr(a, name), getattr(b, name)) for a, b in both]

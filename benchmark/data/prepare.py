@@ -4,6 +4,7 @@ The prepared folder `<data root>/<name>/` appears whole or not at all.
 """
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from benchmark.files import checksum, locked, replacing, write_atomically
 from benchmark.wording import counted, shortened
 
 _FORMER = ".old"
+_FILES = ("images.npy", "masks.npy", "manifest.json")
 _SHOWN = 20  # problems listed before "and n more"
 
 
@@ -59,8 +61,8 @@ def prepare(
     layout = _layout(source, card)
     data_root.mkdir(parents=True, exist_ok=True)
     with locked(_lock(card.name, data_root)):
-        for path in _of_killed(card.name, data_root):
-            _clear_away(path, data_root / card.name)
+        for left in _of_killed(card.name, data_root):
+            _clear_away(left, data_root / card.name)
         cases = _with_split(layout.cases, card)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
@@ -81,6 +83,8 @@ def left_overs(data_root: Path) -> list[Path]:
     found = []
     for lock in sorted(data_root.glob(".*.lock")):
         name = lock.name.removeprefix(".").removesuffix(".lock")
+        if not re.fullmatch(r"[a-z0-9_]+", name) or not _of_killed(name, data_root):
+            continue
         with contextlib.suppress(Timeout, OSError), locked(lock, 0.0):
             found += _of_killed(name, data_root)
     return found
@@ -100,7 +104,15 @@ def _lock(name: str, data_root: Path) -> Path:
 
 def _of_killed(name: str, data_root: Path) -> list[Path]:
     """Folders beside the dataset; only its preparation, which holds its lock, has such."""
-    return sorted(path for path in data_root.glob(f".{name}.*") if path.is_dir())
+    ours = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}({re.escape(_FORMER)})?")
+    return sorted(
+        path
+        for path in data_root.glob(f".{name}.*")
+        if ours.fullmatch(path.name)
+        and path.is_dir()
+        and not path.is_symlink()
+        and all(file.name in _FILES or file.suffix == ".tmp" for file in path.iterdir())
+    )
 
 
 def _clear_away(path: Path, target: Path) -> None:

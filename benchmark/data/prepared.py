@@ -153,7 +153,11 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
                 ExitCode.DATA,
             )
         return Manifest.model_validate(fields)
-    except (pydantic.ValidationError, ValueError, AttributeError) as error:
+    except pydantic.ValidationError as error:  # without the input: a link could lead anywhere
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise _damaged(data_root, name, f"manifest.json is not readable ({why})") from error
+    except (ValueError, AttributeError, RecursionError) as error:
         raise _damaged(data_root, name, f"manifest.json is not readable ({error})") from error
 
 
@@ -170,9 +174,8 @@ def load(data_root: Path, name: str) -> Prepared:
     """A prepared dataset; its content is compared with the manifest's hash."""
     manifest = read_manifest(data_root, name)
     try:
-        images = np.load(data_root / name / "images.npy")
-        masks = np.load(data_root / name / "masks.npy")
-    except (OSError, ValueError, EOFError) as error:
+        images, masks = (_array(data_root / name / f"{kind}.npy") for kind in ("images", "masks"))
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise _damaged(data_root, name, str(error)) from error
     if data_hash(manifest, images, masks) != manifest.data_hash:
         raise _damaged(data_root, name, "the arrays are not those that were prepared")
@@ -181,6 +184,12 @@ def load(data_root: Path, name: str) -> Prepared:
         images = unpack(images, [[*shape, 1] for shape in shapes])
         masks = unpack(masks, shapes)
     return Prepared(manifest, images, masks, *_constants(manifest))
+
+
+def _array(file: Path) -> UInt8[ndarray, "..."]:
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise ValueError(f"{file} is no file")
+    return np.load(file)
 
 
 def _constants(manifest: Manifest) -> tuple[Float[ndarray, "n c"], Float[ndarray, "n c"]]:

@@ -38,7 +38,8 @@ def last_log_line(job_folder: Path) -> str:
 
 def require_own_folders(study_folder: Path) -> None:
     """Refuse a study whose folders are links, through which a run would write elsewhere."""
-    for folder in (trial_folder(study_folder, ""), pretraining_folder(study_folder, "")):
+    for name in ("trials", "pretrained", "datasets"):
+        folder = study_folder / name
         if folder.is_symlink():
             raise UserError(
                 f"{folder} is a link, and links in a study are not followed: put what it leads to "

@@ -63,10 +63,30 @@ def may_stand_beside(one: Part, other: Part) -> bool:
     return False
 
 
-def held_suffixes(study_folder: Path) -> set[str]:
+def held_suffixes(study_folder: Path) -> list[str]:
     """Of the parts whose runs are live."""
-    locks = [lock for lock in study_folder.glob(f"{_LOCK}*") if _is_held(lock)]
-    return {lock.name.removeprefix(_LOCK) for lock in locks}
+    suffixes = [lock.name.removeprefix(_LOCK) for lock in study_folder.glob(f"{_LOCK}*")]
+    return [suffix for suffix in suffixes if is_held(study_folder, suffix)]
+
+
+def is_held(study_folder: Path, suffix: str) -> bool:
+    """Is a run of this part live, or asked after by somebody at this very moment?"""
+    with held(study_folder, suffix) as is_free:
+        return not is_free
+
+
+@contextlib.contextmanager
+def held(study_folder: Path, suffix: str) -> Iterator[bool]:
+    """The part's lock, without waiting; gives whether it could be had."""
+    lock = study_folder / f"{_LOCK}{suffix}"
+    if not lock.exists():  # no run of it has ever started; one that does makes it first
+        yield True
+        return
+    try:
+        with files.locked(lock, 0.0):
+            yield True
+    except (Timeout, OSError):
+        yield False
 
 
 def running_keys(study_folder: Path) -> set[str]:

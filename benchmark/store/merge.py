@@ -7,7 +7,6 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark import scratch
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.store import datasets, layout, left_overs, locks, planned, record, tables
@@ -46,8 +45,8 @@ def merge(sources: list[Path], into: Path) -> Merge:
     into.mkdir(parents=True, exist_ok=True)
     merged = Merge()
     with locks.claimed(into, WHOLE):
-        for path in left_overs.of_study(into, WHOLE):
-            scratch.remove(path)
+        layout.require_own_folders(into)
+        left_overs.remove(left_overs.of_study(into, WHOLE), into, WHOLE)
         for key, folder in _chosen(sources, into, merged).items():
             _copy(folder, into, key)
             merged.copied.append(key)
@@ -97,7 +96,11 @@ def _check(source: Path, into: Path) -> None:
         )
     if source.resolve() == into.resolve():
         raise UserError(f"{source} cannot be merged into itself")
-    link = next((path for path in source.rglob("*") if path.is_symlink()), None)
+    everything = list(source.rglob("*"))
+    odd = next((p for p in everything if not (p.is_symlink() or p.is_file() or p.is_dir())), None)
+    if odd is not None:
+        raise UserError(f"{odd} is no file, and no study has such: delete it", ExitCode.DATA)
+    link = next((path for path in everything if path.is_symlink()), None)
     if link is not None:
         raise UserError(
             f"{link} is a link, and could lead to what is not the study's: put in its place what "

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from benchmark.study.trials import Trial
 from benchmark.wording import percent
 
 COLUMNS = ("key", "dataset", "evaluate_on", "budget", "variant", "seed")
+_VARIANT = re.compile(r"\w+(\[.*\])?")
 _LARGEST = 2**26  # bytes
 Row = Mapping[str, str]
 
@@ -59,7 +61,7 @@ def read(study_folder: Path) -> dict[str, Row]:
 def _is_whole(row: Mapping[str, Any]) -> bool:
     values = [row.get(name) for name in COLUMNS]
     has_all = all(isinstance(value, str) and value.isprintable() and value for value in values)
-    return has_all and row["seed"].isdecimal()
+    return has_all and row["seed"].isdecimal() and bool(_VARIANT.fullmatch(row["variant"]))
 
 
 def _with_budget(row: dict[str, str]) -> dict[str, str]:

@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from benchmark import files
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.keys import fingerprint
+from benchmark.keys import fingerprint, plain
 from benchmark.store import layout
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study.sources import Code
-from benchmark.study.syntax import trial_name
+from benchmark.study.syntax import Variant, trial_name
 from benchmark.wording import percent, printable
 
 SCHEMA = 2
@@ -35,7 +35,7 @@ _PLAIN = re.compile(r"\w{1,100}")
 _SHARE = re.compile(r"(.*_)?(dc|ji)_.*")
 
 
-Amount = Annotated[int, Field(ge=0)] | None
+Amount = Annotated[int, Field(ge=0, lt=2**63)] | None
 Quantity = Annotated[float, Field(ge=0)] | None
 
 
@@ -108,7 +108,7 @@ class Record(JobRecord):
     """The labelled share of the train pool that was asked for."""
     method: str
     variant: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
     evaluate_on: Literal["test", "dev"]
     preset: str
     overrides: str = ""
@@ -227,6 +227,11 @@ def read(folder: Path, kind: type[_R] = Record) -> _R:
         ) from error
 
 
+_DAMAGES = (
+    ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError, UserError,
+)  # fmt: skip
+
+
 class _Damaged(Exception):
     """A record is not as it was written: in what."""
 
@@ -244,14 +249,37 @@ def _read(folder: Path, kind: type[_R]) -> _R:
         if fields.get("schema_version") == 1:
             fields = _of_schema_1(fields)
         found = kind.model_validate(fields)
+        if isinstance(found, Record):
+            _require_agreement(found)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise _Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except _DAMAGES as error:
         raise _Damaged(str(error)) from error
     if found.key != folder.name:
         raise _Damaged(f"it is of the trial {found.key}: the folder was renamed or copied")
     return found
+
+
+_STAND_TWICE = ("dataset", "data_hash", "budget", "method", "seed", "evaluate_on")
+
+
+def _require_agreement(found: Record) -> None:
+    """`ValueError` if what a report shows of a trial is not what its settings are."""
+    for name in _STAND_TWICE:
+        there = found.settings.get(name, getattr(found, name))
+        if there != getattr(found, name):
+            raise ValueError(f"{name} is {getattr(found, name)!r}, in its settings {there!r}")
+    if found.budget != percent(found.ratio):
+        raise ValueError(f"budget is {found.budget}, and the labelled share {found.ratio:g}")
+    typed = Variant.parse(found.variant)
+    if typed.method != found.method:
+        raise ValueError(f"the variant {found.variant[:40]!r} is none of {found.method}")
+    hyperparameters = found.settings.get("hyperparameters", {})
+    for name, value in typed.changes.items():
+        meant = math.inf if value == "inf" else value
+        if plain(hyperparameters.get(name, meant)) != plain(meant):
+            raise ValueError(f"the variant {found.variant[:80]!r} is not what its settings say")
 
 
 def _require_whole(fields: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The verb `bench show`: one record, readable."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from benchmark.store import layout
 from benchmark.store import record as records
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
-from benchmark.wording import printable
 
 _LARGEST = 2**20  # bytes of a list of packages
+_REQUIREMENT = re.compile(r"# [ -~]*|[a-z0-9-]+==[\w.+!-]+")
 _SIZES = ("n_labelled", "n_unlabelled", "n_test")
 _COSTS = (
     "parameters", "parameters_tested", "flops_per_step", "steps", "seconds_train",
@@ -85,7 +86,13 @@ def requirements(trial: Path) -> str:
             text = files.read_within(trial.parent.parent, file, _LARGEST).decode()
         except ValueError as error:
             raise UserError(f"{file} is damaged ({error})", ExitCode.DATA) from error
-        return printable(text.rstrip())
+        odd = [line for line in text.splitlines() if not _REQUIREMENT.fullmatch(line)]
+        if odd:
+            raise UserError(
+                f"{file} is damaged: {odd[0][:80]!r} is no package with its version",
+                ExitCode.DATA,
+            )
+        return text.rstrip()
     record = records.read(trial)
     versions = {name: version for name, version in record.packages.items() if version}
     return "\n".join([

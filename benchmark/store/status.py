@@ -14,7 +14,7 @@ from benchmark.errors import UserError
 from benchmark.files import read_within
 from benchmark.store import layout, locks, planned
 from benchmark.study import sources
-from benchmark.study.syntax import Variant, trial_name
+from benchmark.study.syntax import trial_name
 
 _LARGEST = 2**20  # bytes of a record
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
@@ -74,7 +74,7 @@ def read(study_folder: Path) -> Status:
         else:
             states[key] = found[1].decode()
         if states[key] == "done" and (code := _METHOD_CODE.search(text[:_HEAD])):
-            method = Variant.parse(rows[key]["variant"]).method
+            method = rows[key]["variant"].partition("[")[0]
             older[method] += code[1].decode() != sources.code_of(method).method
     running = locks.running_keys(study_folder)
     states |= dict.fromkeys(running & rows.keys(), "running")

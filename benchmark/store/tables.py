@@ -21,6 +21,8 @@ from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.wording import without_formula
 
+_DAMAGES = (ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError)
+_LONGEST_HEAD = 2**16  # bytes of a table's first line
 _LARGEST = 2**26  # bytes of a table, or of pictures unpacked
 _NESTED = ("schema_version", "settings", "packages", "metrics")
 _FIRST_METRICS = [
@@ -100,6 +102,9 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _table_of(file: Path) -> pd.DataFrame:
     """Lines of a trial's CSV. A case may be named NA, 01 or 1e3: that is a text all the same."""
+    with file.open("rb") as stream:
+        if len(stream.readline(_LONGEST_HEAD)) == _LONGEST_HEAD:
+            raise ValueError("a first line longer than any trial's")
     numbers = [name for name in pd.read_csv(file, nrows=0).columns if name != "case"]
     missing = {name: [""] for name in numbers}
     return pd.read_csv(file, dtype={"case": str}, keep_default_na=False, na_values=missing)
@@ -146,10 +151,12 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         if file.is_symlink() or file.parent.is_symlink():
             raise ValueError("a link, and links are not followed")
+        if not file.is_file():
+            raise ValueError("no file")
         if (size := file.stat().st_size) > _LARGEST:
             raise ValueError(f"{size} bytes, more than any trial leaves")
         yield
-    except (ValueError, EOFError, IsADirectoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (*_DAMAGES, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{file} is damaged ({error}): restore it, or delete the folder {file.parent} and run "
             "the trial again",
@@ -175,7 +182,10 @@ def _require_possible(lines: pd.DataFrame) -> None:
 
 def _require_small(content: np.lib.npyio.NpzFile) -> None:
     """The arrays say in their first bytes how large they are."""
-    total = 0
+    total, names = 0, set(content.files)
+    wanted = {f"{kind}_0" for kind in ("image", "target", "prediction")}
+    if missing := sorted({"case", *wanted} - names):
+        raise ValueError(f"{', '.join(missing)} missing")
     for name in content.zip.namelist():
         with content.zip.open(name) as stream:
             version = npy.read_magic(stream)

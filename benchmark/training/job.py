@@ -11,12 +11,14 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
-from benchmark import provenance
+from benchmark import files, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
 from benchmark.training.evaluate import Diverged
 from benchmark.training.loop import Log
+
+_LOG = "log.txt"
 
 
 class Impossible(Exception):
@@ -88,9 +90,7 @@ def run(
     and leave the checkpoint.
     """
     folder = job.folder(destination.study_folder)
-    if folder.is_symlink():  # nothing is written through it
-        folder.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
     with job.held(destination.study_folder):
         if not job.is_to_be_run(destination.study_folder):
             return job.found(destination.study_folder)
@@ -116,6 +116,18 @@ def run(
     return made
 
 
+def _clear(folder: Path) -> None:
+    """Make the folder, and take out of it what a job would write or wait through: links, pipes."""
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            path.unlink()
+    if (log := folder / _LOG).is_dir():
+        files.set_aside(log)
+
+
 def fail(job: Job, destination: Destination, error: str) -> JobRecord:
     """Write the record of a job whose worker could not."""
     made = job.failed(destination, error)
@@ -125,7 +137,7 @@ def fail(job: Job, destination: Destination, error: str) -> JobRecord:
 
 def log_file(job: Job, study_folder: Path) -> Path:
     """What it printed."""
-    return job.folder(study_folder) / "log.txt"
+    return job.folder(study_folder) / _LOG
 
 
 def settle(threads: int, device: torch.device) -> bool:

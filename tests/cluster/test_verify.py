@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.errors import ExitCode
+from benchmark.errors import ExitCode, UserError
+from benchmark.keys import fingerprint
 from benchmark.store import record as records
 from benchmark.store.layout import trial_folder
 from tests.studies import fields_of
@@ -74,14 +75,14 @@ def test_what_is_otherwise_here_is_named(study, verify):
     rewrite(trial_folder(study[0], study[1][0]), packages=packages, device="Another", tool_code="")
     code, out, _ = verify()
     assert code == 0
-    assert "equal, bit for bit; otherwise here: processor " in out and "(recorded: Another)" in out
+    assert "equal, bit for bit; different here: processor " in out and "(recorded: Another)" in out
     assert f"numpy {fields['packages']['numpy']} (recorded: 1.0)" in out
     assert f"code of the tool {fields['tool_code']} (recorded: not kept)" in out
 
 
 def test_other_data_and_missing_data_are_said(study, verify, data_root, tmp_path):
-    code, out, _ = verify("--data-root", tmp_path / "nowhere")
-    assert code == ExitCode.SOME_TRIALS_FAILED
+    code, out, err = verify("--data-root", tmp_path / "nowhere")
+    assert code == ExitCode.DATA and "1 of 1 trial could not be run again" in err
     assert 'cannot be run again: dataset "phantom_glas" is not prepared under' in out
     shutil.copytree(data_root / "phantom_glas", tmp_path / "data" / "phantom_glas")
     manifest = tmp_path / "data" / "phantom_glas" / "manifest.json"
@@ -111,3 +112,57 @@ def test_of_older_trials_what_was_recorded(study, bench):
     (trial_folder(study[0], study[1][0]) / "requirements.txt").unlink()
     code, out, _ = bench("show", study[1][0], "--requirements")
     assert code == 0 and "# no other packages were recorded" in out and "\nnumpy==" in out
+
+
+@pytest.mark.parametrize(
+    ("remove", "told"),
+    [
+        (lambda folder: (folder / "cases.csv").unlink(), "cases.csv testA_1 dc missing → "),
+        (lambda folder: (folder / "history.csv").unlink(), "history.csv 1 step missing → "),
+        (lambda folder: (folder / "panel.npz").unlink(), "panel.npz case missing → there"),
+        (
+            lambda folder: rewrite(folder, metrics={"hd95_joint": None}),
+            "hd95_joint None → ",
+        ),
+    ],
+)
+def test_what_was_taken_away_is_no_agreement(study, verify, remove, told):
+    remove(trial_folder(study[0], study[1][0]))
+    code, out, _ = verify()
+    assert code == ExitCode.SOME_TRIALS_FAILED and "numbers differ" in out
+    assert told in out or "and " in out.splitlines()[-1], out
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"ratio": 0.8}, "budget is 5 %, and the labelled share 0.8"),
+        ({"budget": "80 %", "ratio": 0.8}, "budget is '80 %', in its settings '5 %'"),
+        ({"variant": "ours"}, "the variant 'ours' is none of supervised"),
+        ({"method": "ours", "variant": "ours"}, "method is 'ours', in its settings 'supervised'"),
+        ({"seed": 7}, "seed is 7, in its settings"),
+        ({"evaluate_on": "dev"}, "evaluate_on is 'dev', in its settings 'test'"),
+    ],
+)
+def test_a_record_that_contradicts_its_settings_is_damaged(study, verify, changes, told):
+    """Sealed as ours are: nobody reports numbers of 80 % under 5 %."""
+    folder = trial_folder(study[0], study[1][0])
+    rewrite(folder, **changes)
+    with pytest.raises(UserError) as refusal:
+        records.read(folder)
+    assert told in str(refusal.value)
+    code, out, _ = verify()
+    assert code == ExitCode.DATA and told in out
+
+
+def test_settings_that_no_run_could_have_are_refused(study, verify):
+    for change in ({"size": [2**40, 2**40]}, {"size": [4096, 4096]}, {"threads_per_trial": -1}):
+        folder = trial_folder(study[0], study[1][0])
+        fields = fields_of(folder / "record.json")
+        settings = fields["settings"] | change
+        key = fingerprint(settings)
+        folder = folder.rename(folder.with_name(key))
+        rewrite(folder, key=key, settings=settings)
+        code, out, _ = verify("--trial", key)
+        assert code == ExitCode.DATA and "cannot be run again: " in out
+        study[1][0] = key

@@ -76,12 +76,18 @@ def test_tunes_folders_go_when_their_part_of_the_grid_is_not_run(tmp_path):
     with locks.claimed(tmp_path, Shard(1, 2)):
         names = [path.name for path in left_overs.of_study(tmp_path)]
         assert names == [".ray", ".ray-2-of-2"]
-        own = [path.name for path in left_overs.of_study(tmp_path, Shard(1, 2))]
-        assert own == [".ray", ".ray-1-of-2", ".ray-2-of-2", ".merging"]
+        found = left_overs.of_study(tmp_path, Shard(1, 2))
+        assert [path.name for path in found] == [".ray", ".ray-1-of-2", ".ray-2-of-2"]
+        with locks.claimed(tmp_path, Shard(2, 2)):  # started since: what is in use stays
+            gone = left_overs.remove(found, tmp_path, Shard(1, 2))
+        assert [path.name for path in gone] == [".ray", ".ray-1-of-2"]
+        (tmp_path / ".ray-1-of-2").mkdir()
     with locks.claimed(tmp_path, WHOLE):
         assert [path.name for path in left_overs.of_study(tmp_path)] == [
             ".ray-1-of-2", ".ray-2-of-2",
         ]  # fmt: skip
+        whole = [path.name for path in left_overs.of_study(tmp_path, WHOLE)]
+        assert whole == [".ray-1-of-2", ".ray-2-of-2", ".merging"]
 
 
 @pytest.fixture
@@ -91,7 +97,9 @@ def killed(study, tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary" / "bench-ray-1").mkdir(parents=True)
     (tmp_path / "temporary" / "bench-ray-1" / ".owner").write_bytes(b"x" * 2**20)
-    (study[0] / "trials" / study[1][0] / ".checkpoint.pt.0123.tmp").write_bytes(b"x" * 2**20)
+    (study[0] / "trials" / study[1][0] / ".checkpoint.pt.0123456789ab.tmp").write_bytes(
+        b"x" * 2**20
+    )
     (study[0] / ".ray" / "wave-0").mkdir(parents=True)
     return study
 

@@ -6,6 +6,7 @@ Damaged records and tables are in test_inspection.py and test_damage.py.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -263,3 +264,115 @@ def test_formulas_of_spreadsheets_are_text(study, bench, tmp_path):
     assert ",'=HYPERLINK(1)," in (study[0] / "results.csv").read_text()
     tables.write_table(tmp_path / "cases.csv", [{"case": "=1+1", "dc": -0.5}, {"case": "@x"}])
     assert (tmp_path / "cases.csv").read_text() == "case,dc\n'=1+1,-0.5\n'@x,\n"
+
+
+@pytest.mark.parametrize("name", ["log.txt", "predictions", "predictions/testA_1.png"])
+def test_a_job_writes_through_no_link_in_its_folder(name, study, bench, outside, tmp_path):
+    folder = trial_folder(study[0], study[1][0])
+    (folder / "record.json").unlink()
+    target = outside
+    if name == "predictions":
+        target = tmp_path / "elsewhere"
+        target.mkdir()
+    (folder / name).parent.mkdir(exist_ok=True)
+    replaced(folder / name, target)
+    code, _, err = bench(*TINY_RUN, "--trial", study[1][0], "--save", "predictions")
+    assert code == 0, err
+    assert outside.read_text() == f"{SECRET}\n"
+    assert not (tmp_path / "elsewhere").exists() or not list((tmp_path / "elsewhere").iterdir())
+    assert (folder / "predictions" / "testA_1.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["trials", "datasets"])
+def test_neither_run_nor_merge_write_through_a_linked_folder(name, study, bench, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (study[0] / name).rename(elsewhere)
+    (study[0] / name).symlink_to(elsewhere)
+    before = sorted(elsewhere.rglob("*"))
+    source = tmp_path / "source"
+    shutil.copytree(elsewhere if name == "trials" else study[0] / "trials", source / "trials")
+    for words in (TINY_RUN, ("merge", source, "--into", study[0])):
+        code, _, err = bench(*words)
+        assert code == ExitCode.DATA and f"{name} is a link, and links in a study are not" in err
+    assert sorted(elsewhere.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["history.csv", "cases.csv", "panel.npz", "requirements.txt"])
+def test_no_report_waits_for_a_pipe(name, study, bench, data_root):
+    file = trial_folder(study[0], study[1][0]) / name
+    file.unlink()
+    os.mkfifo(file)
+    for words in (
+        ("report", "--format", "html"), ("report", "--ci", "cases", "--aggregate", "case"),
+        ("show", study[1][0], "--requirements"),
+        ("verify", study[0], "--trial", study[1][0], "--data-root", data_root),
+    ):  # fmt: skip
+        code, _, err = bench(*words)
+        assert code in (ExitCode.DONE, ExitCode.DATA), err
+
+
+def test_nobody_waits_for_a_pipe_in_a_shared_place(study, bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "shared"))
+    (tmp_path / "shared" / "bench-a-b").mkdir(parents=True)
+    os.mkfifo(tmp_path / "shared" / "bench-a-b" / ".owner")
+    os.mkfifo(study[0] / ".x.0123456789ab.tmp")
+    assert bench(*TINY_RUN)[0] == 0
+    assert (tmp_path / "shared" / "bench-a-b").exists()
+
+
+def test_a_run_prints_no_name_raw(study, bench):
+    (study[0] / ".\x1b[31mred.0123456789ab.tmp").write_text("x")
+    (study[0] / "trials" / "\x1b[2Jbad").mkdir()
+    (study[0] / "trials" / "\x1b[2Jbad" / "record.json").write_text("{}")
+    for words in (TINY_RUN, (*TINY_RUN, "--trial", study[1][0])):
+        _, out, err = bench(*words)
+        assert "bad" in out + err and "\x1b" not in out + err
+
+
+@pytest.mark.parametrize(
+    "text", ["-r /etc/passwd", "--index-url http://evil", "evil @ http://evil"]
+)
+def test_requirements_hold_packages_and_their_versions_alone(text, study, bench):
+    (trial_folder(study[0], study[1][0]) / "requirements.txt").write_text(f"numpy==2.0\n{text}\n")
+    code, out, err = bench("show", study[1][0], "--requirements")
+    assert code == ExitCode.DATA and "is no package with its version" in err and not out
+
+
+@pytest.mark.parametrize("name", ["my.thing", "phantom_glas.backup", "cache.old", "glas.abcdefgh"])
+def test_folders_of_ones_own_in_the_data_root_stay(name, tmp_path):
+    from benchmark.data import prepare
+
+    (tmp_path / f".{name}").mkdir()
+    (tmp_path / f".{name}" / "mine.txt").write_text("x")
+    for lock in (".my.lock", ".phantom_glas.lock", ".cache.lock", ".glas.lock"):
+        (tmp_path / lock).touch()
+    prepare.remove_left_overs(tmp_path)
+    assert (tmp_path / f".{name}" / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": {"assd": 10**400}},
+        {"parameters": 10**400},
+        {"schema_version": 1, "settings": [1]},
+        {"variant": "supervised[b"},
+    ],
+)
+def test_numbers_that_no_float_holds_end_in_a_sentence(change, study, bench):
+    file = trial_folder(study[0], study[1][0]) / "record.json"
+    file.write_text(json.dumps(fields_of(file) | change))
+    assert bench("report", "--costs")[0] == 0 and bench("status")[0] == 0
+    assert bench("show", study[1][0])[0] == ExitCode.DATA
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"title: 2020-13-45\n", b'x: !!int "zz"\n'])
+def test_odd_yaml_and_json_are_no_traceback(content, tmp_path, bench):
+    (tmp_path / "card.yaml").write_bytes(content)
+    words = ("data", "prepare", tmp_path / "card.yaml", "--from", tmp_path)
+    code, _, err = bench(*words, "--data-root", tmp_path / "data")
+    assert code == ExitCode.DATA and "is not YAML" in err
+    (tmp_path / "d" / "mine").mkdir(parents=True)
+    (tmp_path / "d" / "mine" / "manifest.json").write_bytes(content)
+    code, out, _ = bench("list", "datasets", "--data-root", tmp_path / "d")
+    assert code == 0 and "mine          broken: " in out
