@@ -3,6 +3,7 @@
 Used by `ray_runner`, which sets Ray's environment before it is imported.
 """
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -58,20 +59,22 @@ def _resources() -> list[dict[str, float]]:
 def require_alike(folder: Path, methods: Iterable[str], say: Callable[[str], None]) -> None:
     """Refuse a cluster of which a node would compute something else, or could not keep it.
 
-    Every alive node is asked for the code of the tool and of these methods, for its versions, and
-    to read and write in the folder. `UserError` (exit code 4) lists what differs from this machine,
-    by node. say: is told what may differ, the processors.
+    Every node that could run a trial is asked for the code of the tool and of these methods, which
+    must be those of this machine; for its versions, which must be those of the other nodes; and to
+    read and write in the folder. `UserError` (exit code 4) lists what differs, by node. say: is
+    told what may differ, the processors, and that a cluster has no token.
     """
     methods = sorted(methods)
     file, token = folder / f".token-{uuid.uuid4().hex}", uuid.uuid4().hex
     ask, here = ray.remote(num_cpus=0)(_facts), _Facts.of(methods)
-    differing, processors = [], {here.processor}
+    differing: list[str] = []
+    found: dict[str, _Facts] = {}
     try:
         file.write_text(token, encoding="utf-8")
         asked = [
             (node, ask.options(scheduling_strategy=_on(node)).remote(file, token, methods))
             for node in ray.nodes()
-            if node["Alive"]
+            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
         ]
         for node, answer in asked:
             name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
@@ -79,21 +82,28 @@ def require_alike(folder: Path, methods: Iterable[str], say: Callable[[str], Non
             if isinstance(there, str):
                 differing.append(f"{name} cannot run this tool: {there}")
                 continue
-            processors.add(there.processor)
-            differing += [f"{name} {line}" for line in there.against(here, folder)]
+            found[name] = there
+            first = next(iter(found.values()))
+            differing += [f"{name} {line}" for line in there.against(here, first, folder)]
     finally:
         file.unlink(missing_ok=True)
     if differing:
         lines = "\n".join(f"  {line}" for line in differing)
         raise UserError(
-            f"not all nodes of the cluster are as this machine is, and nothing was run:\n{lines}\n"
+            f"the nodes of the cluster are not alike, and nothing was run:\n{lines}\n"
             "Install the same code and versions on every node and put --results on shared storage; "
             "or let each machine run a part with --shard, and join the parts with bench merge "
             "(docs/cluster.md)",
             ExitCode.RESOURCES,
         )
+    processors = sorted({facts.processor for facts in found.values()})
     if len(processors) > 1:
-        say(f"note: several processors ({', '.join(sorted(processors))}): last digits may differ")
+        say(f"note: several processors ({', '.join(processors)}): last digits may differ")
+    if any(not facts.has_token for facts in found.values()):
+        say(
+            "note: the Ray cluster has no token: whoever reaches its ports can run anything there "
+            "as you (docs/cluster.md starts it with one)"
+        )
 
 
 class _Facts(NamedTuple):
@@ -102,6 +112,8 @@ class _Facts(NamedTuple):
     code: dict[str, str]
     versions: dict[str, str]
     processor: str
+    has_token: bool = True
+    """Was Ray started with one there?"""
     obstacle: str = ""
     """What is in the way of reading and writing the results."""
 
@@ -113,21 +125,27 @@ class _Facts(NamedTuple):
             code={"the tool": sources.tool_code()} | code,
             versions=provenance.package_versions(),
             processor=provenance.device_name(torch.device("cpu")),
+            has_token=os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
             obstacle=obstacle,
         )
 
-    def against(self, here: "_Facts", folder: Path) -> list[str]:
-        """What is otherwise there than here."""
+    def against(self, here: "_Facts", other: "_Facts", folder: Path) -> list[str]:
+        """What differs there: code from this machine, versions from another node."""
         lines = [
             f"has other code of {what} ({self.code[what] or 'none'}, here {hash or 'none'})"
             for what, hash in here.code.items()
             if self.code[what] != hash
         ]
         lines += [
-            f"has {name} {self.versions.get(name) or 'not at all'} (here {version or 'not at all'})"
-            for name, version in here.versions.items()
+            f"has {name} {self.versions.get(name) or 'not at all'} (another node "
+            f"{version or 'not at all'})"
+            for name, version in other.versions.items()
             if self.versions.get(name, "") != version
         ]
+        if here.has_token and not self.has_token:  # workers would die of it, one by one
+            lines.append(
+                "has no token, and this shell does: unset RAY_AUTH_MODE, or start it with one"
+            )
         if self.obstacle:
             lines.append(f"cannot use the results folder {folder}: {self.obstacle}")
         return lines

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 # Ray reads these when it is imported. Progress and results are ours, not Tune's.
@@ -102,14 +102,9 @@ def _temporary_folder(*, is_local: bool) -> Iterator[Path | None]:
         yield folder
 
 
-def notes(cluster: Cluster) -> list[str]:
-    """What a user should know of the cluster that is connected."""
-    if cluster.address is None or os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
-        return []
-    return [
-        f"note: the Ray cluster at {cluster.address} has no token: whoever reaches its ports can "
-        "run anything there as you (docs/cluster.md starts it with one)"
-    ]
+def require_alike(work: Sequence[Job], study_folder: Path, say: Callable[[str], None]) -> None:
+    """As of `ray_nodes`, for the methods of the jobs."""
+    ray_nodes.require_alike(study_folder, {job.method for job in work}, say)
 
 
 @contextlib.contextmanager
@@ -165,9 +160,6 @@ def run_jobs(
     datasets: at the jobs' size; they go once through the object store and are shared, without
     copies, by all workers of a node.
     """
-    if cluster.address:
-        methods = {job.method for job in work}
-        ray_nodes.require_alike(destination.study_folder, methods, progress.say)
     resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
     by_key = {job.key: job for job in work}
     trainable = tune.with_resources(

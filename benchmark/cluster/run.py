@@ -75,8 +75,9 @@ def _run_on_ray(
     progress = GridProgress(total, plan.folder, console, claim.note_running)
     try:
         with ray_runner.connected(cluster), progress:
-            for note in ray_runner.notes(cluster):
-                progress.say(note)
+            if cluster.address:
+                folder = plan.folder.resolve()
+                ray_runner.require_alike([*before, *trials], folder, progress.say)
             for wave in filter(None, (before, trials)):
                 ray_runner.run_jobs(wave, datasets, _destination(plan), cluster, progress)
     except KeyboardInterrupt:

@@ -77,8 +77,8 @@ def load(
         study = dataclasses.replace(study, name=name)
     if not re.fullmatch(r"\w[\w.-]{,99}", study.name) or study.name == "published":
         raise UserError(
-            'a study name is made of letters, digits, ".", "-" and "_", up to 100 and a letter '
-            'first, and is not "published" (it becomes a folder of results), got '
+            'a study name is made of letters, digits, ".", "-" and "_", up to 100, no "-" or '
+            '"." first, and is not "published" (it becomes a folder of results), got '
             f"{study.name[:120]!r}"
         )
     check(study)

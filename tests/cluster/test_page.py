@@ -126,7 +126,7 @@ def test_the_page_makes_a_cluster_that_lets_nobody_in_without_its_token(tmp_path
     assert done.returncode == 0, printed[-6000:]
     assert re.findall(r"MODE .*", done.stdout) == ["MODE 600"]  # nor did the first run leave one
     assert "executed" in done.stdout
-    for sign in ("LET IN", "A DASHBOARD LISTENS", "RAY RUNS"):
+    for sign in ("LET IN", "A DASHBOARD LISTENS", "RAY RUNS", "has no token"):
         assert sign not in printed, printed
     for name in ("join-without", "join-wrong"):
         assert "InvalidAuthToken" in (tmp_path / name).read_text()

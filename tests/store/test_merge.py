@@ -249,7 +249,7 @@ def without_ray(monkeypatch):
             made = jobs.run(job, datasets[job.dataset], destination, device=torch.device("cpu"))
             progress.ended(job, made)
 
-    fake = SimpleNamespace(connected=contextlib.nullcontext, notes=lambda _: [], run_jobs=run_jobs)
+    fake = SimpleNamespace(connected=contextlib.nullcontext, run_jobs=run_jobs)
     monkeypatch.setitem(sys.modules, "benchmark.cluster.ray_runner", fake)
     monkeypatch.setattr(benchmark.cluster, "ray_runner", fake, raising=False)
 
