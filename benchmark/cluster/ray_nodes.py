@@ -143,9 +143,7 @@ class _Facts(NamedTuple):
             if self.versions.get(name, "") != version
         ]
         if here.has_token and not self.has_token:  # workers would die of it, one by one
-            lines.append(
-                "has no token, and this shell does: unset RAY_AUTH_MODE, or start it with one"
-            )
+            lines.append("has no token, and this shell has: unset RAY_AUTH_MODE, or start it anew")
         if self.obstacle:
             lines.append(f"cannot use the results folder {folder}: {self.obstacle}")
         return lines
