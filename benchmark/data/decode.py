@@ -23,6 +23,8 @@ from benchmark.data.source import Source
 _CROP_MARGIN, _CROP_LEAST = 15, 112
 _NEARLY_WHOLE = 1e-3
 _ALPHA = 3
+_FEW_LEVELS = 64
+_GZIP = b"\x1f\x8b"
 
 
 class Decoded(NamedTuple):
@@ -34,6 +36,8 @@ class Decoded(NamedTuple):
     std: float | None = None
     lost_class: bool = False
     """By resizing: what there was of it is too small."""
+    crushed_to: int = 0
+    """Of a volume: how many grey levels are left, if storing it in 256 has cost most of them."""
 
 
 def decode(source: Source, card: Card, case: Case) -> Decoded:
@@ -55,16 +59,25 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
 
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
-    values, labels = (
-        read_array(name, source.read(split_key(name)[0])) for name in (case.image, case.mask)
+    image, labels = (
+        read_volume(name, source.read(split_key(name)[0])) for name in (case.image, case.mask)
     )
-    _require_equal_size(values.shape, labels.shape, case)
-    mask = _classes(labels, card)
+    values = image.array
+    turned = _turned(labels, image)
+    _require_equal_size(values.shape, turned.shape, case)
+    mask = _classes(turned, card)
     volume = compact(values, is_standardised=bool(split_key(case.image)[1]))
     box = (slice(None),) * 3
     if card.crop == "label_box":
         box = label_box(mask, _CROP_MARGIN, _CROP_LEAST)
-    return Decoded(volume.image[box], mask[box], volume.mean, volume.std)
+    crushed_to = _levels_left(values, volume.image)
+    return Decoded(volume.image[box], mask[box], volume.mean, volume.std, crushed_to=crushed_to)
+
+
+def _levels_left(values: ndarray, stored: UInt8[ndarray, "x y z 1"]) -> int:
+    """How many levels are in use, where they are few and there were many more; else 0."""
+    left = int((np.bincount(stored.ravel(), minlength=256) > 0).sum())
+    return left if left < _FEW_LEVELS and len(np.unique(values)) > 2 * left else 0
 
 
 def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:
@@ -215,31 +228,88 @@ def split_key(name: str) -> tuple[str, str]:
     return (f"{file}.h5", key) if colon else (name, "")
 
 
-def read_array(name: str, content: bytes) -> ndarray:
-    """The array in a .nrrd, .nii, .nii.gz or .h5 file; ValueError if there is no volume in it.
+class InSpace(NamedTuple):
+    """A volume, and where its voxels lie in the patient, if the file says so (NIfTI alone)."""
 
-    name: as of `split_key`.
+    array: ndarray
+    affine: ndarray | None = None
+
+
+def read_volume(name: str, content: bytes) -> InSpace:
+    """What is in a .nrrd, .nii, .nii.gz or .h5 file; ValueError if there is no volume in it.
+
+    name: as of `split_key`; its case does not matter, and whether it is packed the content says.
+    Axes of length 1 behind the third are dropped.
     """
     import h5py
-    import nibabel
     import nrrd
 
     _, key = split_key(name)
+    raw = content
+    affine = None
     try:
         if key:
             with h5py.File(io.BytesIO(content)) as opened:
                 array = opened[key][:]
-        elif name.endswith(".nrrd"):
+        elif name.lower().endswith(".nrrd"):
             stream = io.BytesIO(content)
             array = nrrd.read_data(nrrd.read_header(stream), stream)
         else:
-            raw = gzip.decompress(content) if name.endswith(".gz") else content
-            array = np.asanyarray(nibabel.Nifti1Image.from_bytes(raw).dataobj)
+            raw = gzip.decompress(content) if content.startswith(_GZIP) else content
+            array, affine = _nifti(raw)
     except Exception as error:  # each library has its own kinds
         raise ValueError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
     if array.ndim != 3 or not array.size:
         raise ValueError(f"{name} is no volume: shape {array.shape}")
-    return array
+    return InSpace(array, affine)
+
+
+def _nifti(raw: bytes) -> tuple[ndarray, ndarray | None]:
+    """Array and affine; no affine where the header gives none.
+
+    The first number of a NIfTI-2 header is 540, in either order of bytes.
+    """
+    import nibabel
+
+    is_second = raw[:4] in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+    image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
+    says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
+    return np.asanyarray(image.dataobj), image.affine if says_where else None
+
+
+def _turned(labels: InSpace, image: InSpace) -> ndarray:
+    """The labels with their axes as the image has them; ValueError if they lie elsewhere.
+
+    Where one of the two files does not say how it lies, or says the identity and does not fit (many
+    a script saves masks so), their voxels are in one order.
+    """
+    from nibabel import orientations
+
+    if labels.affine is None or image.affine is None:
+        return labels.array
+    there, here = map(orientations.io_orientation, (labels.affine, image.affine))
+    turn = orientations.ornt_transform(there, here)
+    array = orientations.apply_orientation(labels.array, turn)
+    affine = labels.affine @ orientations.inv_ornt_aff(turn, labels.array.shape)
+    voxel = float(np.linalg.norm(image.affine[:3, :3], axis=0).max())
+    apart = _apart(affine, image.affine, array.shape)
+    if apart <= voxel:
+        return array
+    if any(np.allclose(one, np.eye(4)) for one in (labels.affine, image.affine)):
+        return labels.array
+    raise ValueError(
+        f"image and mask lie elsewhere in the patient, by up to {apart:.3g} mm (their affines): "
+        "resample the mask onto the image"
+    )
+
+
+def _apart(one: ndarray, other: ndarray, shape: tuple[int, ...]) -> float:
+    """How far the corners of a volume lie apart under two affines, in mm."""
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape) - 1)
+    differences = (one - other)[:3]
+    return float(np.linalg.norm(corners @ differences[:, :3].T + differences[:, 3], axis=1).max())
 
 
 def compact(values: ndarray, *, is_standardised: bool) -> Volume:

@@ -7,6 +7,7 @@ a layout: write a `Reader`, list it in `READERS`, name it in a card.
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -126,12 +127,14 @@ def _read_pairs(source: Source, extensions: tuple[str, ...]) -> Layout | None:
             continue
         split = _SPLITS.get(folders[-2].lower(), "") if len(folders) > 1 else ""
         above.add("/".join(folders[: -2 if split else -1]))
-        stem = file[: -len(extension)]
+        # Equal names may be spelled in two ways: a Mac writes ä as a and two dots.
+        stem = unicodedata.normalize("NFC", file[: -len(extension)])
         if found[kind].setdefault((split, stem), name) != name:
             other = found[kind][split, stem]
             problems.append(f"two files for the {kind} of {stem}: {other}, {name}")
     if not (found["image"] and found["mask"]):
         return None
+    found["mask"] = _without_suffix(found["mask"], set(found["image"]))
     if len(above) > 1:
         problems.append(
             f"images and masks lie in {len(above)} places, {shortened(sorted(above))}: these names "
@@ -140,6 +143,21 @@ def _read_pairs(source: Source, extensions: tuple[str, ...]) -> Layout | None:
             "names into the card (test_ids)"
         )
     return _split_layout(found, stray, problems)
+
+
+_SUFFIX = re.compile(r"[_-](mask|segmentation|seg|label|gt|anno)$", re.IGNORECASE)
+
+
+def _without_suffix(
+    masks: dict[tuple[str, str], str], images: set[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Masks under the names of their images, as ISIC's NAME_segmentation.png beside NAME.jpg."""
+    named = {}
+    for (split, stem), file in masks.items():
+        short = (split, _SUFFIX.sub("", stem))
+        is_taken = short in masks or short in named or (split, stem) in images
+        named[short if short in images and not is_taken else (split, stem)] = file
+    return named
 
 
 def _split_layout(found, stray: list[str], problems: list[str]) -> Layout:

@@ -247,7 +247,8 @@ def _assemble(
         partial=partial,
         notes=layout.notes,
         faults=faults.found(card, entries, [one.mask for one in decoded])
-        + _too_small(cases, decoded),
+        + _too_small(cases, decoded)
+        + _crushed(cases, decoded),
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return manifest, images, masks
@@ -260,6 +261,18 @@ def _too_small(cases: list[Case], decoded: list[Decoded]) -> list[str]:
     return [
         f"{counted(len(lost), 'mask')} lost a class to resizing ({shortened(lost)}): a larger size "
         "in the card keeps small objects"
+    ]
+
+
+def _crushed(cases: list[Case], decoded: list[Decoded]) -> list[str]:
+    few = {case.id: one.crushed_to for case, one in zip(cases, decoded, strict=True)}
+    few = {name: levels for name, levels in few.items() if levels}
+    if not few:
+        return []
+    named = [f"{name}: {levels}" for name, levels in few.items()]
+    return [
+        f"{counted(len(few), 'volume')} of few grey levels, of the 256 that are stored from least "
+        f"to greatest value ({shortened(named)}): clip outliers, or the range of CT, beforehand"
     ]
 
 

@@ -27,7 +27,10 @@ class Source:
         elif path.is_file():
             self._zip = _open_zip(path)
             entries = (i for i in self._zip.infolist() if not i.is_dir())
-            sizes = {i.filename: (i.file_size, i.CRC) for i in entries}
+            members = list(entries)
+            # Some tools for Windows write image\\00.png.
+            self._member = {i.filename.replace("\\", "/"): i.filename for i in members}
+            sizes = {i.filename.replace("\\", "/"): (i.file_size, i.CRC) for i in members}
         else:
             raise UserError(f"no such file or folder: {path}", ExitCode.DATA)
         self.is_synthetic = any(name.endswith(_SYNTHETIC) for name in sizes)
@@ -48,7 +51,7 @@ class Source:
         if self._zip is None:
             return (self.path / name).read_bytes()
         try:
-            return self._zip.read(name)
+            return self._zip.read(self._member[name])
         except (zipfile.BadZipFile, EOFError, ValueError) as error:
             raise OSError(f"damaged in the zip: {error}") from error
         except Exception as error:  # zlib.error is no OSError

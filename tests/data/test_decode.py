@@ -1,7 +1,10 @@
 """From a case's files to arrays, volumes above all, and back."""
 
+import io
 import math
 import re
+import unicodedata
+import zipfile
 from fractions import Fraction
 
 import nibabel
@@ -351,3 +354,112 @@ def test_several_pages_are_refused(tmp_path):
     (case,) = layouts.read_pairs(source).cases
     with pytest.raises(ValueError, match=r"mask/a\.tif has 2 pages"):
         decode.decode(source, Card(name="own", channels=1), case)
+
+
+BALL = np.zeros((10, 8, 6), np.uint8)
+BALL[1:4, 2:7, 0:2] = 1
+RAS = np.array([[0.7, 0, 0, -3], [0, 0.7, 0, 5], [0, 0, 2.0, 1], [0, 0, 0, 1]])
+
+
+def flipped(array: np.ndarray, affine: np.ndarray, axes: tuple[int, ...]):
+    """The same voxels at the same places, counted from the other end along some axes."""
+    turned = affine.copy()
+    for axis in axes:
+        turned[:3, 3] += turned[:3, axis] * (array.shape[axis] - 1)
+        turned[:3, axis] *= -1
+    return np.flip(array, axes), turned
+
+
+def volumes(tmp_path, mask, mask_affine, affine=RAS, name="a.nii.gz", kind=nibabel.Nifti1Image):
+    """One case; its image is bright where the ball is."""
+    for folder, array, where in (("image", 200 * BALL, affine), ("mask", mask, mask_affine)):
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / "a.nii.gz"
+        nibabel.save(kind(np.ascontiguousarray(array), where), file)
+        file.rename(tmp_path / folder / name)
+    source = Source(tmp_path)
+    (case,) = layouts.read_volume_pairs(source).cases
+    return decode.decode(source, OWN, case)
+
+
+@pytest.mark.parametrize("axes", [(), (0,), (0, 1), (0, 1, 2)])
+def test_a_mask_that_lies_the_other_way_round_is_turned(axes, tmp_path):
+    found = volumes(tmp_path, *flipped(BALL, RAS, axes))
+    assert np.array_equal(found.mask, BALL) and np.array_equal(found.image[..., 0] > 0, BALL)
+
+
+def test_axes_in_another_order_too(tmp_path):
+    affine = RAS[:, [2, 0, 1, 3]]
+    found = volumes(tmp_path, BALL.transpose(2, 0, 1), affine)
+    assert np.array_equal(found.mask, BALL)
+
+
+def test_a_mask_saved_with_the_identity_is_in_the_images_order(tmp_path):
+    assert np.array_equal(volumes(tmp_path, BALL, np.eye(4)).mask, BALL)
+
+
+def test_an_image_with_the_identity_and_a_mask_that_fits_when_turned(tmp_path):
+    mask, affine = flipped(BALL, np.eye(4), (0, 1))
+    assert np.array_equal(volumes(tmp_path, mask, affine, np.eye(4)).mask, BALL)
+
+
+def test_a_mask_that_lies_elsewhere_is_refused_with_how_far(tmp_path):
+    elsewhere = RAS.copy()
+    elsewhere[0, 3] += 20
+    with pytest.raises(ValueError, match="lie elsewhere in the patient, by up to 20 mm"):
+        volumes(tmp_path, BALL, elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "shape"),
+    [
+        ("a.NII.GZ", nibabel.Nifti1Image, (10, 8, 6)),
+        ("a.nii", nibabel.Nifti1Image, (10, 8, 6)),  # packed, under a name that does not say so
+        ("a.nii.gz", nibabel.Nifti2Image, (10, 8, 6)),
+        ("a.nii.gz", nibabel.Nifti1Image, (10, 8, 6, 1)),
+    ],
+)
+def test_volumes_are_read_by_what_they_hold(name, kind, shape, tmp_path):
+    found = volumes(tmp_path, BALL.reshape(shape), RAS, name=name, kind=kind)
+    assert np.array_equal(found.mask, BALL)
+
+
+def save_pair(tmp_path, image: str, mask: str) -> list[str]:
+    """Ids of the cases that come of these two names, if they are paired."""
+    for folder, name in (("image", image), ("mask", mask)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(255 * DISC).save(tmp_path / folder / name)
+    layout = layouts.read_pairs(Source(tmp_path))
+    return [case.id for case in layout.cases] if not layout.problems else layout.problems
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("ISIC_1.jpg", "ISIC_1_segmentation.png"),
+        ("a.png", "a_mask.png"),
+        ("a.png", "a-Label.png"),
+        ("la\u0308sion.png", "l\u00e4sion.png"),
+    ],
+)
+def test_masks_whose_names_say_mask_are_paired(image, mask, tmp_path):
+    (id,) = save_pair(tmp_path, image, mask)
+    assert id == unicodedata.normalize("NFC", image.partition(".")[0])
+
+
+def test_a_name_that_ends_so_itself_stays(tmp_path):
+    assert save_pair(tmp_path, "face_mask.png", "face_mask.png") == ["face_mask"]
+
+
+def test_zips_with_the_slashes_of_windows_are_read(tmp_path):
+    content = io.BytesIO()
+    Image.fromarray(255 * DISC).save(content, "png")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as stream:
+        for folder in ("image", "mask"):
+            info = zipfile.ZipInfo("x")
+            info.filename = f"{folder}\\00.png"
+            stream.writestr(info, content.getvalue())
+    source = Source(tmp_path / "a.zip")
+    (case,) = layouts.read_pairs(source).cases
+    card = Card(name="own", channels=1, size=[8, 8])
+    assert np.array_equal(decode.decode(source, card, case).mask, DISC)

@@ -1,5 +1,7 @@
 """Datasets that are wrong as a whole: refused, or named at preparation and under every table."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -188,3 +190,38 @@ def test_a_card_of_ones_own_does_not_take_the_name_of_a_shipped_one(tmp_path, be
     assert code == ExitCode.DATA and "glas is the name of a card that comes with the tool" in err
     shipped = packaged("datasets") / "glas.yaml"
     assert cards.find(str(shipped)) == cards.find("glas")
+
+
+def scan(kind: str) -> np.ndarray:
+    """Soft tissue of some hundred values; with one hot voxel, with the range of CT, or constant."""
+    values = np.random.default_rng(0).normal(60, 20, (16, 16, 16)).astype(np.float32)
+    if kind == "hot":
+        values[0, 0, 0] = 1e6
+    if kind == "ct":
+        values[:2], values[-1] = -1000, 3000
+    return np.full_like(values, 7) if kind == "constant" else values
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels"), [("plain", None), ("hot", 2), ("ct", range(5, 20)), ("constant", None)]
+)
+def test_volumes_whose_greys_are_crushed_are_named(kind, levels, tmp_path):
+    import nibabel
+
+    for i in range(4):
+        for folder in ("image", "mask"):
+            (tmp_path / "from" / folder).mkdir(parents=True, exist_ok=True)
+            mask = np.zeros((16, 16, 16), np.uint8)
+            mask[4:8, 4:8, 4 : 6 + i] = 1
+            array = scan(kind) + np.float32(i) if folder == "image" else mask
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / f"from/{folder}/{i}.nii")
+    (tmp_path / "card.yaml").write_text(
+        "name: mine\nchannels: 1\nis_volume: true\nreaders: [volume_pairs]\n"
+    )
+    card = cards.read(tmp_path / "card.yaml")
+    found = prepare(card, tmp_path / "from", tmp_path / "data").manifest.faults
+    crushed = [line for line in found if "of few grey levels" in line]
+    assert bool(crushed) == (levels is not None)
+    if levels is not None:
+        left = int(re.search(r"\(\d: (\d+)", crushed[0])[1])
+        assert crushed[0].startswith("4 volumes") and left in ([levels] if levels == 2 else levels)
