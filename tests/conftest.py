@@ -160,4 +160,4 @@ def study(finished, tmp_path) -> tuple[Path, list[str]]:
     """A copy of `finished` where `bench` finds it."""
     folder, keys = finished
     shutil.copytree(folder, tmp_path / "results" / "demo")
-    return tmp_path / "results" / "demo", keys
+    return tmp_path / "results" / "demo", list(keys)
