@@ -208,10 +208,20 @@ def _decode_all(
 def _refuse(problems: list[str], path: Path) -> None:
     if not problems:
         return
-    shown = "\n".join(f"  {problem}" for problem in problems[:_SHOWN])
-    more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    lines = _grouped(problems)
+    shown = "\n".join(f"  {line}" for line in lines[:_SHOWN])
+    more = f"\n  and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     raise UserError(f"{count} in {path}; nothing was written:\n{shown}{more}", ExitCode.DATA)
+
+
+def _grouped(problems: list[str]) -> list[str]:
+    """Problems of many cases in one line, with the first of them; single ones as they are."""
+    cases: dict[str, list[str]] = {}
+    for problem in problems:
+        case, colon, what = problem.partition(": ")
+        cases.setdefault(what if colon else problem, []).append(case if colon else "")
+    return [f"{shortened(sorted(names))}: {what}" if names[0] else what for what, names in cases.items()]
 
 
 def _assemble(

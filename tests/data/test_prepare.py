@@ -319,3 +319,22 @@ def test_the_real_glas_images_have_the_measured_constants(samples, tmp_path):
     assert preparation.manifest.mean == pytest.approx([0.7874, 0.5112, 0.7851], abs=6e-4)
     assert preparation.manifest.std == pytest.approx([0.141, 0.224, 0.113], abs=2e-3)
     assert preparation.manifest.partial == "60 of 80 test cases"
+
+
+def test_the_same_fault_of_many_files_is_one_line_with_three_of_them(pairs, tmp_path):
+    for i in range(5):
+        Image.new("L", (32, 32), 7).save(pairs / "mask" / f"{i}.png")
+        Image.new("L", (30, 31)).save(pairs / "image" / f"{i}.png")
+    (pairs / "image" / "9.png").write_text("no image at all")
+    text = refused(PAIRS, pairs, tmp_path / "root")
+    assert "6 problems" in text and text.count("is not an image") == 1
+    for i in range(5):  # each names its own files: told one by one
+        assert f"30×31 in image/{i}.png" in text
+    for i in range(5):
+        Image.new("RGB", (32, 32)).save(pairs / "image" / f"{i}.png")
+        mask = np.zeros((32, 32), np.uint8)
+        mask[:2], mask[2:4] = 7, 9
+        Image.fromarray(mask).save(pairs / "mask" / f"{i}.png")
+    (pairs / "image" / "9.png").unlink()
+    text = refused(PAIRS, pairs, tmp_path / "root")
+    assert "  0, 1, 2 and 2 more: mask values 0, 7, 9, but the card says" in text
