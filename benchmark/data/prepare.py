@@ -221,7 +221,9 @@ def _grouped(problems: list[str]) -> list[str]:
     for problem in problems:
         case, colon, what = problem.partition(": ")
         cases.setdefault(what if colon else problem, []).append(case if colon else "")
-    return [f"{shortened(sorted(names))}: {what}" if names[0] else what for what, names in cases.items()]
+    return [
+        f"{shortened(sorted(names))}: {what}" if names[0] else what for what, names in cases.items()
+    ]
 
 
 def _assemble(
