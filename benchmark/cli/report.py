@@ -234,8 +234,7 @@ def _made(
             papers=partial(published.read, *printed),
             expected=_expected,
             notes=lambda rows: [
-                *_other_data(folder, rows, there.records),
-                *_faults(folder, rows),
+                *_about_data(folder, rows, there.records),
                 *footers.older(rows, _code_of),
                 *there.notes,
             ],
@@ -244,29 +243,19 @@ def _made(
         raise UserError(str(error), ExitCode.STATISTICS) from error
 
 
-def _faults(folder: Path, rows: "DataFrame") -> list[str]:
-    """What is wrong with the data of the trials that are shown."""
-    from benchmark.store import datasets
-
-    shown = dict(zip(rows.dataset, rows.data_hash, strict=True))
-    kept = {name: datasets.kept(folder, data_hash) for name, data_hash in sorted(shown.items())}
-    return [f"{name}: {fault}" for name, data in kept.items() if data for fault in data.faults]
-
-
-def _other_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:
-    """In what the data of trials that are not shown differ from those of the shown ones."""
-    hashes = dict(zip(rows.dataset, rows.data_hash, strict=True))  # one of each dataset
-    others = {r.dataset for r in records if r.data_hash != hashes.get(r.dataset, r.data_hash)}
-    if not others:
-        return []
+def _about_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:
+    """What is wrong with the data of the shown trials, and in what those of others differ."""
     from benchmark.store import datasets
 
     lines = []
-    for name in sorted(others):
-        if shown := datasets.kept(folder, hashes[name]):
-            lines += datasets.others(folder, records, shown)
-        else:
-            lines.append(f"{name}: no list of the shown cases was kept ({hashes[name]})")
+    shown = dict(zip(rows.dataset, rows.data_hash, strict=True))  # one of each dataset
+    for name, data_hash in sorted(shown.items()):
+        kept = datasets.kept(folder, data_hash)
+        if kept:
+            lines += datasets.others(folder, records, kept)
+            lines += [f"{name}: {fault}" for fault in kept.faults]
+        elif any(r.dataset == name and r.data_hash != data_hash for r in records):
+            lines.append(f"{name}: no list of the shown cases was kept ({data_hash})")
     return lines
 
 

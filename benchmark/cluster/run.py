@@ -150,10 +150,10 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
 def _tidied(study_folder: Path, part: Part, data_root: Path) -> list[str]:
     """Delete what killed runs left behind; one line if there was something."""
     in_study = left_overs.of_study(study_folder, part)
-    elsewhere = [*left_overs.temporary(), *prepare.left_overs(data_root)]
-    sizes = {path: scratch.size_of(path) for path in (*in_study, *elsewhere)}
+    temporary, of_data = left_overs.temporary(), prepare.left_overs(data_root)
+    sizes = {path: scratch.size_of(path) for path in (*in_study, *temporary, *of_data)}
     left_overs.remove(in_study, study_folder, part)
-    for path in left_overs.temporary():
+    for path in temporary:
         scratch.remove(path)
     prepare.remove_left_overs(data_root)
     gone = {path: size for path, size in sizes.items() if not os.path.lexists(path)}

@@ -5,7 +5,6 @@ part of that, so it cannot differ; processor, versions and code can, and are nam
 """
 
 import math
-import operator
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ import torch
 
 from benchmark import provenance, scratch
 from benchmark.data import prepared
+from benchmark.data.card import Card
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import datasets, record, tables
 from benchmark.store.layout import trial_folder
@@ -104,8 +104,8 @@ def verify(
     """Run drawn trials of the study again, elsewhere, and say of each how it compares.
 
     sample: how many, of those that are done. key: of the one trial to be run, or how it begins,
-    instead. log: gets what the trials print. Raises `UserError`: exit code 1 if a number differs or
-    a trial could not be run.
+    instead. log: gets what the trials print. Raises `UserError`: exit code 1 if a number differs, 3
+    if none does and a trial could not be run.
     """
     found = record.survey(study_folder)
     for note in found.notes:
@@ -147,7 +147,7 @@ def _run_again(
         before = _numbers(recorded, trial_folder(study_folder, recorded.key))
         trial = _trial_of(recorded)
         data = _data_of(trial, study_folder, data_root)
-        _require_possible(trial, data.manifest.card.size)
+        _require_possible(trial, data.manifest.card)
         data = prepared.resized(data, trial.conditions.size)
     except (UserError, ValueError, KeyError, TypeError, OverflowError) as error:
         outcome.impossible = str(error)
@@ -197,7 +197,7 @@ def _data_of(trial: Trial, study_folder: Path, data_root: Path) -> prepared.Prep
     return found
 
 
-def _require_possible(trial: Trial, size: list[int]) -> None:
+def _require_possible(trial: Trial, card: Card) -> None:
     """`UserError` for settings that no run could have: records come from strangers too."""
     check(
         Study(
@@ -208,8 +208,8 @@ def _require_possible(trial: Trial, size: list[int]) -> None:
             pretraining=trial.pretraining.settings if trial.pretraining else PretrainingSettings(),
         )
     )
-    if any(map(operator.gt, trial.conditions.size or [], size)):
-        raise UserError(f"it enlarges images of {size} to {trial.conditions.size}")
+    if prepared.is_enlarged(card, trial.conditions.size):
+        raise UserError(f"it enlarges images of {card.size} to {trial.conditions.size}")
 
 
 def _device_like(name: str) -> torch.device:

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy import ndarray
 
 from benchmark.data.card import Card
+from benchmark.data.decode import Decoded
 from benchmark.data.prepared import CaseEntry
 from benchmark.wording import counted, shortened
 
 
-def refusal(card: Card, masks: Sequence[ndarray]) -> str:
+def refusal(card: Card, decoded: Sequence[Decoded]) -> str:
     """Why the masks cannot be meant so; "" if they can."""
+    masks = [one.mask for one in decoded]
     if all(not mask.any() for mask in masks):
         return (
             f'no mask has a foreground pixel under the card\'s rule "mask: {card.mask}": if they '
@@ -31,15 +32,21 @@ def _likely(card: Card) -> str:
     return "their object may lie in another channel (mask_channel)"
 
 
-def found(card: Card, cases: Sequence[CaseEntry], masks: Sequence[ndarray]) -> list[str]:
+def found(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> list[str]:
     """What a user should know, and a report says: nothing of it stops a run."""
-    return [*_absent(card, cases, masks), *_shared(cases), *_contradicting(cases)]
+    return [
+        *_absent(card, cases, decoded),
+        *_shared(cases),
+        *_contradicting(cases),
+        *_too_small(cases, decoded),
+        *_crushed(cases, decoded),
+    ]
 
 
-def _absent(card: Card, cases: Sequence[CaseEntry], masks: Sequence[ndarray]) -> Iterator[str]:
+def _absent(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
     present: dict[str, set[int]] = {"train": set(), "test": set()}
-    for case, mask in zip(cases, masks, strict=True):
-        present[case.split] |= set(np.unique(mask).tolist())
+    for case, one in zip(cases, decoded, strict=True):
+        present[case.split] |= set(np.unique(one.mask).tolist())
     for number, name in enumerate(card.classes):
         lacking = [split for split, classes in present.items() if number not in classes]
         if lacking:
@@ -71,3 +78,23 @@ def _contradicting(cases: Sequence[CaseEntry]) -> Iterator[str]:
     if groups:
         named = ["=".join(case.id for case in group[:3]) for group in groups]
         yield f"{counted(len(groups), 'image')} with more than one mask ({shortened(named)})"
+
+
+def _too_small(cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
+    lost = [case.id for case, one in zip(cases, decoded, strict=True) if one.lost_class]
+    if lost:
+        yield (
+            f"{counted(len(lost), 'mask')} lost a class to resizing ({shortened(lost)}): a larger "
+            "size in the card keeps small objects"
+        )
+
+
+def _crushed(cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
+    pairs = zip(cases, decoded, strict=True)
+    few = [f"{case.id}: {one.crushed_to}" for case, one in pairs if one.crushed_to]
+    if few:
+        yield (
+            f"{counted(len(few), 'volume')} of few grey levels, of the 256 that are stored from "
+            f"least to greatest value ({shortened(few)}): clip outliers, or the range of CT, "
+            "beforehand"
+        )

@@ -24,7 +24,7 @@ from benchmark.data.source import Source
 from benchmark.data.split import held_out
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import checksum, locked, replacing, write_atomically
-from benchmark.wording import counted, shortened
+from benchmark.wording import shortened
 
 _FORMER = ".old"
 _FILES = ("images.npy", "masks.npy", "manifest.json")
@@ -71,7 +71,7 @@ def prepare(
             return Preparation(done, data_root / card.name, True, layout.stray)
         decoded, problems = _decode_all(source, card, progress(cases))
         if not (problems or layout.problems):
-            problems += filter(None, [faults.refusal(card, [one.mask for one in decoded])])
+            problems += filter(None, [faults.refusal(card, decoded)])
         _refuse(layout.problems + problems, path)
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
@@ -258,34 +258,10 @@ def _assemble(
         cases=entries,
         partial=partial,
         notes=layout.notes,
-        faults=faults.found(card, entries, [one.mask for one in decoded])
-        + _too_small(cases, decoded)
-        + _crushed(cases, decoded),
+        faults=faults.found(card, entries, decoded),
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return manifest, images, masks
-
-
-def _too_small(cases: list[Case], decoded: list[Decoded]) -> list[str]:
-    lost = [case.id for case, one in zip(cases, decoded, strict=True) if one.lost_class]
-    if not lost:
-        return []
-    return [
-        f"{counted(len(lost), 'mask')} lost a class to resizing ({shortened(lost)}): a larger size "
-        "in the card keeps small objects"
-    ]
-
-
-def _crushed(cases: list[Case], decoded: list[Decoded]) -> list[str]:
-    few = {case.id: one.crushed_to for case, one in zip(cases, decoded, strict=True)}
-    few = {name: levels for name, levels in few.items() if levels}
-    if not few:
-        return []
-    named = [f"{name}: {levels}" for name, levels in few.items()]
-    return [
-        f"{counted(len(few), 'volume')} of few grey levels, of the 256 that are stored from least "
-        f"to greatest value ({shortened(named)}): clip outliers, or the range of CT, beforehand"
-    ]
 
 
 def _checksum(array: ndarray) -> str:

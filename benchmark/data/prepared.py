@@ -209,6 +209,13 @@ def _damaged(data_root: Path, name: str, what: str) -> UserError:
     )
 
 
+def is_enlarged(card: Card, size: list[int] | None) -> bool:
+    """Would `resized` bring images of this card to more pixels along a side than they have?"""
+    if size is None or card.is_volume:
+        return False
+    return any(wanted > made for wanted, made in zip(size, card.size, strict=True))
+
+
 def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
     """The dataset at another (h, w): images bilinear with antialiasing, masks nearest.
 

@@ -32,7 +32,10 @@ def read(file: Path, code: Code) -> bytes:
 
 
 def objection(folder: Path, code: Code) -> str:
-    """Why a job with a checkpoint in this folder has to start over; "" if it does not."""
+    """Why a job with a checkpoint in this folder has to start over; "" if it does not.
+
+    Sets aside what is damaged, as `read` does.
+    """
     try:
         read(folder / NAME, code)
     except FileNotFoundError:

@@ -45,8 +45,11 @@ def claimed(study_folder: Path, part: Part) -> Iterator[Claim]:
         except Timeout:
             raise _occupied(study_folder, part) from None
         for lock in study_folder.glob(f"{_LOCK}*"):
-            other = part_of_suffix(lock.name.removeprefix(_LOCK))
-            if lock != own and not may_stand_beside(part, other) and _is_held(lock):
+            suffix = lock.name.removeprefix(_LOCK)
+            other = part_of_suffix(suffix)
+            if lock == own or may_stand_beside(part, other):
+                continue
+            if is_held(study_folder, suffix, _PROBE_SECONDS / 2):
                 raise _occupied(study_folder, other)
         claim = Claim(running)
         claim.note_running([])
@@ -69,24 +72,26 @@ def held_suffixes(study_folder: Path) -> list[str]:
     return [suffix for suffix in suffixes if is_held(study_folder, suffix)]
 
 
-def is_held(study_folder: Path, suffix: str) -> bool:
-    """Is a run of this part live, or asked after by somebody at this very moment?"""
-    with held(study_folder, suffix) as is_free:
-        return not is_free
+def is_held(study_folder: Path, suffix: str, seconds: float = 0.0) -> bool:
+    """Is a run of this part live? Without seconds to wait, also if somebody else asks just now."""
+    with held(study_folder, suffix, seconds) as is_ours:
+        return not is_ours
 
 
 @contextlib.contextmanager
-def held(study_folder: Path, suffix: str) -> Iterator[bool]:
-    """The part's lock, without waiting; gives whether it could be had."""
+def held(study_folder: Path, suffix: str, seconds: float = 0.0) -> Iterator[bool]:
+    """The part's lock, if it can be had; gives whether no run of it is live."""
     lock = study_folder / f"{_LOCK}{suffix}"
-    if not lock.exists():  # no run of it has ever started; one that does makes it first
-        yield True
-        return
-    try:
-        with files.locked(lock, 0.0):
-            yield True
-    except (Timeout, OSError):
-        yield False
+    with contextlib.ExitStack() as stack:
+        is_free = True
+        try:
+            if lock.exists():  # a run makes it before anything else
+                stack.enter_context(files.locked(lock, seconds))
+        except (Timeout, PermissionError):  # of another user's study only the list can be read
+            is_free = False
+        except OSError:  # who locks, follows no link
+            pass
+        yield is_free
 
 
 def running_keys(study_folder: Path) -> set[str]:
@@ -95,20 +100,10 @@ def running_keys(study_folder: Path) -> set[str]:
     for file in study_folder.glob(f"{_RUNNING}*"):
         with contextlib.suppress(FileNotFoundError, ValueError):  # the run has just ended
             listed = files.read_within(study_folder, file, _LARGEST).decode().split()
-            if listed and _is_held(file.with_name(file.name.replace(_RUNNING, _LOCK))):
+            suffix = file.name.removeprefix(_RUNNING)
+            if listed and is_held(study_folder, suffix, _PROBE_SECONDS / 2):
                 keys.update(listed)
     return keys
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        with files.locked(lock, _PROBE_SECONDS / 2):
-            return False
-    except Timeout:
-        return True
-    except OSError as error:
-        # Another user's study, where only the list can be read. Who locks, follows no link.
-        return isinstance(error, PermissionError)
 
 
 def _occupied(study_folder: Path, part: Part) -> UserError:

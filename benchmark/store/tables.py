@@ -1,6 +1,7 @@
 """Records as tables: `results.csv`, always rebuilt, and the frames that reports are made of."""
 
 import contextlib
+import io
 import math
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ from numpy.lib import format as npy
 
 from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import locked, write_atomically
+from benchmark.files import locked, read_within, write_atomically
 from benchmark.store import record
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
@@ -93,21 +94,22 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     for row in rows[["key", *_WHERE]].to_dict("records"):
         file = trial_folder(study_folder, row["key"]) / name
         if file.exists():
-            with _readable(file):
-                lines = _table_of(file)
+            with _readable(study_folder, file) as content:
+                lines = _table_of(content)
                 _require_possible(lines)
             parts.append(lines.assign(**{k: [v] * len(lines) for k, v in row.items()}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
 
 
-def _table_of(file: Path) -> pd.DataFrame:
+def _table_of(content: io.BytesIO) -> pd.DataFrame:
     """Lines of a trial's CSV. A case may be named NA, 01 or 1e3: that is a text all the same."""
-    with file.open("rb") as stream:
-        if len(stream.readline(_LONGEST_HEAD)) == _LONGEST_HEAD:
-            raise ValueError("a first line longer than any trial's")
-    numbers = [name for name in pd.read_csv(file, nrows=0).columns if name != "case"]
-    missing = {name: [""] for name in numbers}
-    return pd.read_csv(file, dtype={"case": str}, keep_default_na=False, na_values=missing)
+    head = content.readline(_LONGEST_HEAD)
+    if len(head) == _LONGEST_HEAD:
+        raise ValueError("a first line longer than any trial's")
+    content.seek(0)
+    names = pd.read_csv(io.BytesIO(head), nrows=0).columns
+    missing = {name: [""] for name in names if name != "case"}
+    return pd.read_csv(content, dtype={"case": str}, keep_default_na=False, na_values=missing)
 
 
 def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
@@ -135,27 +137,20 @@ def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndar
         where = (row["dataset"], row["budget"], row["variant"])
         file = trial_folder(study_folder, row["key"]) / "panel.npz"
         if where not in found and file.exists():
-            with _readable(file), np.load(file) as content:
-                _require_small(content)
-                found[where] = dict(content)
+            with _readable(study_folder, file) as content, np.load(content) as pictures:
+                _require_small(pictures)
+                found[where] = dict(pictures)
     return found
 
 
 @contextlib.contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    """What goes wrong while the file is read is a `UserError` (exit code 3) that names it.
+def _readable(study_folder: Path, file: Path) -> Iterator[io.BytesIO]:
+    """The file's content. What goes wrong with it is a `UserError` (exit code 3) that names it.
 
-    Records come from strangers too: a link could lead anywhere, and a small file unfold into more
-    than there is memory.
+    Records come from strangers too, and a small file may unfold into more than there is memory.
     """
     try:
-        if file.is_symlink() or file.parent.is_symlink():
-            raise ValueError("a link, and links are not followed")
-        if not file.is_file():
-            raise ValueError("no file")
-        if (size := file.stat().st_size) > _LARGEST:
-            raise ValueError(f"{size} bytes, more than any trial leaves")
-        yield
+        yield io.BytesIO(read_within(study_folder, file, _LARGEST))
     except (*_DAMAGES, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{file} is damaged ({error}): restore it, or delete the folder {file.parent} and run "

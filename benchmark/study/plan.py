@@ -1,6 +1,5 @@
 """A study against prepared data: which trials there are, which of them are left to run."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -139,7 +138,7 @@ def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
     size = study.conditions.size
     for manifest in manifests.values():
         made = manifest.card.size
-        if size and not manifest.card.is_volume and any(map(operator.gt, size, made)):
+        if prepared.is_enlarged(manifest.card, size):
             raise UserError(
                 f"{manifest.name} was prepared at {made[0]}×{made[1]}, and this run asks for "
                 f"{size[0]}×{size[1]}: enlarging brings no detail back. Prepare it with "

@@ -69,17 +69,18 @@ def _over_classes(values: Float[ndarray, "*s c"], counts: Counts) -> Float[ndarr
     """The mean over the foreground classes that occur in the truth; over the only one, if it is."""
     if values.shape[-1] == 1:
         return values[..., 0]
-    occurs = counts.tp + counts.fn > 0
-    total = np.where(occurs, values, 0.0).sum(-1)
-    n = occurs.sum(-1)
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    return _mean(values, counts.tp + counts.fn > 0, axis=-1)
 
 
 def over_cases(values: Float[ndarray, "n t"]) -> Float[ndarray, " t"]:
     """The mean over the cases that have a value; NaN if none has."""
-    has_value = ~np.isnan(values)
-    n = has_value.sum(0)
-    total = np.where(has_value, values, 0.0).sum(0)
+    return _mean(values, ~np.isnan(values), axis=0)
+
+
+def _mean(values: Float[ndarray, "..."], of: Bool[ndarray, "..."], axis: int) -> ndarray:
+    """Along an axis, of those values alone; NaN where there is none."""
+    n = of.sum(axis)
+    total = np.where(of, values, 0.0).sum(axis)
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
