@@ -245,7 +245,6 @@ def read_volume(name: str, content: bytes) -> InSpace:
     import nrrd
 
     _, key = split_key(name)
-    raw = content
     affine = None
     try:
         if key:
