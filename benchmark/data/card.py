@@ -7,7 +7,7 @@ import codecs
 import importlib.util
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 import yaml
@@ -42,13 +42,24 @@ class Card(BaseModel):
     title: str = ""
     readers: list[str] = ["pairs"]
     """Layouts in which the data may come, tried in this order."""
-    channels: int = Field(default=3, ge=1, le=3)
+    channels: int = Field(default=3, ge=1, le=64)
+    """1 (grey) or 3 (colour) of images; any number of volumes."""
+    modalities: list[str] = []
+    """Of volumes whose channels are files of their own: how the names of these end, in the order of
+    the channels, such as [_t1, _flair] or [_0000, _0001]; empty: one file has all channels."""
     is_volume: bool = False
-    """Three-dimensional, one channel, kept at their own sizes and seen in patches."""
+    """Three-dimensional, kept at their own sizes and seen in patches."""
     size: list[Annotated[int, Field(gt=0)]] = [128, 128]
     """Height and width to which images (bilinear) and masks (nearest) are resized."""
     spacing: list[Annotated[float, Field(gt=0)]] = []
-    """Of volumes: mm per voxel along each axis, for surface distances; empty: unknown."""
+    """Of volumes: mm per voxel along each axis, for distances, where the files do not say it."""
+    window: list[float] = []
+    """Grey values [least, greatest] to keep, such as [-160, 240] of a CT; the rest is clipped."""
+    clip: list[Annotated[float, Field(ge=0, le=100)]] = []
+    """The same as percentiles of each case. Of volumes that are not bytes [0.5, 99.5] if empty."""
+    symmetry: Literal["none", "flips", "all"] = "all"
+    """What training may do to an image without making it another: none (left and right are
+    classes), flips along each axis, all (quarter turns besides)."""
     crop: str = "none"
     """Of volumes. label_box: around the label, for replication only: it leaks where to look."""
     classes: list[str] = Field(default=["background", "foreground"], min_length=2, max_length=255)
@@ -56,10 +67,18 @@ class Card(BaseModel):
     """binary: exactly one value beside 0; nonzero: all but 0 is foreground (instance numbers);
     labels: the values are the classes; "> N": foreground where the value is above N, such as 127 or
     0.5."""
+    values: dict[int | str, int] = {}
+    """What masks hold → class, where that is not the number of the class: {4: 3}, or the colours of
+    coloured masks, all of them: {"#000000": 0, "#ff0000": 1}. With mask: labels."""
     mask_channel: int | None = Field(default=None, ge=0, le=3)
     """Which channel of a mask holds the classes (0 is red, 3 alpha); None: masks are grey."""
     test_ids: list[str] = []
     """The test set by name, if the files come without split."""
+    group: str = ""
+    """Who a case is of, such as its patient: a pattern for the id, of which the first bracket is the
+    group ("^(p\\d+)_"), or a table NAME.csv among the files whose columns are case and group."""
+    subset: Literal["cases", "groups"] = "cases"
+    """What is drawn to be labelled: single cases, or all cases of a group."""
     keeps_groups: bool = True
     """Cases of one group (patient, subject) stay on one side of every split that is drawn."""
     together: list[list[str]] = []

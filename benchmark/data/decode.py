@@ -49,8 +49,8 @@ def decode(source: Source, card: Card, case: Case) -> Decoded:
 
 
 def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
-    image = _image(_open(source, case.image), card)
-    values = _grey(_open(source, case.mask), card)
+    image = _image(_open(source, case.images[0]), card)
+    values = _grey(_open(source, case.masks[0]), card)
     _require_equal_size(image.shape[:2], values.shape, case)
     mask = _classes(values, card)
     small = resize_mask(mask, card.size)
@@ -60,13 +60,14 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     image, labels = (
-        read_volume(name, source.read(split_key(name)[0])) for name in (case.image, case.mask)
+        read_volume(name, source.read(split_key(name)[0]))
+        for name in (case.images[0], case.masks[0])
     )
     values = image.array
     turned = _turned(labels, image)
     _require_equal_size(values.shape, turned.shape, case)
     mask = _classes(turned, card)
-    volume = compact(values, is_standardised=bool(split_key(case.image)[1]))
+    volume = compact(values, is_standardised=bool(split_key(case.images[0])[1]))
     box = (slice(None),) * 3
     if card.crop == "label_box":
         box = label_box(mask, _CROP_MARGIN, _CROP_LEAST)
@@ -83,8 +84,8 @@ def _levels_left(values: ndarray, stored: UInt8[ndarray, "x y z 1"]) -> int:
 def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:
     if image != mask:
         raise ValueError(
-            f"the mask has another size than the image: {_by(mask)} in {case.mask}, "
-            f"{_by(image)} in {case.image}"
+            f"the mask has another size than the image: {_by(mask)} in {case.masks[0]}, "
+            f"{_by(image)} in {case.images[0]}"
         )
 
 

@@ -17,13 +17,17 @@ from benchmark.wording import shortened
 
 
 class Case(NamedTuple):
-    """One image with its mask. split: "train", "test", or "" if the files come without split."""
+    """One image with its mask. split: "train", "test", or "" if the files come without split.
+
+    images: one file, or one for each of the card's modalities. masks: one file, or several whose
+    foregrounds belong to one mask.
+    """
 
     id: str
     split: str
     group: str
-    image: str
-    mask: str
+    images: tuple[str, ...]
+    masks: tuple[str, ...]
 
 
 @dataclass
@@ -276,7 +280,7 @@ def read_la_h5(source: Source) -> Layout | None:
     for name in source.files:
         match = _LA_CASE.fullmatch(name)
         if match and match[3] == "mri_norm2.h5":
-            cases.append(Case(match[2], "", "", f"{name}:image", f"{name}:label"))
+            cases.append(Case(match[2], "", "", (f"{name}:image",), (f"{name}:label",)))
         elif not name.endswith((".list", ".txt")):
             stray.append(name)
     notes = ["x and y were cropped around the label before, in test volumes too"]
@@ -287,7 +291,7 @@ def _paired(images: dict[str, str], masks: dict[str, str], stray: list[str]) -> 
     problems = [f"no mask for {images[case]}" for case in sorted(images.keys() - masks.keys())]
     problems += [f"no image for {masks[case]}" for case in sorted(masks.keys() - images.keys())]
     both = sorted(images.keys() & masks.keys())
-    cases = [Case(case, "", "", images[case], masks[case]) for case in both]
+    cases = [Case(case, "", "", (images[case],), (masks[case],)) for case in both]
     return Layout(cases, stray, problems)
 
 

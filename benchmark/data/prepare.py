@@ -196,7 +196,7 @@ def _decode_all(
     decoded, problems = [], []
     for case in cases:
         if why := prepared.objection(case.id):
-            problems.append(f"{case.image!r}: the name of a case cannot hold {why}: rename it")
+            problems.append(f"{case.images[0]!r}: the name of a case cannot hold {why}: rename it")
             continue
         try:
             decoded.append(decode(source, card, case))

@@ -41,9 +41,22 @@ class CaseEntry(BaseModel):
     """Share of foreground pixels as prepared."""
     shape: list[int] = []
     """Of a volume: (x, y, z)."""
-    mean: float | None = None
-    """Of a volume: what standardises it, in units of its 256 grey levels as [0, 1]."""
-    std: float | None = None
+    mean: float | list[float] | None = None
+    """Of a volume: what standardises it, its grey levels taken as [0, 1]; a list of channels, if
+    there are several."""
+    std: float | list[float] | None = None
+    spacing: list[float] = []
+    """Of a volume: mm per voxel along each axis as stored; empty: unknown."""
+    source_shape: list[int] = []
+    """(height, width) or (x, y, z) as in the file of the image (upright); empty: as stored."""
+    affine: list[list[float]] = []
+    """Of the file of the image: voxel → mm in the patient (RAS); empty: unknown."""
+    start: list[int] = []
+    """Of a cropped volume: where it began in the whole one."""
+    levels: int = 0
+    """How many grey levels are in use; 0: not counted."""
+    classes: list[float] = []
+    """Share of each class, as prepared."""
     image: str = ""
     """Checksums of what is stored of image and mask; "" in manifests from before. In no hash: the
     arrays are."""
@@ -76,6 +89,13 @@ class Manifest(BaseModel):
     notes: list[str] = []
     faults: list[str] = []
     """As of `data.faults`: what makes scores on these data less than they seem."""
+
+    @pydantic.model_validator(mode="after")
+    def _spacing_of_each(self) -> "Manifest":
+        """Where a case has no spacing of its own, the card's counts."""
+        for case in self.cases:
+            case.spacing = case.spacing or self.card.spacing
+        return self
 
     @property
     def name(self) -> str:
@@ -120,6 +140,12 @@ def data_hash(manifest: Manifest, images: ndarray, masks: ndarray) -> str:
     }  # fmt: skip
     if card.spacing:
         about["spacing"] = card.spacing
+    if any(case.spacing != card.spacing for case in manifest.cases):
+        about["spacings"] = [case.spacing for case in manifest.cases]
+    if card.symmetry != "all":
+        about["symmetry"] = card.symmetry
+    if card.subset != "cases":
+        about["subset"] = card.subset
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for array in (images, masks):
         digest.update(repr(array.shape).encode())

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from benchmark.data.prepared import Arrays, Manifest, Prepared, short_hash
+from benchmark.data.prepared import Arrays, CaseEntry, Manifest, Prepared, short_hash
 
 DEV_SHARE = 0.2
 """Of the train pool, in the development set."""
@@ -82,8 +82,10 @@ class TrialData(NamedTuple):
     mean: Float[ndarray, "n c"]
     std: Float[ndarray, "n c"]
     classes: int
-    spacing: list[float]
-    """Of the pixels along each axis; 1 where the card gives none."""
+    cases: list[CaseEntry]
+    """What is known of each row."""
+    symmetry: str
+    """As of the card."""
 
     @property
     def channels(self) -> int:
@@ -105,6 +107,7 @@ class Images(NamedTuple):
     unlabelled: Unlabelled
     mean: Float[ndarray, "n c"]
     std: Float[ndarray, "n c"]
+    symmetry: str
 
 
 def split_ids(manifest: Manifest, evaluate_on: str) -> tuple[list[str], list[str]]:
@@ -126,7 +129,8 @@ def for_pretraining(prepared: Prepared, *, evaluate_on: str) -> Images:
     ids = set(split_ids(prepared.manifest, evaluate_on)[0])
     rows = [i for i, case in enumerate(prepared.manifest.cases) if case.id in ids]
     indices = np.array(rows, dtype=np.int64)
-    return Images(Unlabelled(prepared.images, indices), prepared.mean, prepared.std)
+    unlabelled = Unlabelled(prepared.images, indices)
+    return Images(unlabelled, prepared.mean, prepared.std, prepared.manifest.card.symmetry)
 
 
 def for_trial(prepared: Prepared, *, share: float, seed: int, evaluate_on: str) -> TrialData:
@@ -147,5 +151,6 @@ def for_trial(prepared: Prepared, *, share: float, seed: int, evaluate_on: str) 
         mean=mean,
         std=std,
         classes=len(manifest.card.classes),
-        spacing=manifest.card.spacing or [1.0] * masks[0].ndim,
+        cases=manifest.cases,
+        symmetry=manifest.card.symmetry,
     )

@@ -82,7 +82,10 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
         if data.classes > 2:
             pairs = [(ours, theirs) for ours, theirs in pairs if theirs.any()]
         one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
-        found = [metrics.surface_distances(*pair, data.spacing) for pair in pairs]
+        found = [
+            metrics.surface_distances(*pair, data.cases[row].spacing or [1.0] * true.ndim)
+            for pair in pairs
+        ]
         values = np.mean(found, 0).tolist() if found else [float("nan")] * len(names)
         cases.append(dict(zip(names, values, strict=True)))
     has_value = [case for case in cases if not np.isnan(case[names[0]])]

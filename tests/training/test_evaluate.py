@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.data.prepared import CaseEntry
 from benchmark.data.split import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
 from benchmark.training.evaluate import Diverged, evaluate, floors, oracle, surfaces
@@ -35,7 +36,8 @@ def data(images, masks) -> TrialData:
         np.full((n, 1), 0.5),
         np.full((n, 1), 0.25),
         classes=2,
-        spacing=[1.0, 1.0],
+        cases=[CaseEntry(id=i, split="test", group="", foreground=0.5) for i in labelled.ids],
+        symmetry="all",
     )
 
 
@@ -148,7 +150,9 @@ def test_surface_distances_are_means_over_cases_and_count_what_is_missing():
     names = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint"]
     assert measured.cases == [dict.fromkeys(names, 1.0), dict.fromkeys(names, 10.0)]
     assert measured.scores == dict.fromkeys(names, 5.5) | {"n_one_empty": 1}
-    in_mm = surfaces(truth._replace(spacing=[0.5, 0.5]), list(found))
+    for case in truth.cases:
+        case.spacing = [0.5, 0.5]
+    in_mm = surfaces(truth, list(found))
     assert in_mm.scores["hd95_joint"] == 2.75
 
 
