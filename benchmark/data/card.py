@@ -6,8 +6,9 @@ A dataset whose files lie in a layout that a reader knows needs a card and no co
 import codecs
 import importlib.util
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
@@ -75,8 +76,8 @@ class Card(BaseModel):
     test_ids: list[str] = []
     """The test set by name, if the files come without split."""
     group: str = ""
-    """Who a case is of, such as its patient: a pattern for the id, of which the first bracket is the
-    group ("^(p\\d+)_"), or a table NAME.csv among the files whose columns are case and group."""
+    """Who a case is of, such as its patient: a pattern for the id, whose first bracket is the group
+    ("^(p\\d+)_"), or a table NAME.csv among the files with the columns case and group."""
     subset: Literal["cases", "groups"] = "cases"
     """What is drawn to be labelled: single cases, or all cases of a group."""
     keeps_groups: bool = True
@@ -110,6 +111,41 @@ class Card(BaseModel):
     def _spacing_of_volumes(self) -> "Card":
         if self.spacing and (not self.is_volume or len(self.spacing) != 3):
             raise ValueError("spacing is [x, y, z] in mm, of volumes (is_volume: true)")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _channels_that_there_are(self) -> "Card":
+        if not self.is_volume and (self.channels not in (1, 3) or self.modalities):
+            raise ValueError("images have channels: 1 (grey) or 3 (colour), and no modalities")
+        if self.modalities and len(self.modalities) != self.channels:
+            raise ValueError(
+                f"channels is {self.channels}, and there are {len(self.modalities)} modalities"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _greys_within(self) -> "Card":
+        if self.window and self.clip:
+            raise ValueError("window or clip, not both")
+        for name in ("window", "clip"):
+            limits = getattr(self, name)
+            if limits and not (len(limits) == 2 and limits[0] < limits[1]):
+                raise ValueError(f"{name} is [least, greatest]")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _values_that_become_classes(self) -> "Card":
+        if not self.values:
+            return self
+        if self.mask != "labels":
+            raise ValueError(f"values give classes: with mask: labels, not {self.mask}")
+        colours = [key for key in self.values if isinstance(key, str)]
+        if wrong := [key for key in colours if not re.fullmatch(r"#[0-9a-fA-F]{6}", key)]:
+            raise ValueError(f'values are numbers, or colours such as "#ff0000", got {wrong[0]!r}')
+        if colours and (len(colours) < len(self.values) or self.is_volume):
+            raise ValueError("values are numbers, or (of images) colours: not both")
+        if wrong := [n for n in self.values.values() if not 0 <= n < len(self.classes)]:
+            raise ValueError(f"values: there is no class {wrong[0]} (of {len(self.classes)})")
         return self
 
     @pydantic.field_validator("size")
@@ -200,10 +236,17 @@ def read(file: Path) -> Card:
     except ValueError as error:
         if not isinstance(error, pydantic.ValidationError):  # a date such as 2020-13-45
             raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()
-        )
+        wrong = "; ".join(map(_wrong, error.errors()))
         raise UserError(f"card {file}: {wrong}", ExitCode.DATA) from error
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    """What pydantic found, as a sentence."""
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = PhantomOptions if where.startswith("phantom.") else Card
+        return str(unknown("field of a card", str(error["loc"][-1]), known.model_fields))
+    return f"{where or 'card'}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _text(file: Path) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from benchmark.data.prepared import CaseEntry, Manifest
 from benchmark.wording import counted
 
@@ -74,7 +76,7 @@ def _normalisation(old: Manifest, new: Manifest, both: _Pairs) -> Iterator[str]:
     for name in ("mean", "std"):
         pairs = list(zip(getattr(old, name), getattr(new, name), strict=False))
         pairs += [(getattr(a, name), getattr(b, name)) for a, b in both]
-        by = max((abs(a - b) for a, b in pairs if None not in (a, b)), default=0.0)
+        by = max((float(np.abs(np.subtract(a, b)).max()) for a, b in pairs if a and b), default=0.0)
         if by:
             yield f"{name} of the normalisation by up to {by:.2g}"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmark.data.card import Card
-from benchmark.data.decode import Decoded
+from benchmark.data.decoding.case import Decoded, Seen
 from benchmark.data.prepared import CaseEntry
 from benchmark.wording import counted, shortened
 
@@ -38,8 +38,9 @@ def found(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) ->
         *_absent(card, cases, decoded),
         *_shared(cases),
         *_contradicting(cases),
-        *_too_small(cases, decoded),
-        *_crushed(cases, decoded),
+        *_of_cases(cases, decoded),
+        *_unequal_depth(card, decoded),
+        *_partly_known_spacing(card, cases),
     ]
 
 
@@ -80,21 +81,52 @@ def _contradicting(cases: Sequence[CaseEntry]) -> Iterator[str]:
         yield f"{counted(len(groups), 'image')} with more than one mask ({shortened(named)})"
 
 
-def _too_small(cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
-    lost = [case.id for case, one in zip(cases, decoded, strict=True) if one.lost_class]
-    if lost:
+_SENTENCES = {
+    Seen.LOST_CLASS: (
+        "mask",
+        "lost a class to resizing ({}): a larger size in the card keeps small objects",
+    ),
+    Seen.BELOW_RULE: (
+        "mask",
+        "without foreground, which hold values but none above the card's rule ({})",
+    ),
+    Seen.CRUSHED: (
+        "volume",
+        "of few grey levels, where there were many more ({}): window, or clip: [0.5, 99.5], in the "
+        "card keeps them",
+    ),
+    Seen.CLIPPED_CLASS: (
+        "volume",
+        "in which most of a class is beyond the grey values that are kept ({}): window, or clip: "
+        "[0, 100], in the card keeps it",
+    ),
+    Seen.CONSTANT: ("image", "of one grey value everywhere ({})"),
+    Seen.WAS_COLOUR: ("coloured image", "made grey, as the card has channels: 1 ({})"),
+}
+
+
+def _of_cases(cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
+    for what, (noun, sentence) in _SENTENCES.items():
+        ids = [case.id for case, one in zip(cases, decoded, strict=True) if what in one.seen]
+        if ids:
+            yield f"{counted(len(ids), noun)} {sentence.format(shortened(ids))}"
+
+
+def _unequal_depth(card: Card, decoded: Sequence[Decoded]) -> Iterator[str]:
+    """Of images kept as they are, 255 is white in one file and nearly black in the other."""
+    deep = sum(one.image.dtype != np.uint8 for one in decoded)
+    if 0 < deep < len(decoded) and not (card.is_volume or card.window or card.clip):
         yield (
-            f"{counted(len(lost), 'mask')} lost a class to resizing ({shortened(lost)}): a larger "
-            "size in the card keeps small objects"
+            f"{counted(deep, 'image')} of 16 bits among {len(decoded) - deep} of 8: their "
+            "brightness can be compared only if all use the whole of their range"
         )
 
 
-def _crushed(cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
-    pairs = zip(cases, decoded, strict=True)
-    few = [f"{case.id}: {one.crushed_to}" for case, one in pairs if one.crushed_to]
-    if few:
+def _partly_known_spacing(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
+    unknown = [case.id for case in cases if not case.spacing]
+    if card.is_volume and 0 < len(unknown) < len(cases):
         yield (
-            f"{counted(len(few), 'volume')} of few grey levels, of the 256 that are stored from "
-            f"least to greatest value ({shortened(few)}): clip outliers, or the range of CT, "
-            "beforehand"
+            f"{counted(len(unknown), 'volume')} whose voxel size is not known "
+            f"({shortened(unknown)}): no distances in mm. The card's spacing counts where a file "
+            "has none"
         )

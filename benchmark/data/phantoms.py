@@ -121,7 +121,7 @@ def write_hmeps(options: PhantomOptions, out: Path) -> Path:
 
 def write_la(options: PhantomOptions, out: Path) -> Path:
     """The LA release: a folder per case with lgemri.nrrd and laendo.nrrd, values 0 and 255."""
-    import nrrd
+    import SimpleITK
 
     names = [f"PHANTOM{i:013d}" for i in range(options.train)]
     names += cards.find("la").test_ids[: options.test]
@@ -130,8 +130,9 @@ def write_la(options: PhantomOptions, out: Path) -> Path:
         folder = out / "Training Set" / name
         folder.mkdir(parents=True)
         image, atrium = paint_heart(generator("phantom la", options.seed, name), shape)
-        nrrd.write(str(folder / "lgemri.nrrd"), image)
-        nrrd.write(str(folder / "laendo.nrrd"), atrium * np.uint8(255))
+        for name, values in (("lgemri", image), ("laendo", atrium * np.uint8(255))):
+            made = SimpleITK.GetImageFromArray(values.transpose())  # which takes z first
+            SimpleITK.WriteImage(made, str(folder / f"{name}.nrrd"))
     return out
 
 

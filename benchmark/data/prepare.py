@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from filelock import Timeout
-from jaxtyping import UInt8
+from jaxtyping import UInt
 from numpy import ndarray
 
 from benchmark import scratch
 from benchmark.data import faults, prepared
 from benchmark.data.card import Card
-from benchmark.data.decode import Decoded, decode, grey_moments
+from benchmark.data.decoding import greys
+from benchmark.data.decoding.case import Decoded, decode
 from benchmark.data.layouts import READERS, Case, Layout
 from benchmark.data.source import Source
 from benchmark.data.split import held_out
@@ -146,7 +147,7 @@ def _up_to_date(card: Card, source: Source, data_root: Path) -> prepared.Manifes
     except UserError:
         return None
     same = manifest.card == card and manifest.source_fingerprint == source.fingerprint
-    return manifest if same else None
+    return manifest if same and manifest.reading == prepared.READING else None
 
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
@@ -230,28 +231,19 @@ def _assemble(
     card: Card, source: Source, layout: Layout, cases: list[Case], decoded: list[Decoded], partial
 ) -> tuple[prepared.Manifest, ndarray, ndarray]:
     """The manifest, and images and masks as they are stored."""
-    entries = [
-        prepared.CaseEntry(
-            id=case.id,
-            split=case.split,
-            group=case.group,
-            foreground=float((one.mask > 0).mean()),
-            shape=list(one.mask.shape) if card.is_volume else [],
-            mean=one.mean,
-            std=one.std,
-            image=_checksum(one.image),
-            mask=_checksum(one.mask),
-        )
-        for case, one in zip(cases, decoded, strict=True)
-    ]
+    # Some cases may need 16 bits where bytes do for others.
+    dtype = np.result_type(*(one.image for one in decoded))
+    wide = [one._replace(image=greys.widened(one.image, dtype)) for one in decoded]
+    entries = [_entry(card, case, one) for case, one in zip(cases, wide, strict=True)]
     join = prepared.pack if card.is_volume else np.stack
-    images, masks = join([one.image for one in decoded]), join([one.mask for one in decoded])
+    images, masks = join([one.image for one in wide]), join([one.mask for one in wide])
     mean, std = ([], []) if card.is_volume else _constants(images, entries)
     manifest = prepared.Manifest(
         format=prepared.FORMAT,
         card=card,
         source=source.path.name,
         source_fingerprint=source.fingerprint,
+        reading=prepared.READING,
         data_hash="",
         mean=mean,
         std=std,
@@ -264,16 +256,37 @@ def _assemble(
     return manifest, images, masks
 
 
+def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:
+    share = np.bincount(one.mask.ravel(), minlength=len(card.classes)) / one.mask.size
+    return prepared.CaseEntry(
+        id=case.id,
+        split=case.split,
+        group=case.group,
+        foreground=float((one.mask > 0).mean()),
+        shape=list(one.mask.shape) if card.is_volume else [],
+        mean=one.mean,
+        std=one.std,
+        image=_checksum(one.image),
+        mask=_checksum(one.mask),
+        spacing=list(one.spacing),
+        source_shape=list(one.source_shape),
+        affine=[] if one.affine is None else one.affine.tolist(),
+        start=list(one.start),
+        levels=one.levels,
+        classes=share.tolist(),
+    )
+
+
 def _checksum(array: ndarray) -> str:
     return checksum(np.ascontiguousarray(array).data)[:16]
 
 
 def _constants(
-    images: UInt8[ndarray, "n h w c"], entries: list[prepared.CaseEntry]
+    images: UInt[ndarray, "n h w c"], entries: list[prepared.CaseEntry]
 ) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel over the pixels of the train pool, in [0, 1]."""
     train = images[[entry.split == "train" for entry in entries]]
-    moments = [grey_moments(channel) for channel in np.moveaxis(train, -1, 0)]
+    moments = [greys.moments(channel) for channel in np.moveaxis(train, -1, 0)]
     return [mean for mean, _ in moments], [std for _, std in moments]
 
 

@@ -8,16 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.data.card import Card
-from benchmark.data.decode import resize_image, resize_mask
+from benchmark.data.decoding.images import resize_image, resize_mask
 from benchmark.errors import ExitCode, UserError
 
 _LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
 FORMAT = 2  # of the prepared folder
+READING = 1
+"""Raised when files are read otherwise: what was prepared before is prepared again if asked for."""
 
 
 def objection(id: str) -> str:
@@ -78,6 +80,8 @@ class Manifest(BaseModel):
     card: Card
     source: str
     source_fingerprint: str
+    reading: int = 0
+    """As of `READING`."""
     data_hash: str
     """See `data_hash`: part of every key, so other data are other trials."""
     mean: list[float]
@@ -106,7 +110,8 @@ class Manifest(BaseModel):
 
 
 # Images of one size in one array (n, h, w, c) and masks (n, h, w); volumes, each of its own size,
-# in lists of (x, y, z, c) and (x, y, z). All are uint8, in the order of the manifest's cases.
+# in lists of (x, y, z, c) and (x, y, z), in the order of the manifest's cases. Masks are uint8, and
+# images uint8 or, where that would lose much, uint16.
 Arrays = ndarray | list[ndarray]
 
 
@@ -117,7 +122,8 @@ class Prepared(NamedTuple):
     images: Arrays
     masks: Arrays
     mean: Float[ndarray, "n c"]
-    """Standardises each case: (image / 255 - mean) / std. Images share the train pool's."""
+    """Standardises each case: (image / most - mean) / std, most being 255 or, of 16 bits, 65,535.
+    Images share the train pool's."""
     std: Float[ndarray, "n c"]
 
 
@@ -207,12 +213,12 @@ def load(data_root: Path, name: str) -> Prepared:
         raise _damaged(data_root, name, "the arrays are not those that were prepared")
     if manifest.card.is_volume:
         shapes = [case.shape for case in manifest.cases]
-        images = unpack(images, [[*shape, 1] for shape in shapes])
+        images = unpack(images, [[*shape, manifest.card.channels] for shape in shapes])
         masks = unpack(masks, shapes)
     return Prepared(manifest, images, masks, *_constants(manifest))
 
 
-def _array(file: Path) -> UInt8[ndarray, "..."]:
+def _array(file: Path) -> UInt[ndarray, "..."]:
     if file.exists() and not file.is_file():  # a pipe would be waited for
         raise ValueError(f"{file} is no file")
     return np.load(file)
@@ -221,8 +227,10 @@ def _array(file: Path) -> UInt8[ndarray, "..."]:
 def _constants(manifest: Manifest) -> tuple[Float[ndarray, "n c"], Float[ndarray, "n c"]]:
     """Mean and std of each case: its own for volumes, the train pool's for images."""
     if manifest.card.is_volume:
-        own = np.array([[case.mean, case.std] for case in manifest.cases])
-        return own[:, :1], own[:, 1:]
+        mean, std = (
+            [np.atleast_1d(getattr(c, n)) for c in manifest.cases] for n in ("mean", "std")
+        )
+        return np.array(mean, float), np.array(std, float)
     n = len(manifest.cases)
     return np.tile(manifest.mean, (n, 1)), np.tile(manifest.std, (n, 1))
 
@@ -255,12 +263,12 @@ def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
     return prepared._replace(images=images, masks=masks)
 
 
-def pack(arrays: list[ndarray]) -> UInt8[ndarray, " n"]:
+def pack(arrays: list[ndarray]) -> UInt[ndarray, " n"]:
     """Arrays of different shapes, one behind the other."""
     return np.concatenate([np.ascontiguousarray(array).reshape(-1) for array in arrays])
 
 
-def unpack(flat: UInt8[ndarray, " n"], shapes: list[list[int]]) -> list[ndarray]:
+def unpack(flat: UInt[ndarray, " n"], shapes: list[list[int]]) -> list[ndarray]:
     """What `pack` put together, without copying."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     if len(flat) != ends[-1]:

@@ -8,12 +8,13 @@ import numpy as np
 import safetensors.torch
 import torch
 import yaml
-from jaxtyping import UInt8
+from jaxtyping import UInt, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import nn
 
 from benchmark import provenance
+from benchmark.data.native import to_native
 from benchmark.data.split import TrialData
 from benchmark.files import replacing, write_atomically
 from benchmark.store.tables import write_table
@@ -71,13 +72,18 @@ def write_panel(
         picture = np.s_[...]
         if data.spatial_dims == 3:
             picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
-        panel[f"image_{i}"] = data.evaluation.images[row][picture]
+        panel[f"image_{i}"] = _as_bytes(data.evaluation.images[row][picture])
         panel[f"target_{i}"] = target[picture]
         panel[f"prediction_{i}"] = final.predicted[i][picture]
         for name, pictures in further.items():
             panel[f"{name}_{i}"] = pictures[i][picture]
     with replacing(folder / "panel.npz") as file:
         np.savez_compressed(file, **panel)
+
+
+def _as_bytes(image: UInt[ndarray, "*s"]) -> UInt8[ndarray, "*s"]:
+    """For looking at: of 16-bit numbers the upper 8."""
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
 @torch.no_grad()
@@ -120,18 +126,26 @@ def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
 
 
 def write_predictions(folder: Path, data: TrialData, final: Evaluation) -> None:
-    """`predictions/<case>.png` (class numbers), or `.nii.gz` of volumes, at the prepared size."""
+    """`predictions/<case>.png` (class numbers), or `.nii.gz` of volumes: over the image as it came.
+
+    At the size of the image's file, and of volumes with its affine (the identity if it has none).
+    """
     target = folder / "predictions"
     target.mkdir(exist_ok=True)
-    for case, labels in zip(data.evaluation.ids, final.predicted, strict=True):
-        if labels.ndim == 3:
-            _write_nifti(target / f"{case}.nii.gz", labels)
+    for row, labels in zip(data.evaluation.indices, final.predicted, strict=True):
+        case = data.cases[row]
+        native = to_native(labels, case)
+        if native.ndim == 3:
+            _write_nifti(target / f"{case.id}.nii.gz", native, case.affine)
         else:
-            Image.fromarray(labels).save(target / f"{case}.png")
+            Image.fromarray(native).save(target / f"{case.id}.png")
 
 
-def _write_nifti(file: Path, labels: UInt8[ndarray, "x y z"]) -> None:
-    """A label volume in voxel coordinates (the datasets' headers carry no usable ones)."""
+def _write_nifti(
+    file: Path, labels: UInt8[ndarray, "x y z"], affine: Sequence[Sequence[float]]
+) -> None:
     import nibabel
 
-    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), file)
+    image = nibabel.Nifti1Image(labels, np.array(affine) if affine else np.eye(4))
+    image.header.set_xyzt_units("mm" if affine else "unknown")
+    nibabel.save(image, file)

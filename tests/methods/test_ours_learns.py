@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.decode import resize_image, resize_mask
+from benchmark.data.decoding.images import resize_image, resize_mask
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch

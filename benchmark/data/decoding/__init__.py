@@ -1,0 +1,1 @@
+"""From a case's files to the arrays that are stored."""

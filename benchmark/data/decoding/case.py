@@ -1,0 +1,207 @@
+"""One case from its files to the arrays that are stored: checked, resized or cropped."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt, UInt8
+from numpy import ndarray
+
+from benchmark.data.card import Card
+from benchmark.data.decoding import greys, images, masks, volumes
+from benchmark.data.decoding.greys import Limits, Stored
+from benchmark.data.decoding.volumes import InSpace, split_key
+from benchmark.data.layouts import Case
+from benchmark.data.source import Source
+from benchmark.wording import counted
+
+# UA-MT draws its margins from 10 to 20 voxels, without a seed, and keeps at least 112.
+_CROP_MARGIN, _CROP_LEAST = 15, 112
+
+
+class Seen(StrEnum):
+    """What a user should know of a case."""
+
+    LOST_CLASS = "lost class"
+    """By resizing: what there was of it is too small."""
+    CLIPPED_CLASS = "clipped class"
+    """Most of a class is beyond the grey values that are kept."""
+    CRUSHED = "crushed"
+    """Few grey levels are left, and there were many more."""
+    CONSTANT = "constant"
+    """One grey value everywhere."""
+    WAS_COLOUR = "was colour"
+    """Grey now, because the card says so."""
+    BELOW_RULE = "below rule"
+    """The mask holds something, and nothing above the N of the card's "> N"."""
+
+
+class Decoded(NamedTuple):
+    """A case as it is stored. The further fields are as of `prepared.CaseEntry`."""
+
+    image: UInt[ndarray, "*s c"]
+    mask: UInt8[ndarray, "*s"]
+    source_shape: tuple[int, ...]
+    levels: int
+    seen: frozenset[Seen] = frozenset()
+    mean: float | list[float] | None = None
+    std: float | list[float] | None = None
+    spacing: tuple[float, ...] = ()
+    affine: ndarray | None = None
+    start: tuple[int, ...] = ()
+
+
+def decode(source: Source, card: Card, case: Case) -> Decoded:
+    """Image and mask of a case, checked, at the card's size.
+
+    Raises ValueError or OSError that says what is wrong with which file.
+    """
+    return (_decode_volume if card.is_volume else _decode_image)(source, card, case)
+
+
+def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
+    name = case.images[0]
+    picture = images.read_image(name, source.read(name), card)
+    image = picture.values
+    parts = []
+    for file in case.masks:
+        part, is_below = images.read_mask(file, source.read(file), card)
+        _require_equal_size(image.shape[:2], part.shape, case)
+        parts.append((part, is_below))
+    mask = _united([part for part, _ in parts], card)
+    small = images.resize_mask(mask, card.size)
+    seen = {
+        Seen.LOST_CLASS: bool(set(_present(mask)) - set(_present(small)) - {0}),
+        Seen.WAS_COLOUR: picture.was_colour,
+        Seen.BELOW_RULE: all(is_below for _, is_below in parts),
+        Seen.CONSTANT: _is_constant(image),
+    }
+    resized = images.resize_image(image, card.size)
+    return Decoded(resized, small, image.shape[:2], greys.in_use(resized), _those(seen))
+
+
+def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
+    files = [_read(source, name) for name in case.images]
+    image = _joined(files, card)
+    sides = image.array.shape[:3]
+    parts = [volumes.turned_like(_read(source, name), files[0]) for name in case.masks]
+    for part in parts:
+        _require_equal_size(sides, part.shape, case)
+    mask = _united([masks.classes(part, card) for part in parts], card)
+    box = (slice(None),) * 3
+    if card.crop == "label_box":
+        box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)
+    channels = np.moveaxis(image.array, -1, 0)
+    within = [_limits(channel, card) for channel in channels]
+    is_standardised = bool(split_key(case.images[0])[1])
+    kept = [
+        greys.stored(channel, limits, is_standardised=is_standardised)
+        for channel, limits in zip(channels, within, strict=True)
+    ]
+    seen = {
+        Seen.CLIPPED_CLASS: any(map(_clips_a_class, channels, within, [mask] * len(kept))),
+        Seen.CRUSHED: any(one.was_crushed for one in kept),
+        Seen.CONSTANT: any(one.levels == 1 for one in kept),
+        Seen.BELOW_RULE: all(masks.is_below_rule(part, card) for part in parts),
+    }
+    return Decoded(
+        image=_together(kept)[box],
+        mask=mask[box],
+        source_shape=files[0].array.shape[:3],
+        levels=min(one.levels for one in kept),
+        seen=_those(seen),
+        mean=_one_or_all([one.mean for one in kept]),
+        std=_one_or_all([one.std for one in kept]),
+        spacing=_spacing(image.spacing, card, case),
+        affine=files[0].affine,
+        start=() if card.crop == "none" else tuple(side.start or 0 for side in box),
+    )
+
+
+def _read(source: Source, name: str) -> InSpace:
+    return volumes.read_volume(name, source.read(split_key(name)[0]))
+
+
+def _joined(files: Sequence[InSpace], card: Card) -> InSpace:
+    """All channels (x, y, z, c), turned, whether of one file or of a file each."""
+    first = volumes.turned(files[0])
+    arrays = [first.array, *(volumes.turned_like(file, files[0]) for file in files[1:])]
+    for file, array in zip(files, arrays, strict=True):
+        greys.require_numbers(array, file.name)
+        if array.shape[:3] != first.array.shape[:3]:
+            raise ValueError(f"{file.name} has another size than {first.name}")
+    arrays = [array if array.ndim == 4 else array[..., None] for array in arrays]
+    joined = np.concatenate(arrays, -1)
+    if joined.shape[-1] != card.channels:
+        raise ValueError(
+            f"{counted(joined.shape[-1], 'channel')} in {', '.join(file.name for file in files)}, "
+            f"and channels: {card.channels} in the card"
+        )
+    return first._replace(array=joined)
+
+
+def _limits(channel: ndarray, card: Card) -> Limits:
+    """Bytes are kept as they are, unless the card says otherwise."""
+    if channel.dtype == np.uint8 and not (card.window or card.clip):
+        return Limits(0.0, 255.0)
+    return greys.limits(channel, card.window, card.clip or greys.DEFAULT_CLIP)
+
+
+def _clips_a_class(channel: ndarray, within: Limits, mask: UInt8[ndarray, "x y z"]) -> bool:
+    """Does most of a foreground class lie beyond what is kept, and show nothing then?"""
+    beyond = (channel < within.low) | (channel > within.high)
+    return any(beyond[mask == number].mean() > 0.5 for number in _present(mask) if number)
+
+
+def _together(kept: Sequence[Stored]) -> UInt[ndarray, "x y z c"]:
+    dtype = np.result_type(*(one.values for one in kept))
+    return np.stack([greys.widened(one.values, dtype) for one in kept], -1)
+
+
+def _one_or_all(values: list[float]) -> float | list[float]:
+    return values[0] if len(values) == 1 else values
+
+
+def _spacing(found: tuple[float, ...], card: Card, case: Case) -> tuple[float, ...]:
+    """Of the file, else of the card; ValueError where they contradict each other."""
+    if found and card.spacing and not np.allclose(found, card.spacing, rtol=0.01):
+        raise ValueError(
+            f"voxels of {_by(found)} mm in {case.images[0]}, {_by(tuple(card.spacing))} mm in the "
+            "card: take spacing out of it, and the files' own counts"
+        )
+    return found or tuple(card.spacing)
+
+
+def _united(parts: list[UInt8[ndarray, "*s"]], card: Card) -> UInt8[ndarray, "*s"]:
+    """One mask of several files; of classes it is not said which of two would win."""
+    if len(parts) > 1 and card.mask == "labels":
+        raise ValueError(
+            f"{len(parts)} masks for one image, and mask: labels: put the classes into one file"
+        )
+    return parts[0] if len(parts) == 1 else np.maximum.reduce(parts)
+
+
+def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:
+    if image != mask:
+        raise ValueError(
+            f"the mask has another size than the image: {_by(mask)} in {', '.join(case.masks)}, "
+            f"{_by(image)} in {', '.join(case.images)}"
+        )
+
+
+def _by(shape: tuple[float, ...]) -> str:
+    """Width × height of images, x × y × z of volumes."""
+    return "×".join(f"{side:g}" for side in (shape if len(shape) == 3 else shape[::-1]))
+
+
+def _present(mask: UInt8[ndarray, "*s"]) -> list[int]:
+    return np.flatnonzero(np.bincount(mask.ravel())).tolist()
+
+
+def _is_constant(image: ndarray) -> bool:
+    return bool((image == image.ravel()[0]).all())
+
+
+def _those(seen: dict[Seen, bool]) -> frozenset[Seen]:
+    return frozenset(what for what, is_so in seen.items() if is_so)

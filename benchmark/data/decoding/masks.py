@@ -1,0 +1,100 @@
+"""What a mask holds as classes, by the rule of the card."""
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from benchmark.data.card import Card
+
+_NEARLY_WHOLE = 1e-3
+
+
+def classes(values: ndarray, card: Card) -> UInt8[ndarray, "*s"]:
+    """Classes 0 … k-1 by the card's rule; ValueError for values that the rule does not expect."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"mask values are {values.dtype}, no numbers that could be classes")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError(f"{int(np.isnan(values).sum())} mask values are NaN, which is no class")
+    if card.mask.startswith(">"):
+        return (values > threshold(card)).astype(np.uint8)
+    values = _renamed(_whole(values), card)
+    if objection := _objection(np.unique(values), card):
+        raise ValueError(objection)
+    return (values if card.mask == "labels" else values > 0).astype(np.uint8)
+
+
+def _objection(present: ndarray, card: Card) -> str:
+    """What the rule has against the values that a mask holds; "" if nothing."""
+    found = f"mask values {_listed(present)}"
+    if present.min() < 0:
+        return (
+            f"{found}: no class is negative. Values to be ignored are not supported: give them a "
+            "class (mask: labels, and values: {-1: 0})"
+        )
+    if card.mask == "labels" and present.max() >= len(card.classes):
+        return (
+            f"{found}, but classes 0 … {len(card.classes) - 1} ({card.name}.yaml); values: "
+            f"{{{present.max():g}: …}} there gives one a class"
+        )
+    if card.mask == "binary" and (present > 0).sum() > 1:
+        return (
+            f'{found}, but the card says "mask: binary" (0 and one other); use "nonzero" for '
+            'instance numbers, "labels" for classes or "> 127" for grey levels'
+        )
+    return ""
+
+
+def threshold(card: Card) -> float:
+    """Of a rule "> N": the N."""
+    return float(card.mask.removeprefix(">"))
+
+
+def is_below_rule(values: ndarray, card: Card) -> bool:
+    """Does a mask hold something, and nothing that the rule "> N" takes for foreground?"""
+    return card.mask.startswith(">") and 0 < values.max() <= threshold(card)
+
+
+def of_colours(colours: UInt8[ndarray, "h w 3"], card: Card) -> UInt8[ndarray, "h w"]:
+    """The classes of a coloured mask; ValueError for a colour that the card does not name."""
+    numbers = (colours.astype(np.uint32) << [16, 8, 0]).sum(-1)
+    known = {int(str(colour)[1:], 16): number for colour, number in card.values.items()}
+    found, first = np.unique(numbers, return_inverse=True)
+    unknown = [f"#{number:06x}" for number in found.tolist() if number not in known]
+    if unknown:
+        more = " …" if len(unknown) > 3 else ""
+        raise ValueError(
+            f"colours of a mask that the card's values do not name: {', '.join(unknown[:3])}{more} "
+            "(JPEG changes colours: masks must be lossless)"
+        )
+    named = np.array([known[number] for number in found.tolist()], np.uint8)
+    return named[first].reshape(colours.shape[:2])
+
+
+def _renamed(values: ndarray, card: Card) -> ndarray:
+    """Values as the card names them; the others stay as they are."""
+    if not card.values:
+        return values
+    values = values.astype(np.int64)  # which holds both the values and the classes
+    renamed = values.copy()
+    for value, number in card.values.items():
+        renamed[values == value] = number
+    return renamed
+
+
+def _whole(values: ndarray) -> ndarray:
+    """Class numbers that a scale factor in the file has made nearly whole, whole again."""
+    if values.dtype.kind != "f":
+        return values
+    rounded = np.rint(values)
+    with np.errstate(invalid="ignore"):  # of infinite values
+        odd = np.unique(values[~(np.abs(values - rounded) <= _NEARLY_WHOLE)])
+    if len(odd):
+        raise ValueError(
+            f"mask values {_listed(odd)} are no whole numbers, and so no classes; of a soft mask "
+            'the card says where the foreground begins, as in "> 0.5"'
+        )
+    return rounded
+
+
+def _listed(values: ndarray) -> str:
+    return ", ".join(f"{value:g}" for value in values[:6]) + (" …" if len(values) > 6 else "")

@@ -1,0 +1,209 @@
+"""Volumes (NIfTI, NRRD, MetaImage, HDF5): read with where they lie, and turned to one orientation.
+
+Affines are NIfTI's: voxel → mm in the patient, whose axes go to the right, to the front and upwards
+(RAS). Where a file says how it lies, the axes of what is stored go that way as nearly as they can;
+where it does not, they stay as they are.
+"""
+
+import gzip
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+_GZIP = b"\x1f\x8b"
+_ITK = (".nrrd", ".mha")
+_TO_MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+
+
+class InSpace(NamedTuple):
+    """array: (x, y, z), or (x, y, z, channel); name: of its file, for messages."""
+
+    name: str
+    array: ndarray
+    affine: Float[ndarray, "4 4"] | None = None
+    """None where the file does not say how it lies."""
+    spacing: tuple[float, ...] = ()
+    """mm per voxel along each axis; none where the file says nothing, or 1 of each."""
+
+
+def split_key(name: str) -> tuple[str, str]:
+    """The file, and the array in it: an HDF5 file holds several, named file.h5:key."""
+    file, colon, key = name.partition(".h5:")
+    return (f"{file}.h5", key) if colon else (name, "")
+
+
+def read_volume(name: str, content: bytes) -> InSpace:
+    """What is in a .nii, .nii.gz, .nrrd, .mha or .h5 file; ValueError if it holds no volume.
+
+    name: as of `split_key`; its case does not matter, and whether it is packed the content says.
+    Axes of length 1 behind the third are dropped.
+    """
+    import h5py
+
+    _, key = split_key(name)
+    try:
+        if key:
+            with h5py.File(io.BytesIO(content)) as opened:
+                found = InSpace(name, opened[key][:])
+        elif name.lower().endswith(_ITK):
+            array, affine = with_simpleitk(name, content)
+            found = InSpace(name, array, affine, () if affine is None else _sides(affine))
+        else:
+            raw = gzip.decompress(content) if content.startswith(_GZIP) else content
+            found = _nifti(name, raw)
+    except Exception as error:  # each library has its own kinds
+        why = str(error).strip().splitlines()[-1:] or [""]
+        raise ValueError(f"{name} cannot be read: {type(error).__name__}: {why[0]}") from error
+    array = found.array
+    flat = tuple(axis for axis in range(3, array.ndim) if array.shape[axis] == 1)
+    array = array.squeeze(flat)
+    if array.ndim not in (3, 4) or not array.size:
+        raise ValueError(f"{name} is no volume: shape {array.shape}")
+    return found._replace(array=array)
+
+
+def _nifti(name: str, raw: bytes) -> InSpace:
+    """No affine where the header gives none; spacing from its voxel sizes and their unit.
+
+    The first number of a NIfTI-2 header is 540, in either order of bytes.
+    """
+    import nibabel
+
+    is_second = raw[:4] in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+    image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
+    says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
+    to_mm = _TO_MM.get(image.header.get_xyzt_units()[0], 1.0)
+    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ image.affine
+    array = np.asanyarray(image.dataobj)
+    if says_where and np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]):
+        return InSpace(name, array, affine, _sides(affine))
+    return InSpace(name, array, None, _usable(image.header["pixdim"][1:4] * to_mm))
+
+
+def _sides(affine: Float[ndarray, "4 4"]) -> tuple[float, ...]:
+    return _usable(np.linalg.norm(affine[:3, :3], axis=0))
+
+
+def _usable(sides: Sequence[float]) -> tuple[float, ...]:
+    """Voxel sizes to six digits (headers hold float32); none where they are all 1, or no sizes."""
+    found = tuple(float(f"{side:.6g}") for side in sides)
+    is_size = all(np.isfinite(side) and side > 0 for side in found)
+    return found if is_size and found != (1.0, 1.0, 1.0) else ()
+
+
+def with_simpleitk(name: str, content: bytes) -> tuple[ndarray, Float[ndarray, "4 4"] | None]:
+    """Array (x first; channels last) and affine of an image of any kind; none if it is flat.
+
+    RuntimeError if it cannot be read. SimpleITK reads files alone, and its patient's axes go to the
+    left and to the back (LPS).
+    """
+    import SimpleITK
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"image{Path(name.lower()).suffix}")
+        file.write_bytes(content)
+        image = SimpleITK.ReadImage(str(file))
+    array, dims = SimpleITK.GetArrayFromImage(image), image.GetDimension()
+    if dims == 2:  # rows first, as everybody has pictures
+        return array.reshape(*array.shape[:2], -1), None
+    array = array.transpose(*reversed(range(dims)), *range(dims, array.ndim))
+    affine = np.eye(4)
+    directions = np.array(image.GetDirection()).reshape(dims, dims)[:3, :3]
+    affine[:3, :3] = directions * image.GetSpacing()[:3]
+    affine[:3, 3] = image.GetOrigin()[:3]
+    says_where = not np.array_equal(affine, np.eye(4)) and _is_of_patient(image)
+    affine[:2] *= -1
+    return array, affine if says_where else None
+
+
+def _is_of_patient(image) -> bool:
+    """But for NRRD without a space, whose voxel sizes are of no unit, the format says so."""
+    is_nrrd = image.GetMetaData("ITK_InputFilterName").startswith("Nrrd")
+    return not is_nrrd or image.HasMetaDataKey("NRRD_space")
+
+
+def turned(image: InSpace) -> InSpace:
+    """Its axes to the right, to the front and upwards, as nearly as they can."""
+    from nibabel import orientations
+
+    if image.affine is None:
+        return image
+    turn = orientations.io_orientation(image.affine)
+    affine = image.affine @ orientations.inv_ornt_aff(turn, image.array.shape[:3])
+    array = orientations.apply_orientation(image.array, turn)
+    return image._replace(array=array, affine=affine, spacing=_sides(affine))
+
+
+def turned_shape(shape: Sequence[int], affine: Float[ndarray, "4 4"] | None) -> tuple[int, ...]:
+    """The shape that `turned` gives an array of this one."""
+    if affine is None:
+        return tuple(shape)
+    from nibabel import orientations
+
+    axes = orientations.io_orientation(affine)[:, 0].astype(int)
+    return tuple(int(side) for _, side in sorted(zip(axes, shape, strict=True)))
+
+
+def turned_back(array: ndarray, affine: Float[ndarray, "4 4"]) -> ndarray:
+    """What `turned` would turn, as it was in the file of this affine."""
+    from nibabel import orientations
+
+    turn = orientations.io_orientation(affine)
+    back = orientations.ornt_transform(orientations.axcodes2ornt("RAS"), turn)
+    return orientations.apply_orientation(array, back)
+
+
+def turned_like(other: InSpace, image: InSpace) -> ndarray:
+    """Another volume (a mask, a channel) as `turned` turns the image.
+
+    Where one of the two files does not say how it lies, or says the identity and does not fit (many
+    a script saves masks so), their voxels are in one order. ValueError if they lie elsewhere in the
+    patient.
+    """
+    in_one_order = turned(image._replace(array=other.array)).array
+    if other.affine is None or image.affine is None:
+        return in_one_order
+    ours, theirs = turned(other), turned(image)
+    voxel = float(np.linalg.norm(theirs.affine[:3, :3], axis=0).max())
+    apart = _apart(ours.affine, theirs.affine, ours.array.shape)
+    if apart <= voxel:
+        return ours.array
+    if any(np.allclose(one.affine, np.eye(4)) for one in (other, image)):
+        return in_one_order
+    raise ValueError(
+        f"{other.name} lies elsewhere in the patient than {image.name}, by up to {apart:.3g} mm "
+        "(their affines): resample it onto the image"
+    )
+
+
+def _apart(one: ndarray, other: ndarray, shape: tuple[int, ...]) -> float:
+    """How far the corners of a volume lie apart under two affines, in mm."""
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape) - 1)
+    differences = (one - other)[:3]
+    return float(np.linalg.norm(corners @ differences[:, :3].T + differences[:, 3], axis=1).max())
+
+
+def label_box(mask: UInt8[ndarray, "x y z"], margin: int, least: int) -> tuple[slice, ...]:
+    """The part of the first two axes around the foreground; the third is kept whole.
+
+    margin: voxels added on each side; least: of each side, where the volume has so many. As in
+    yulequan/UA-MT@88ed29a data/la_heart_processing.py, whose margins are random.
+    """
+    box = []
+    for axis in range(2):
+        others = tuple(i for i in range(3) if i != axis)
+        found = np.flatnonzero(mask.any(others))
+        if len(found) == 0:
+            box.append(slice(None))
+            continue
+        first, last = found[0] - margin, found[-1] + 1 + margin
+        short = max(0, least - (last - first))
+        first, last = first - (short + 1) // 2, last + short // 2
+        box.append(slice(max(0, int(first)), min(mask.shape[axis], int(last))))
+    return (*box, slice(None))
