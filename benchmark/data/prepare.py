@@ -20,9 +20,10 @@ from benchmark.data import faults, prepared
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys
 from benchmark.data.decoding.case import Decoded, decode
-from benchmark.data.layouts import READERS, Case, Layout
+from benchmark.data.layouts import Case, Layout, read
+from benchmark.data.layouts.groups import cut_groups
 from benchmark.data.source import Source
-from benchmark.data.split import held_out
+from benchmark.data.split import whole_groups
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import checksum, locked, replacing, write_atomically
 from benchmark.wording import shortened
@@ -59,12 +60,13 @@ def prepare(
     progress: wraps the cases while they are read, to show how far it is.
     """
     source = Source(path)
-    layout = _layout(source, card)
+    layout = read(source, card)
     data_root.mkdir(parents=True, exist_ok=True)
     with locked(_lock(card.name, data_root)):
         for left in _of_killed(card.name, data_root):
             _clear_away(left, data_root / card.name)
         cases = _with_split(layout.cases, card)
+        layout.notes += cut_groups(cases)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
         done = None if again else _up_to_date(card, source, data_root)
@@ -124,23 +126,6 @@ def _clear_away(path: Path, target: Path) -> None:
         scratch.remove(path)
 
 
-def _layout(source: Source, card: Card) -> Layout:
-    for name in card.readers:
-        layout = READERS[name].read(source) if name in READERS else None
-        if layout is not None:
-            return layout
-    missing = [name for name in card.readers if name not in READERS]
-    if missing:
-        raise UserError(f"card {card.name} names an unknown reader: {', '.join(missing)}")
-    wanted = "\n".join(f"  {name}: {READERS[name].description}" for name in card.readers)
-    found = ", ".join(source.files[:5]) or "no files"
-    raise UserError(
-        f"{source.path} is not in a layout of {card.name}. Expected one of\n{wanted}\n"
-        f"found {len(source.files)} files: {found}{' …' if len(source.files) > 5 else ''}",
-        ExitCode.DATA,
-    )
-
-
 def _up_to_date(card: Card, source: Source, data_root: Path) -> prepared.Manifest | None:
     try:
         manifest = prepared.read_manifest(data_root, card.name)
@@ -157,7 +142,7 @@ def _with_split(cases: list[Case], card: Card) -> list[Case]:
     if any(not case.split for case in cases):
         ids = [case.id for case in cases]
         groups = [case.group if card.keeps_groups else "" for case in cases]
-        test = set(card.test_ids) & set(ids) or held_out(
+        test = set(card.test_ids) & set(ids) or whole_groups(
             ids, groups, card.test_share, card.name, "split"
         )
         cases = [c._replace(split="test" if c.id in test else "train") for c in cases]

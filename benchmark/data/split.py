@@ -31,15 +31,17 @@ def count(n: int, share: float) -> int:
 
 
 def labelled_subset(ids: Sequence[str], dataset: str, seed: int, share: float) -> list[str]:
-    """The labelled cases: the first `count` by rank, so smaller subsets lie in larger ones.
-
-    They depend on (dataset, seed, share) and the pool alone: all methods see the same ones.
-    """
+    """The first `count` by rank, so smaller subsets lie in larger ones."""
     return ranked(ids, dataset, seed)[: count(len(ids), share)]
 
 
-def held_out(ids: Sequence[str], groups: Sequence[str], share: float, *salt: int | str) -> set[str]:
-    """About `share` of the cases, whole groups at a time (an empty group is a case by itself)."""
+def whole_groups(
+    ids: Sequence[str], groups: Sequence[str], share: float, *salt: int | str
+) -> set[str]:
+    """At least `share` of the cases: the first groups by rank, each of them whole.
+
+    An empty group is a case by itself. Smaller shares lie in larger ones.
+    """
     members: dict[str, list[str]] = {}
     for case, group in zip(ids, groups, strict=True):
         members.setdefault(group or f"case {case}", []).append(case)
@@ -118,10 +120,28 @@ def split_ids(manifest: Manifest, evaluate_on: str) -> tuple[list[str], list[str
     train = manifest.ids("train")
     if evaluate_on == "test":
         return train, manifest.ids("test")
-    keeps = manifest.card.keeps_groups
-    groups = [c.group if keeps else "" for c in manifest.cases if c.split == "train"]
-    dev = held_out(train, groups, DEV_SHARE, manifest.name, "dev")
+    group = groups_of(manifest) if manifest.card.keeps_groups else {}
+    groups = [group.get(case, "") for case in train]
+    dev = whole_groups(train, groups, DEV_SHARE, manifest.name, "dev")
     return [i for i in train if i not in dev], [i for i in train if i in dev]
+
+
+def labelled_ids(manifest: Manifest, evaluate_on: str, *, seed: int, share: float) -> list[str]:
+    """The labelled cases of a trial: single ones, or all of a group, as the card's `subset` says.
+
+    They depend on (dataset, seed, share) and the pool alone: all methods see the same ones.
+    """
+    pool, _ = split_ids(manifest, evaluate_on)
+    if manifest.card.subset == "cases":
+        return labelled_subset(pool, manifest.name, seed, share)
+    group = groups_of(manifest)
+    chosen = whole_groups(pool, [group[case] for case in pool], share, manifest.name, seed)
+    return [case for case in pool if case in chosen]
+
+
+def groups_of(manifest: Manifest) -> dict[str, str]:
+    """Case → its group, "" if none is known."""
+    return {case.id: case.group for case in manifest.cases}
 
 
 def for_pretraining(prepared: Prepared, *, evaluate_on: str) -> Images:
@@ -137,7 +157,7 @@ def for_trial(prepared: Prepared, *, share: float, seed: int, evaluate_on: str) 
     """The labelled subset, the unlabelled rest of the pool without masks, the evaluation set."""
     manifest, images, masks, mean, std = prepared
     pool, evaluation = split_ids(manifest, evaluate_on)
-    chosen = set(labelled_subset(pool, manifest.name, seed, share))
+    chosen = set(labelled_ids(manifest, evaluate_on, seed=seed, share=share))
     row = {case.id: i for i, case in enumerate(manifest.cases)}
 
     def indices(ids: list[str]) -> Int[ndarray, " k"]:

@@ -48,9 +48,9 @@ def test_other_seeds_and_other_datasets_label_other_cases():
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=10, max_size=60))
-def test_held_out_groups_stay_whole(groups):
+def test_drawn_groups_stay_whole(groups):
     ids = [f"case {i}" for i in range(len(groups))]
-    chosen = split.held_out(ids, groups, 0.2, "x", "dev")
+    chosen = split.whole_groups(ids, groups, 0.2, "x", "dev")
     inside = {g for i, g in zip(ids, groups, strict=True) if i in chosen}
     outside = {g for i, g in zip(ids, groups, strict=True) if i not in chosen}
     assert not inside & outside

@@ -1,0 +1,66 @@
+"""Who a case is of, where the card says how to know it: by the case's name, or from a table."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+
+from benchmark.data.card import Card
+from benchmark.data.layouts.layout import Case, Layout, column
+from benchmark.data.source import Source
+from benchmark.wording import counted, shortened
+
+_ENDING = re.compile(r"(\.nii)?\.[a-z]\w*$", re.IGNORECASE)
+
+
+def add_groups(layout: Layout, source: Source, card: Card) -> None:
+    """Give each case the group that the card's `group` says; cases without one are a problem."""
+    if not card.group:
+        return
+    is_table = card.group.lower().endswith(".csv")
+    known = len(layout.problems)
+    groups = (_in_table if is_table else _by_pattern)(layout, source, card.group)
+    layout.cases = [case._replace(group=groups.get(case.id, "")) for case in layout.cases]
+    lacking = [case.id for case in layout.cases if not case.group]
+    if lacking and len(layout.problems) == known:
+        layout.problems.append(
+            f'the card\'s group "{card.group}" says nothing of {len(lacking)} of '
+            f"{counted(len(layout.cases), 'case')} ({shortened(lacking)}): "
+            + ("add them to the table" if is_table else "it is sought in the names of cases")
+        )
+
+
+def _by_pattern(layout: Layout, source: Source, pattern: str) -> dict[str, str]:
+    """The first bracket of the pattern, or all that it matches."""
+    matches = {case.id: re.search(pattern, case.id) for case in layout.cases}
+    return {
+        case: match[1 if match.re.groups else 0] or "" for case, match in matches.items() if match
+    }
+
+
+def _in_table(layout: Layout, source: Source, table: str) -> dict[str, str]:
+    """From the columns case and group; cases are named by id, or by id and file ending."""
+    files = [name for name in source.files if f"/{name}".endswith(f"/{table}")]
+    if len(files) != 1:
+        found = f"{len(files)} such files ({shortened(files)})" if files else "no such file"
+        layout.problems.append(f"the card takes groups from {table}, but there is {found}")
+        return {}
+    layout.stray = [name for name in layout.stray if name not in files]
+    rows = column(source, files[0], "case", "group", layout)
+    groups = {unicodedata.normalize("NFC", name): group for name, group in rows.items()}
+    return {_ENDING.sub("", name): group for name, group in groups.items()} | groups
+
+
+def cut_groups(cases: Sequence[Case]) -> list[str]:
+    """A note on groups that have cases in train and test, as splits of others may have them."""
+    splits = defaultdict(set)
+    for case in cases:
+        if case.group:
+            splits[case.group].add(case.split)
+    both = sorted(group for group, found in splits.items() if len(found) > 1)
+    if not both:
+        return []
+    return [
+        f"{len(both)} of {counted(len(splits), 'group')} (patients, subjects) have cases in train "
+        f"and test: {shortened(both)}"
+    ]

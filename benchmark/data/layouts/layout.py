@@ -1,0 +1,105 @@
+"""What a reader finds, and what readers share."""
+
+import csv
+import io
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from benchmark.data.card import Card
+from benchmark.data.source import Source
+from benchmark.wording import shortened
+
+NOT_YET = "images without masks cannot be unlabelled data yet"
+
+
+class Case(NamedTuple):
+    """One image with its mask. split: "train", "test", or "" if the files come without split.
+
+    images: one file, or one for each of the card's modalities. masks: one file, or several whose
+    foregrounds belong to one mask.
+    """
+
+    id: str
+    split: str
+    group: str
+    images: tuple[str, ...]
+    masks: tuple[str, ...]
+
+
+@dataclass
+class Layout:
+    """What a reader found."""
+
+    cases: list[Case]
+    stray: list[str] = field(default_factory=list)
+    """Files that belong to no case: tolerated, and named."""
+    problems: list[str] = field(default_factory=list)
+    """What must be mended first."""
+    notes: list[str] = field(default_factory=list)
+
+
+class Reader(NamedTuple):
+    """description: the layout, for messages; read returns None if the files are not in it."""
+
+    description: str
+    read: Callable[[Source, Card], Layout | None]
+
+
+def paired(images: dict[str, str], masks: dict[str, str], stray: list[str]) -> Layout:
+    """Cases of files by the id of their case, none of them in a split."""
+    cases = [
+        Case(case, "", "", (images[case],), (masks[case],))
+        for case in sorted(images.keys() & masks.keys())
+    ]
+    without_mask = [images[case] for case in sorted(images.keys() - masks.keys())]
+    without_image = [masks[case] for case in sorted(masks.keys() - images.keys())]
+    problems = [*lone_images(without_mask, len(images)), *lone_masks(without_image, len(masks))]
+    return Layout(cases, stray, problems)
+
+
+def lone_images(files: Collection[str], of: int) -> list[str]:
+    """The problem with images that have no mask, in a line; none without such."""
+    return _lone(
+        "mask", files, f"{len(files)} of {of} images",
+        f"{NOT_YET}; give each a mask, or move them away",
+    )  # fmt: skip
+
+
+def lone_masks(files: Collection[str], of: int) -> list[str]:
+    """The problem with masks that have no image."""
+    return _lone(
+        "image", files, f"{len(files)} of {of} masks",
+        "masks are named as their images, but for an ending such as _mask; rename them, or move "
+        "them away",
+    )  # fmt: skip
+
+
+def _lone(lacking: str, files: Collection[str], count: str, advice: str) -> list[str]:
+    return [f"no {lacking} for {shortened(list(files))} ({count}): {advice}"] if files else []
+
+
+def column(source: Source, table: str, key: str, value: str, layout: Layout) -> dict[str, str]:
+    """Two columns of a CSV table as a dictionary; what is wrong with it becomes a problem.
+
+    Line ends may be CR alone, blanks may follow commas (the released Grade.csv has both), and
+    semicolons may stand for commas.
+    """
+    try:
+        text = source.read(table).decode("utf-8-sig")
+        lines = [line.strip() for line in io.StringIO(text, newline=None) if line.strip()]
+        comma = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
+        rows = list(csv.DictReader(lines, skipinitialspace=True, delimiter=comma))
+        pairs = sorted({(row[key].strip(), row[value].strip()) for row in rows})
+    except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
+        layout.problems.append(
+            f'{table} is no table with the columns "{key}" and "{value}" in every line '
+            f"({type(error).__name__}: {error})"
+        )
+        return {}
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        layout.problems.append(f'{table} gives more than one "{value}" for {shortened(twice)}')
+    return found

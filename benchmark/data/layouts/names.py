@@ -1,0 +1,95 @@
+"""What the names of files say: which of them is a mask, which channel it is, whose mask it is."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+_WORDS = r"mask|segmentation|seg|label|gt|anno"
+_MASK_ENDING = re.compile(
+    rf"(?P<name>.*?)(?:^|[._-])(?P<word>{_WORDS})(?:_(?P<number>\d+))?", re.IGNORECASE
+)
+_MASK_START = re.compile(rf"(?P<word>{_WORDS})[_-]?(?P<name>\d.*)", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"(.*?)(?:^|[_-])(?:image|img|0000)", re.IGNORECASE)
+_IMAGE_START = re.compile(r"(?:image|img)[_-]?(\d.*)", re.IGNORECASE)
+
+_OTHER_CHANNEL = re.compile(r".*_000[1-9]")
+
+
+class MaskName(NamedTuple):
+    """Of a_mask_2: (a, mask, 2). word is "" where nothing says mask, number where none is given."""
+
+    name: str
+    word: str = ""
+    number: str = ""
+
+
+def mask_name(stem: str) -> MaskName:
+    """What the name of a mask says: also NAME.seg, of Slicer, and label0001 beside img0001."""
+    if match := _MASK_ENDING.fullmatch(stem):
+        return MaskName(match["name"], match["word"].lower(), match["number"] or "")
+    if match := _MASK_START.fullmatch(stem):
+        return MaskName(match["name"], match["word"].lower())
+    return MaskName(stem)
+
+
+def image_name(stem: str) -> str:
+    """Without what says image, or the first channel as nnU-Net numbers them."""
+    match = _IMAGE_ENDING.fullmatch(stem) or _IMAGE_START.fullmatch(stem)
+    return match[1] if match else stem
+
+
+def channel(stem: str, modalities: Sequence[str]) -> tuple[str, str] | None:
+    """(name, modality) of a file; None if it is of no modality that is wanted."""
+    if not modalities:
+        return stem, ""
+    fitting = [one for one in modalities if stem.casefold().endswith(one.casefold())]
+    modality = max(fitting, key=len, default="")
+    return (stem[: -len(modality)].rstrip("_-."), modality) if modality else None
+
+
+def is_other_channel(stem: str) -> bool:
+    """Whether nnU-Net would number the second channel, or a later one, so."""
+    return bool(_OTHER_CHANNEL.fullmatch(stem))
+
+
+def matched(images: Iterable[str], masks: Iterable[str]) -> dict[str, tuple[str, list[str]]]:
+    """Image → its case's name and its masks: first by equal names, last by what is left of them.
+
+    Several masks of an image are told apart by a number. Letters in another case count where
+    nothing else fits, and names that would fit several images fit none.
+    """
+    lone_images, lone_masks = set(images), set(masks)
+    found = {}
+    for fold in (str, str.casefold):
+        for of_image, of_mask in _SPELLINGS:
+            keyed_images = _by_key(lone_images, lambda stem: fold(of_image(stem)))  # noqa: B023
+            keyed_masks = _by_key(lone_masks, lambda stem: fold(of_mask(stem)))  # noqa: B023
+            for key in keyed_images.keys() & keyed_masks.keys():
+                of_key, its_masks = keyed_images[key], keyed_masks[key]
+                if len(of_key) == 1 and _are_numbered(its_masks):
+                    found[of_key[0]] = (of_image(of_key[0]), its_masks)
+                    lone_images -= set(of_key)
+                    lone_masks -= set(its_masks)
+    return found
+
+
+_SPELLINGS: Sequence[tuple[Callable[[str], str], Callable[[str], str]]] = (
+    (str, str),
+    (str, lambda stem: mask_name(stem).name),
+    (image_name, lambda stem: mask_name(stem).name),
+)
+
+
+def _by_key(stems: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    """Stems of each key; masks of one image in the order of their numbers."""
+    found = defaultdict(list)
+    for stem in sorted(stems, key=lambda stem: (len(mask_name(stem).number), stem)):
+        found[key(stem)].append(stem)
+    return found
+
+
+def _are_numbered(masks: Sequence[str]) -> bool:
+    """Whether these are one mask, or a_mask, a_mask_1, a_mask_2 of one image."""
+    names = {mask_name(mask)._replace(number="") for mask in masks}
+    return len(masks) == 1 or (len(names) == 1 and all(mask_name(mask).word for mask in masks))

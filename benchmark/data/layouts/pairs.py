@@ -1,0 +1,277 @@
+"""Pairs of images and masks whose names belong together.
+
+Either image/ and mask/ hold them, beneath or above train/ and test/ or in no split; or they lie
+side by side, and the mask's name says that it is one: NAME.png, NAME_mask.png.
+"""
+
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from benchmark.data.card import Card
+from benchmark.data.layouts.layout import NOT_YET, Case, Layout, lone_images, lone_masks
+from benchmark.data.layouts.names import (
+    channel,
+    image_name,
+    is_other_channel,
+    mask_name,
+    matched,
+)
+from benchmark.data.source import Source
+from benchmark.wording import counted, shortened
+
+_IMAGE, _MASK = "image", "mask"
+_VALIDATION, _UNLABELLED = "validation", "unlabelled"
+_KINDS = {
+    **dict.fromkeys(("image", "images", "img", "imgs"), _IMAGE),
+    **dict.fromkeys(("mask", "masks", "label", "labels", "annotation", "annotations"), _MASK),
+    **dict.fromkeys(("segmentation", "segmentations"), _MASK),
+    **dict.fromkeys(("gt", "groundtruth", "ground_truth"), _MASK),
+}
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation"), _VALIDATION),
+    **dict.fromkeys(("unlabelled", "unlabeled"), _UNLABELLED),
+}
+_KINDS_WITH_SPLIT = {  # of nnU-Net and the Medical Segmentation Decathlon
+    "imagestr": (_IMAGE, "train"),
+    "labelstr": (_MASK, "train"),
+    "imagests": (_IMAGE, "test"),
+    "labelsts": (_MASK, "test"),
+}
+_SEEM_SPLITS = ("train", "test", "valid", "unlabel", "fold")
+_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
+_PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+class _File(NamedTuple):
+    """A file by what its path says; place: its folder, without what names kind and split."""
+
+    path: str
+    stem: str
+    place: str
+    split: str
+    kind: str
+
+
+@dataclass
+class _Folder:
+    """What lies in one place and split. images: name → modality → path; masks: stem → path."""
+
+    images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    masks: dict[str, str] = field(default_factory=dict)
+
+    def add(self, file: _File, modalities: Sequence[str]) -> None:
+        if file.kind == _MASK:
+            self.masks[file.stem] = file.path
+        else:
+            name, modality = channel(file.stem, modalities)
+            self.images[name][modality] = file.path
+
+
+def read_pairs(source: Source, card: Card) -> Layout | None:
+    """Pictures."""
+    return _read(source, _PICTURES, ())
+
+
+def read_volume_pairs(source: Source, card: Card) -> Layout | None:
+    """Volumes, whose channels may be files of their own."""
+    return _read(source, _VOLUMES, card.modalities)
+
+
+def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> Layout | None:
+    stems = {path: stem for path in source.files if (stem := _stem(path, endings)) is not None}
+    files = _in_kinds(stems)
+    if {file.kind for file in files} == {_IMAGE, _MASK}:
+        problems = _several_places({file.place for file in files})
+        files = [file._replace(place="") for file in files]
+    else:
+        files = _side_by_side(stems, modalities)
+        problems = _seeming_splits({file.place for file in files})
+    if not files:
+        return None
+    files = [f for f in files if f.kind == _MASK or channel(f.stem, modalities)]
+    used = {file.path for file in files}
+    layout = Layout([], [path for path in source.files if path not in used], problems)
+    _pair(_distinct(_without_unlabelled(files, layout), layout), modalities, layout)
+    _settle_splits(layout)
+    return layout
+
+
+def _stem(path: str, endings: Sequence[str]) -> str | None:
+    """The file's name without its ending; None if that is another.
+
+    Equal names may be spelled in two ways: a Mac writes ä as a and two dots.
+    """
+    name = path.rsplit("/", 1)[-1]
+    ending = next((one for one in endings if name.lower().endswith(one)), None)
+    return unicodedata.normalize("NFC", name[: -len(ending)]) if ending else None
+
+
+def _in_kinds(stems: Mapping[str, str]) -> list[_File]:
+    """Files in image/ or mask/, with the split that the folder above or below names, if one does.
+
+    The others are left out.
+    """
+    found = []
+    for path, stem in stems.items():
+        folders = path.split("/")[:-1]
+        above, last = ["", "", *(folder.lower() for folder in folders)][-2:]
+        split, depth = "", 1
+        if last in _KINDS_WITH_SPLIT:
+            kind, split = _KINDS_WITH_SPLIT[last]
+        elif last in _KINDS:
+            kind, split = _KINDS[last], _SPLITS.get(above, "")
+            depth = 2 if split else 1
+        elif last in _SPLITS and above in _KINDS:
+            kind, split, depth = _KINDS[above], _SPLITS[last], 2
+        else:
+            continue
+        found.append(_File(path, stem, "/".join(folders[:-depth]), split, kind))
+    return found
+
+
+def _side_by_side(stems: Mapping[str, str], modalities: Sequence[str]) -> list[_File]:
+    """Files of folders in which masks, told by their names, lie beside images; none without pairs.
+
+    Folders are splits if they are called so, and else only tell equal names apart.
+    """
+    folders = defaultdict(dict)
+    for path, stem in stems.items():
+        folders[path.rpartition("/")[0]][path] = stem
+    found, is_paired = [], False
+    for folder, inside in folders.items():
+        parts = folder.split("/") if folder else []
+        split = next((_SPLITS[part.lower()] for part in parts if part.lower() in _SPLITS), "")
+        place = "/".join(part for part in parts if part.lower() not in _SPLITS)
+        channels = [channel(stem, modalities) for stem in inside.values()]
+        names = [name for name, _ in filter(None, channels)]
+        images = {name.casefold() for name in (*names, *map(image_name, names))}
+        with_mask = {mask_name(stem).name.casefold() for stem in inside.values()}
+        for path, stem in inside.items():
+            name, word, _ = mask_name(stem)
+            has_image = bool(word) and name.casefold() in images
+            # face_mask.png beside face_mask_mask.png is an image.
+            is_mask = has_image or (bool(word) and stem.casefold() not in with_mask)
+            is_paired |= has_image
+            found.append(_File(path, stem, place, split, _MASK if is_mask else _IMAGE))
+    return found if is_paired else []
+
+
+def _several_places(places: set[str]) -> list[str]:
+    if len(places) < 2:
+        return []
+    return [
+        f"images and masks lie in {len(places)} places, {shortened(sorted(places))}: these names "
+        f"do not say which are for training. Known are {', '.join(_SPLITS)} (as in "
+        "train/image/NAME.png); or put all in one image/ and one mask/, and the test set's "
+        "names into the card (test_ids)"
+    ]
+
+
+def _seeming_splits(places: set[str]) -> list[str]:
+    """The problem with folders such as TrainDataset: no split, but who made it may mean one."""
+    seeming = [place for place in places if any(word in place.lower() for word in _SEEM_SPLITS)]
+    return _several_places(places) if seeming else []
+
+
+def _without_unlabelled(files: Sequence[_File], layout: Layout) -> list[_File]:
+    images = [file.path for file in files if file.split == _UNLABELLED and file.kind == _IMAGE]
+    if images:
+        layout.problems.append(
+            f"{counted(len(images), 'image')} in a folder of unlabelled ones "
+            f"({shortened(images)}): {NOT_YET}; move the folder away"
+        )
+    return [file for file in files if file.split != _UNLABELLED]
+
+
+def _distinct(files: Sequence[_File], layout: Layout) -> list[_File]:
+    """Without those that have the name of another, but for its ending: which a problem names."""
+    found, twice = {}, []
+    for file in files:
+        first = found.setdefault(file._replace(path=""), file)
+        if first is not file:
+            twice.append(f"{first.path} and {file.path}")
+    if twice:
+        layout.problems.append(f"files of equal names, {shortened(twice)}: keep one of them")
+    return list(found.values())
+
+
+def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> None:
+    """Cases of the files; those that find no partner become problems."""
+    placed = _cases(files, modalities, layout)
+    layout.cases = _told_apart(placed)
+    used = {path for case in layout.cases for path in (*case.images, *case.masks)}
+    images, masks = ([f for f in files if f.kind == kind] for kind in (_IMAGE, _MASK))
+    alone = [file for file in images if file.path not in used]
+    layout.problems += lone_images([file.path for file in alone], len(images))
+    layout.problems += lone_masks([f.path for f in masks if f.path not in used], len(masks))
+    if not modalities and any(is_other_channel(file.stem) for file in alone):
+        layout.problems.append(
+            "names such as NAME_0001 are channels beside NAME_0000: of volumes, the card says so "
+            "(modalities: [_0000, _0001])"
+        )
+
+
+def _cases(
+    files: Sequence[_File], modalities: Sequence[str], layout: Layout
+) -> list[tuple[str, Case]]:
+    """Each with its place; what lacks a modality becomes a problem."""
+    folders: dict[tuple[str, str], _Folder] = defaultdict(_Folder)
+    for file in files:
+        folders[file.place, file.split].add(file, modalities)
+    placed, lacking = [], defaultdict(list)
+    for (place, split), folder in sorted(folders.items()):
+        for name, (id, masks) in sorted(matched(folder.images, folder.masks).items()):
+            id = id or place.rpartition("/")[2]  # CASE/image.png, CASE/mask.png
+            channels = folder.images[name]
+            for modality in set(modalities) - channels.keys():
+                lacking[modality].append(id)
+            images = [channels[one] for one in modalities or [""] if one in channels]
+            its_masks = [folder.masks[mask] for mask in masks]
+            placed.append((place, Case(id, split, "", tuple(images), tuple(its_masks))))
+    layout.problems += [
+        f"no {modality} for {shortened(ids)} ({len(ids)} of {len(placed)} cases): the card's "
+        f"modalities are {', '.join(modalities)}"
+        for modality, ids in sorted(lacking.items())
+    ]
+    return placed
+
+
+def _told_apart(placed: Sequence[tuple[str, Case]]) -> list[Case]:
+    """Cases with ids of their own: numbering may restart in each place and split."""
+    top = os.path.commonpath([place for place, _ in placed]) if placed else ""
+    often = Counter(case.id for _, case in placed)
+    cases = []
+    for place, case in placed:
+        parts = (*place.removeprefix(top).split("/"), case.split, case.id)
+        is_own = often[case.id] == 1
+        cases.append(case if is_own else case._replace(id="_".join(filter(None, parts))))
+    return cases
+
+
+def _settle_splits(layout: Layout) -> None:
+    """The folders' splits as train and test, or none; what cannot be meant becomes a problem."""
+    splits = {case.split for case in layout.cases}
+    if "" in splits and len(splits) > 1:
+        named = ", ".join(sorted(splits - {""}))
+        layout.problems.insert(
+            0, f"some images lie in {named}/ and others in no split: move them into one"
+        )
+    elif splits == {"train", _VALIDATION}:
+        layout.notes.append("the validation folder is taken as the test set")
+    elif splits == {"train"}:
+        layout.notes.append("there is no test folder: the test set is drawn from the train folder")
+    elif _VALIDATION in splits:
+        layout.problems.insert(
+            0,
+            "there is a validation folder beside train/ and test/: a validation set of one's own "
+            "cannot be used yet. Move its images into train/ (a development set is drawn from "
+            "there), or away",
+        )
+    settled = {_VALIDATION: "test", "train": "" if splits == {"train"} else "train"}
+    layout.cases = [c._replace(split=settled.get(c.split, c.split)) for c in layout.cases]

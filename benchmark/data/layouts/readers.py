@@ -1,0 +1,73 @@
+"""All readers, and the one for a card and its files."""
+
+from collections import Counter
+
+from benchmark.data.card import Card
+from benchmark.data.layouts import pairs, published
+from benchmark.data.layouts.groups import add_groups
+from benchmark.data.layouts.layout import Layout, Reader
+from benchmark.data.source import Source
+from benchmark.errors import ExitCode, UserError
+from benchmark.wording import shortened
+
+_SHOWN = 5  # files of an unknown layout
+
+READERS: dict[str, Reader] = {
+    "glas": Reader(
+        "train_1.bmp with train_1_anno.bmp, testA_1.bmp, … and Grade.csv", published.read_glas
+    ),
+    "ph2": Reader(
+        "IMD002/IMD002_Dermoscopic_Image/IMD002.bmp with IMD002/IMD002_lesion/IMD002_lesion.bmp",
+        published.read_ph2,
+    ),
+    "hmeps": Reader(
+        "fullFrames/NAME.jpg with annotation/png/NAME.png and annotation/annotations.csv",
+        published.read_hmeps,
+    ),
+    "la": Reader("Training Set/ID/lgemri.nrrd with Training Set/ID/laendo.nrrd", published.read_la),
+    "la_h5": Reader("ID/mri_norm2.h5 or ID.h5, as prepared by UA-MT", published.read_la_h5),
+    "volume_pairs": Reader(
+        "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/ and test/; or "
+        "NAME.nii.gz with NAME_seg.nii.gz in one folder (also .nii, .nrrd, .mha; if channels are "
+        "files of their own, the card names their endings: modalities)",
+        pairs.read_volume_pairs,
+    ),
+    "pairs": Reader(
+        "image/NAME.png with mask/NAME.png, optionally beneath train/ and test/; or NAME.png with "
+        "NAME_mask.png in one folder",
+        pairs.read_pairs,
+    ),
+}
+
+
+def read(source: Source, card: Card) -> Layout:
+    """The cases of the files, by the first of the card's readers that knows their layout.
+
+    `UserError` if none does.
+    """
+    unknown = [name for name in card.readers if name not in READERS]
+    if unknown:
+        raise UserError(f"card {card.name} names an unknown reader: {', '.join(unknown)}")
+    for name in card.readers:
+        layout = READERS[name].read(source, card)
+        if layout is not None:
+            layout.problems += _repeated(layout)
+            add_groups(layout, source, card)
+            return layout
+    wanted = "\n".join(f"  {name}: {READERS[name].description}" for name in card.readers)
+    found = ", ".join(source.files[:_SHOWN]) or "no files"
+    more = " …" if len(source.files) > _SHOWN else ""
+    broken = f"\nnot readable: {shortened(source.unreadable)}" if source.unreadable else ""
+    raise UserError(
+        f"{source.path} is not in a layout of {card.name}. Expected one of\n{wanted}\n"
+        f"found {len(source.files)} files: {found}{more}{broken}",
+        ExitCode.DATA,
+    )
+
+
+def _repeated(layout: Layout) -> list[str]:
+    often = Counter(case.id for case in layout.cases)
+    repeated = [id for id, times in often.items() if times > 1]
+    if not repeated:
+        return []
+    return [f"several cases are called {shortened(repeated)}: rename their files"]
