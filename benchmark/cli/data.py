@@ -6,15 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.options import DATA, DataRoot, Verbose, new_app, say
-from benchmark.errors import require_choice, unknown
+from benchmark.errors import UserError, require_choice, unknown
+from benchmark.files import replacing
 from benchmark.wording import command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from benchmark.data.prepare import Preparation
     from benchmark.data.prepared import Manifest
 
 app = new_app("Prepare datasets, or generate synthetic ones.")
 _STRAY = 5  # files that are named
+
+
+def _picture(file: Path | None) -> Path | None:
+    if file is not None and (file.suffix.lower() != ".png" or not file.parent.is_dir()):
+        raise UserError(f"--preview is a new .png in a folder that is there, got {file}")
+    return file
+
+
+Preview = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.png", callback=_picture, help="Draw cases with their masks on them."
+    ),
+]
 
 
 @app.command(short_help="Read a dataset once and store it for training.")
@@ -35,6 +52,7 @@ def prepare(
             "only [the card's]."
         ),
     ] = None,
+    preview: Preview = None,
     data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
@@ -51,6 +69,17 @@ def prepare(
         progress=_reading,
     )
     say("\n".join(_described(made)))
+    if preview is not None:
+        _draw(preview, data_root, made.manifest.name)
+
+
+def _draw(file: Path, data_root: Path, name: str) -> None:
+    from benchmark.data import prepared
+    from benchmark.data.preview import contact_sheet
+
+    with replacing(file) as stream:
+        stream.write(contact_sheet(prepared.load(data_root, name)))
+    say(f"wrote {file}: do the outlines lie where they should?")
 
 
 def _reading(cases):
@@ -61,17 +90,21 @@ def _reading(cases):
     return track(cases, "reading", console=console, disable=not console.is_terminal)
 
 
-@app.command(short_help="Compare a prepared dataset with what it was.")
+@app.command(short_help="Check a prepared dataset again.")
 def check(
     name: Annotated[str, typer.Argument(help="A prepared dataset.")],
+    preview: Preview = None,
     data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
-    """Read a prepared dataset again and compare it with what was prepared."""
+    """Read a prepared dataset again: is it what was prepared, and what is wrong with it?"""
     from benchmark.data import prepared
+    from benchmark.data.prepare import checked
 
-    say("\n".join(_manifest(prepared.load(data_root, name).manifest)))
+    say("\n".join(_manifest(checked(prepared.load(data_root, name)))))
     say("  the arrays are those that were prepared")
+    if preview is not None:
+        _draw(preview, data_root, name)
 
 
 @app.command(short_help="The labelled cases of a trial, one a line.")
@@ -139,25 +172,61 @@ def _manifest(manifest: "Manifest", where: str = "") -> list[str]:
         f"cases{where}",
         f"  {_sizes(manifest)}, foreground {100 * sum(shares) / len(shares):.1f} % "
         f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
+        *_classes(manifest),
+        *_greys(manifest),
     ]
     empty = sum(share == 0 for share in shares)
     if empty:
         lines.append(f"  cases without foreground: {empty}")
-    if not manifest.card.is_volume:
-        lines.append(f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}")
     if manifest.partial:
         lines.append(f"  not the dataset as published: {manifest.partial}")
     lines += [f"  warning: {fault}" for fault in manifest.faults]
     return lines + [f"  note: {note}" for note in manifest.notes]
 
 
+def _classes(manifest: "Manifest") -> list[str]:
+    """Each class: its share of the pixels, and in how many cases of each split it occurs."""
+    cases = [case for case in manifest.cases if case.classes]
+    lines = []
+    for number, name in enumerate(manifest.card.classes if cases else []):
+        share = sum(case.classes[number] for case in cases) / len(cases)
+        within = " and ".join(
+            f"{sum(case.classes[number] > 0 for case in cases if case.split == split)} of "
+            f"{len(manifest.ids(split))} {split}"
+            for split in ("train", "test")
+        )
+        lines.append(f"  class {number} {name}: {100 * share:.3g} %, in {within} cases")
+    return lines
+
+
+def _greys(manifest: "Manifest") -> list[str]:
+    card = manifest.card
+    levels = [case.levels for case in manifest.cases if case.levels]
+    lines = [f"  grey levels in use in a case: {_range(levels)}"] if levels else []
+    if not card.is_volume:
+        return [*lines, f"  train pool mean {_three(manifest.mean)}, std {_three(manifest.std)}"]
+    if not all(case.spacing for case in manifest.cases):
+        return [*lines, "  voxel size unknown: distances will be in voxels alone"]
+    return [*lines, f"  voxels of {_ranges([case.spacing for case in manifest.cases])} mm"]
+
+
 def _sizes(manifest: "Manifest") -> str:
-    """Of images as they were resized, of volumes from the least to the greatest of each side."""
-    if not manifest.card.is_volume:
-        return f"size {manifest.card.size[0]}×{manifest.card.size[1]}"
-    sides = zip(*(case.shape for case in manifest.cases), strict=True)
-    ranges = (str(min(s)) if min(s) == max(s) else f"{min(s)}-{max(s)}" for s in sides)
-    return f"volumes of {' × '.join(ranges)} voxels"
+    """Of images as they were resized and as they came; of volumes as they are."""
+    if manifest.card.is_volume:
+        return f"volumes of {_ranges([case.shape for case in manifest.cases])} voxels"
+    size = _ranges([manifest.card.size])
+    came = _ranges([case.source_shape or manifest.card.size for case in manifest.cases])
+    return f"size {size}" if came == size else f"size {size} (came as {came})"
+
+
+def _ranges(sides: "Sequence[Sequence[float]]") -> str:
+    """Each side from the least to the greatest."""
+    return " × ".join(map(_range, zip(*sides, strict=True)))
+
+
+def _range(values: "Iterable[float]") -> str:
+    least, greatest = min(values := list(values)), max(values)
+    return f"{least:g}" if least == greatest else f"{least:g}–{greatest:g}"
 
 
 def _three(values: list[float]) -> str:

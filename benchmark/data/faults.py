@@ -32,26 +32,27 @@ def _likely(card: Card) -> str:
     return "their object may lie in another channel (mask_channel)"
 
 
-def found(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> list[str]:
+def of_dataset(card: Card, cases: Sequence[CaseEntry]) -> list[str]:
     """What a user should know, and a report says: nothing of it stops a run."""
     return [
-        *_absent(card, cases, decoded),
+        *_absent(card, cases),
         *_shared(cases),
         *_contradicting(cases),
-        *_of_cases(cases, decoded),
-        *_unequal_depth(card, decoded),
         *_partly_known_spacing(card, cases),
     ]
 
 
-def _absent(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterator[str]:
-    present: dict[str, set[int]] = {"train": set(), "test": set()}
-    for case, one in zip(cases, decoded, strict=True):
-        present[case.split] |= set(np.unique(one.mask).tolist())
+def of_files(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> list[str]:
+    """The like, of which what is stored tells nothing any more."""
+    return [*_of_cases(cases, decoded), *_unequal_depth(card, decoded)]
+
+
+def _absent(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
     for number, name in enumerate(card.classes):
-        lacking = [split for split, classes in present.items() if number not in classes]
-        if lacking:
-            where = "any mask" if len(lacking) == 2 else f"any {lacking[0]} mask"
+        splits = {"train", "test"}
+        splits -= {case.split for case in cases if case.classes[number] > 0}
+        if splits:
+            where = "any mask" if len(splits) == 2 else f"any {splits.pop()} mask"
             yield f"class {number} ({name}) does not occur in {where}"
 
 
@@ -79,6 +80,16 @@ def _contradicting(cases: Sequence[CaseEntry]) -> Iterator[str]:
     if groups:
         named = ["=".join(case.id for case in group[:3]) for group in groups]
         yield f"{counted(len(groups), 'image')} with more than one mask ({shortened(named)})"
+
+
+def _partly_known_spacing(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
+    unknown = [case.id for case in cases if not case.spacing]
+    if card.is_volume and 0 < len(unknown) < len(cases):
+        yield (
+            f"{counted(len(unknown), 'volume')} whose voxel size is not known "
+            f"({shortened(unknown)}): no distances in mm. The card's spacing counts where a file "
+            "has none"
+        )
 
 
 _SENTENCES = {
@@ -119,14 +130,4 @@ def _unequal_depth(card: Card, decoded: Sequence[Decoded]) -> Iterator[str]:
         yield (
             f"{counted(deep, 'image')} of 16 bits among {len(decoded) - deep} of 8: their "
             "brightness can be compared only if all use the whole of their range"
-        )
-
-
-def _partly_known_spacing(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
-    unknown = [case.id for case in cases if not case.spacing]
-    if card.is_volume and 0 < len(unknown) < len(cases):
-        yield (
-            f"{counted(len(unknown), 'volume')} whose voxel size is not known "
-            f"({shortened(unknown)}): no distances in mm. The card's spacing counts where a file "
-            "has none"
         )

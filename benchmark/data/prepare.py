@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from filelock import Timeout
-from jaxtyping import UInt
+from jaxtyping import UInt, UInt8
 from numpy import ndarray
 
 from benchmark import scratch
@@ -79,6 +79,27 @@ def prepare(
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
     return Preparation(manifest, data_root / card.name, False, layout.stray)
+
+
+def checked(found: prepared.Prepared) -> prepared.Manifest:
+    """The manifest of a prepared dataset with what is wrong with it, found anew in its arrays.
+
+    What only the files told (such as a class lost in resizing) stays as it was noted.
+    """
+    manifest = found.manifest
+    entries = [
+        case.model_copy(
+            update={
+                "image": _checksum(image),
+                "mask": _checksum(mask),
+                "classes": _shares(mask, manifest.card),
+            }
+        )
+        for case, image, mask in zip(manifest.cases, found.images, found.masks, strict=True)
+    ]
+    anew = faults.of_dataset(manifest.card, entries)
+    both = list(dict.fromkeys([*anew, *manifest.faults]))
+    return manifest.model_copy(update={"cases": entries, "faults": both})
 
 
 def left_overs(data_root: Path) -> list[Path]:
@@ -235,14 +256,13 @@ def _assemble(
         cases=entries,
         partial=partial,
         notes=layout.notes,
-        faults=faults.found(card, entries, decoded),
+        faults=faults.of_dataset(card, entries) + faults.of_files(card, entries, decoded),
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return manifest, images, masks
 
 
 def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:
-    share = np.bincount(one.mask.ravel(), minlength=len(card.classes)) / one.mask.size
     return prepared.CaseEntry(
         id=case.id,
         split=case.split,
@@ -258,8 +278,13 @@ def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:
         affine=[] if one.affine is None else one.affine.tolist(),
         start=list(one.start),
         levels=one.levels,
-        classes=share.tolist(),
+        classes=_shares(one.mask, card),
     )
+
+
+def _shares(mask: UInt8[ndarray, "*s"], card: Card) -> list[float]:
+    """Of each class, in the pixels of a mask."""
+    return (np.bincount(mask.ravel(), minlength=len(card.classes)) / mask.size).tolist()
 
 
 def _checksum(array: ndarray) -> str:

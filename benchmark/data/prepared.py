@@ -58,7 +58,7 @@ class CaseEntry(BaseModel):
     levels: int = 0
     """How many grey levels are in use; 0: not counted."""
     classes: list[float] = []
-    """Share of each class, as prepared."""
+    """Share of each class, as prepared; empty in manifests from before."""
     image: str = ""
     """Checksums of what is stored of image and mask; "" in manifests from before. In no hash: the
     arrays are."""

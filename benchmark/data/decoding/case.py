@@ -85,7 +85,12 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     files = [_read(source, name) for name in case.images]
     image = _joined(files, card)
     sides = image.array.shape[:3]
-    parts = [volumes.turned_like(_read(source, name), files[0]) for name in case.masks]
+    layers = [_read(source, name) for name in case.masks]
+    for layer in layers:
+        if layer.array.ndim > 3:
+            n = layer.array.shape[3]
+            raise ValueError(f"{layer.name} holds {n} layers: export one map of labels")
+    parts = [volumes.turned_like(layer, files[0]) for layer in layers]
     for part in parts:
         _require_equal_size(sides, part.shape, case)
     mask = _united([masks.classes(part, card) for part in parts], card)

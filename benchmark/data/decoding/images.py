@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt, UInt8
 from numpy import ndarray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys, masks, volumes
@@ -29,9 +29,12 @@ class Picture(NamedTuple):
 
 def read_image(name: str, content: bytes, card: Card) -> Picture:
     """The picture with the card's channels; ValueError that says what is wrong with the file."""
-    image = _opened(name, content)
-    if _has_deep_colours(image, content):
+    raw = _opened(name, content)
+    if _has_deep_colours(raw, content):
+        if raw.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            raise ValueError(f"{name} has 16 bits per colour and an EXIF orientation: turn it")
         return Picture(_of_deep_colours(name, content, card))
+    image = _upright(raw)
     if image.mode.startswith(("I", "F")):
         values = _of_numbers(name, np.asarray(image), card)
         return Picture(np.repeat(values[..., None], card.channels, -1))
@@ -92,7 +95,7 @@ def _of_deep_colours(name: str, content: bytes, card: Card) -> UInt[ndarray, "h 
 
 def read_mask(name: str, content: bytes, card: Card) -> tuple[UInt8[ndarray, "h w"], bool]:
     """Classes, and whether it holds something that is all below the card's rule."""
-    image = _opened(name, content)
+    image = _upright(_opened(name, content))
     if any(isinstance(key, str) for key in card.values):
         return masks.of_colours(np.asarray(image.convert("RGB")), card), False
     values = _one_channel(image, card)
@@ -155,7 +158,11 @@ def _opened(name: str, content: bytes) -> Image.Image:
         raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{name} cannot be read: {error}") from error
-    # As cameras and every viewer mean it; where nothing says so, it is as it was.
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As its EXIF orientation says, which cameras write and every viewer follows."""
     return ImageOps.exif_transpose(image)
 
 

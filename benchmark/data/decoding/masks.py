@@ -51,7 +51,7 @@ def threshold(card: Card) -> float:
 
 def is_below_rule(values: ndarray, card: Card) -> bool:
     """Does a mask hold something, and nothing that the rule "> N" takes for foreground?"""
-    return card.mask.startswith(">") and 0 < values.max() <= threshold(card)
+    return card.mask.startswith(">") and bool(0 < values.max() <= threshold(card))
 
 
 def of_colours(colours: UInt8[ndarray, "h w 3"], card: Card) -> UInt8[ndarray, "h w"]:

@@ -90,9 +90,9 @@ def _sides(affine: Float[ndarray, "4 4"]) -> tuple[float, ...]:
     return _usable(np.linalg.norm(affine[:3, :3], axis=0))
 
 
-def _usable(sides: Sequence[float]) -> tuple[float, ...]:
+def _usable(sides: Float[ndarray, "3"]) -> tuple[float, ...]:
     """Voxel sizes to six digits (headers hold float32); none where they are all 1, or no sizes."""
-    found = tuple(float(f"{side:.6g}") for side in sides)
+    found = tuple(float(f"{side:.6g}") for side in sides.tolist())
     is_size = all(np.isfinite(side) and side > 0 for side in found)
     return found if is_size and found != (1.0, 1.0, 1.0) else ()
 

@@ -1,0 +1,109 @@
+"""A contact sheet: cases with their masks drawn on them, so that a person sees what is wrong."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt, UInt8
+from numpy import ndarray
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmark.data.card import Card
+from benchmark.data.prepared import Prepared
+from benchmark.toolkit.distances import boundary
+
+_COLUMNS, _ROWS = 6, 4
+_SIDE, _CAPTION, _GAP = 180, 18, 6
+_FILL = 0.25
+_COLOURS = (
+    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167),
+)  # fmt: skip
+"""Of the classes, in turn: told apart by colour-blind eyes too (Okabe and Ito)."""
+
+
+def contact_sheet(prepared: Prepared) -> bytes:
+    """A PNG of up to 24 cases, taken evenly from train and test; of volumes one slice.
+
+    The slice across the last axis that has most foreground.
+    """
+    card, cases = prepared.manifest.card, prepared.manifest.cases
+    rows = _chosen([case.split for case in cases])
+    height = _CAPTION + _SIDE + _GAP
+    lines = -(-len(rows) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * (_SIDE + _GAP), lines * height + _CAPTION), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for place, row in enumerate(rows):
+        x, y = place % _COLUMNS * (_SIDE + _GAP), place // _COLUMNS * height
+        caption = _fitting(f"{cases[row].split}  {cases[row].id}", draw, font)
+        draw.text((x + 2, y + 2), caption, "black", font)
+        tile = _tile(*_picture(prepared, row))
+        sheet.paste(tile, (x + (_SIDE - tile.width) // 2, y + _CAPTION))
+    _legend(draw, font, card, lines * height)
+    stream = io.BytesIO()
+    sheet.save(stream, "png")
+    return stream.getvalue()
+
+
+def _chosen(splits: Sequence[str]) -> list[int]:
+    """Rows at even distances: half of the places for each split, or all that there are."""
+    of = {name: [i for i, s in enumerate(splits) if s == name] for name in ("train", "test")}
+    places = _COLUMNS * _ROWS
+    test = min(len(of["test"]), max(places // 2, places - len(of["train"])))
+    counts = {"train": min(len(of["train"]), places - test), "test": test}
+    return [
+        of[name][i * len(of[name]) // count] for name, count in counts.items() for i in range(count)
+    ]
+
+
+def _picture(prepared: Prepared, row: int) -> tuple[UInt8[ndarray, "h w c"], UInt8[ndarray, "h w"]]:
+    image, mask = prepared.images[row], prepared.masks[row]
+    if mask.ndim == 3:
+        at = int((mask > 0).sum((0, 1)).argmax())
+        # The second axis goes to the front or upwards: on paper that is up.
+        image, mask = (np.flip(array[:, :, at].swapaxes(0, 1), 0) for array in (image, mask))
+        image = _stretched(image[..., :1])
+    return _as_bytes(image), mask
+
+
+def _stretched(image: UInt[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
+    """From the darkest to the brightest: a slice has few of a scan's grey levels."""
+    low, high = int(image.min()), int(image.max())
+    return ((image.astype(np.float32) - low) * (255 / max(high - low, 1))).astype(np.uint8)
+
+
+def _as_bytes(image: UInt[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
+    return image if image.dtype == np.uint8 else _stretched(image)
+
+
+def _tile(image: UInt8[ndarray, "h w c"], mask: UInt8[ndarray, "h w"]) -> Image.Image:
+    """Enlarged or reduced first, so that outlines are one pixel wide."""
+    scale = _SIDE / max(mask.shape)
+    size = tuple(max(1, round(side * scale)) for side in mask.shape[::-1])
+    colours = np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
+    shown = np.asarray(Image.fromarray(colours).resize(size), np.float32).copy()
+    classes = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    for number in np.unique(classes[classes > 0]).tolist():
+        inside, colour = classes == number, np.array(_colour(number), np.float32)
+        shown[inside] = (1 - _FILL) * shown[inside] + _FILL * colour
+        shown[boundary(inside, edge_is_boundary=True)] = colour
+    return Image.fromarray(shown.astype(np.uint8))
+
+
+def _colour(number: int) -> tuple[int, int, int]:
+    return _COLOURS[(number - 1) % len(_COLOURS)]
+
+
+def _legend(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, card: Card, y: int) -> None:
+    x = 2
+    for number, name in list(enumerate(card.classes))[1:]:
+        draw.rectangle((x, y + 3, x + 10, y + 13), _colour(number))
+        draw.text((x + 14, y + 2), name, "black", font)
+        x += 30 + round(draw.textlength(name, font))
+
+
+def _fitting(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> str:
+    """The text, its end cut where it is wider than a tile."""
+    cut = text
+    while draw.textlength(cut, font) > _SIDE - 4:
+        cut = cut.removesuffix("…")[:-1] + "…"
+    return cut

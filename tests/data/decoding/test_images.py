@@ -1,0 +1,176 @@
+"""Pictures: what a file holds becomes grey values or colours, and masks their classes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.data.card import Card
+from benchmark.data.decoding.case import Seen
+from benchmark.data.decoding.images import read_image, read_mask, resize_image
+from tests.one_case import DISC, decoded, itk, picture
+
+BINARY = Card(name="own", channels=1, size=[8, 8])
+LABELS = Card(name="own", mask="labels")
+
+
+def mask_of(image: Image.Image, card: Card, kind: str = "png") -> np.ndarray:
+    return read_mask(f"a.{kind}", picture(image, kind), card)[0]
+
+
+def palette(colours: list[int], numbers: np.ndarray) -> Image.Image:
+    image = Image.fromarray(numbers).convert("P")
+    image.putdata(numbers.ravel().tolist())
+    image.putpalette([level for colour in colours for level in colour])
+    return image
+
+
+BLACK, GREY, WHITE, RED = (0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "colours", "numbers"),
+    [
+        ("binary", [BLACK, WHITE], DISC),
+        ("binary", [WHITE, BLACK], 1 - DISC),  # as Pillow's quantize may order them
+        ("nonzero", [WHITE, BLACK], 1 - DISC),
+        ("> 127", [WHITE, BLACK], 1 - DISC),
+        ("> 127", [BLACK, WHITE], DISC),
+        ("labels", [BLACK, GREY], DISC),
+        ("labels", [BLACK, RED], DISC),  # PASCAL VOC
+        ("binary", [RED, BLACK], DISC),  # colours say nothing of order
+    ],
+)
+def test_a_palette_is_read_by_its_colours_where_they_have_an_order(rule, colours, numbers):
+    card = Card(name="own", mask=rule)
+    assert np.array_equal(mask_of(palette(colours, numbers), card), DISC)
+
+
+def test_a_palette_whose_order_is_unknown_is_refused():
+    with pytest.raises(ValueError, match="mask values 0, 255, but classes 0 … 1"):
+        mask_of(palette([WHITE, BLACK], 1 - DISC), LABELS)
+    with pytest.raises(ValueError, match="a palette of colours, and a rule for greys"):
+        mask_of(palette([BLACK, RED], DISC), Card(name="own", mask="> 127"))
+
+
+def test_an_object_in_the_alpha_channel_is_named_and_can_be_read():
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[..., 3] = 255 * DISC
+    image = Image.fromarray(pixels)
+    with pytest.raises(ValueError, match="mask_channel: 3 in the card reads that"):
+        mask_of(image, BINARY)
+    assert np.array_equal(mask_of(image, Card(name="own", mask_channel=3)), DISC)
+    opaque = np.dstack([255 * DISC] * 3 + [np.full_like(DISC, 255)])
+    assert np.array_equal(mask_of(Image.fromarray(opaque), BINARY), DISC)
+
+
+def test_a_picture_that_says_it_lies_on_its_side_is_turned_with_its_mask(tmp_path):
+    """Orientation 6: turn clockwise. The mask was drawn on the upright picture."""
+    upright = np.zeros((6, 8), np.uint8)
+    upright[1, 2] = 200
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    card = Card(name="own", channels=1, size=[6, 8])
+    images = {"a.png": picture(np.rot90(upright), exif=tags)}
+    found = decoded(tmp_path, card, images, {"a.png": picture(upright)})
+    assert np.array_equal(found.image[..., 0], upright)
+    assert np.array_equal(found.mask, upright // 200)
+    assert found.source_shape == (6, 8)
+
+
+def test_several_pages_are_refused():
+    page = Image.fromarray(255 * DISC)
+    content = picture(page, "tiff", save_all=True, append_images=[page])
+    with pytest.raises(ValueError, match=r"mask/a\.tif has 2 pages"):
+        read_mask("mask/a.tif", content, BINARY)
+
+
+DEEP = np.array([[0, 257, 40000], [65535, 1, 2]], np.uint16)
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_sixteen_bits_are_kept(kind):
+    found = read_image(f"a.{kind}", picture(DEEP, kind), BINARY).values
+    assert found.dtype == np.uint16 and np.array_equal(found[..., 0], DEEP)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_so_are_those_of_colours_of_which_pillow_drops_half(name, tmp_path):
+    colours = np.stack([DEEP, DEEP // 2, DEEP // 4], -1)
+    content = itk(tmp_path, name, colours)
+    assert np.array_equal(read_image(name, content, Card(name="own")).values, colours)
+    with pytest.raises(ValueError, match="a colour picture of 16 bits per channel"):
+        read_image(name, content, BINARY)
+
+
+def test_other_numbers_need_a_window_or_percentiles():
+    """From -100 to 300 at 0 … 65535: 0 is at a quarter, 16383.75."""
+    values = np.array([[-500.0, -100], [0, 900]], np.float32)
+    content = picture(values, "tiff")
+    with pytest.raises(ValueError, match=r"from -500 to 900, .* such as window: \[-500, 900\]"):
+        read_image("a.tif", content, BINARY)
+    card = Card(name="own", channels=1, window=[-100, 300])
+    found = read_image("a.tif", content, card).values[..., 0]
+    assert (found / np.iinfo(found.dtype).max).round(2).tolist() == [[0, 0], [0.25, 1]]
+
+
+def test_sixteen_bits_are_resized_as_bytes_are():
+    """Halved: the mean of four pixels, whichever type."""
+    deep = resize_image(np.array([[0, 1000], [2000, 4000]], np.uint16)[..., None], [1, 1])
+    assert deep.dtype == np.uint16 and deep.ravel().tolist() == [1750]
+
+
+def test_colours_that_become_grey_are_seen(tmp_path):
+    coloured = np.dstack([200 * DISC, 0 * DISC, 0 * DISC])
+    for image, expected in ((coloured, {Seen.WAS_COLOUR}), (np.dstack([200 * DISC] * 3), set())):
+        found = decoded(tmp_path, BINARY, {"a.png": picture(image)}, {"a.png": picture(DISC)})
+        assert found.seen == expected
+
+
+COLOURS = Card(
+    name="own",
+    mask="labels",
+    classes=["background", "left", "right"],
+    values={"#000000": 0, "#FF0000": 1, "#0000ff": 2},
+)
+
+
+def test_colours_are_the_classes_that_the_card_gives_them():
+    """Whether they come as colours or in a palette."""
+    numbers = np.array([[0, 1], [2, 1]], np.uint8)
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)[numbers]
+    assert np.array_equal(mask_of(Image.fromarray(colours), COLOURS), numbers)
+    other = palette([BLACK, (0, 0, 255), RED], np.array([[0, 2], [1, 2]], np.uint8))
+    assert np.array_equal(mask_of(other, COLOURS), numbers)
+    with pytest.raises(ValueError, match="do not name: #00ff00"):
+        mask_of(Image.fromarray(colours[..., [2, 0, 1]]), COLOURS)
+
+
+def test_bits_are_classes_or_black_and_white():
+    bits = Image.fromarray(255 * DISC).convert("1")
+    for card in (LABELS, BINARY, Card(name="own", mask="> 127"), Card(name="own", mask="> 0.5")):
+        assert np.array_equal(mask_of(bits, card), DISC)
+
+
+def test_several_masks_of_one_image_are_one(tmp_path):
+    """But for classes, of which one would have to win."""
+    other = np.zeros_like(DISC)
+    other[6, 6] = 1
+    masks = {"a_mask.png": picture(255 * DISC), "a_mask_1.png": picture(255 * other)}
+    images = {"a.png": picture(100 * DISC)}
+    assert np.array_equal(decoded(tmp_path, BINARY, images, masks).mask, DISC | other)
+    labels = LABELS.model_copy(update={"channels": 1})
+    with pytest.raises(ValueError, match="2 masks for one image, and mask: labels"):
+        decoded(tmp_path, labels, images, {k: picture(DISC) for k in masks})
+
+
+def test_a_mask_below_the_card_s_rule_is_seen(tmp_path):
+    card = Card(name="own", channels=1, size=[8, 8], mask="> 127")
+    images = {"a.png": picture(100 * DISC)}
+    for mask, expected in ((DISC, {Seen.BELOW_RULE}), (0 * DISC, set()), (255 * DISC, set())):
+        assert decoded(tmp_path, card, images, {"a.png": picture(mask)}).seen == expected
+
+
+def test_a_slide_larger_than_pillow_takes_is_read():
+    """196 million pixels; Pillow refuses above 179 million."""
+    large = Image.new("L", (14000, 14000), 7)
+    assert read_image("a.png", picture(large, compress_level=1), BINARY).values[-1, -1, 0] == 7

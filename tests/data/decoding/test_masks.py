@@ -1,0 +1,83 @@
+"""What masks hold becomes classes, or is refused."""
+
+import re
+
+import numpy as np
+import pytest
+
+from benchmark.data.card import Card
+from benchmark.data.decoding.masks import classes, is_below_rule
+
+THREE = Card(name="own", mask="labels", classes=["background", "one", "two"])
+SOFT = Card(name="own", mask="> 0.5")
+BINARY = Card(name="own")
+
+
+@pytest.mark.parametrize(
+    ("card", "values", "expected"),
+    [
+        (THREE, np.array([0.0, 0.9995, 2.0000001]), [0, 1, 2]),  # a scale factor in the header
+        (THREE, np.array([0, 1, 2], np.int64), [0, 1, 2]),
+        (SOFT, np.array([0.0, 0.4, 0.5, 0.51, 1.0]), [0, 0, 0, 1, 1]),
+        (BINARY, np.array([0.0, 255.0]), [0, 1]),
+        (BINARY, np.array([False, True]), [0, 1]),
+    ],
+)
+def test_masks_survive_their_casts(card, values, expected):
+    assert classes(values, card).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("card", "values", "told"),
+    [
+        (THREE, np.array([0, 0.99608, 2.0]), "mask values 0.99608 are no whole numbers"),
+        (THREE, np.array([-1, 0, 2]), "mask values -1, 0, 2: no class is negative"),
+        (BINARY, np.array([-1.0, 0.0]), "mask values -1, 0: no class is negative"),
+        (THREE, np.array([0, np.nan]), "1 mask values are NaN"),
+        (SOFT, np.array([0, np.nan, np.nan]), "2 mask values are NaN"),
+        (THREE, np.array([0, np.inf]), "mask values inf are no whole numbers"),
+        (THREE, np.array([0, 3]), "mask values 0, 3, but classes 0 … 2"),
+        (THREE, np.array([0, 256 + 1]), "mask values 0, 257, but classes 0 … 2"),
+        (THREE, np.array([0, 1 + 1j]), "mask values are complex128, no numbers"),
+        (BINARY, np.array([0, 0.9]), "mask values 0.9 are no whole numbers"),
+    ],
+)
+def test_masks_that_would_not_are_refused_with_the_value(card, values, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        classes(values, card)
+
+
+def test_values_become_the_classes_that_the_card_gives_them():
+    """Those of BraTS, and some to be left out; what is not named stays."""
+    card = Card(name="own", mask="labels", classes=list("abcd"), values={4: 3, -1: 0})
+    assert classes(np.array([0, 1, 2, 4, -1], np.int8), card).tolist() == [0, 1, 2, 3, 0]
+    assert classes(np.array([4.0002, 1]), card).tolist() == [3, 1]
+    with pytest.raises(ValueError, match=re.escape("0, 5, but classes 0 … 3 (own.yaml)")):
+        classes(np.array([0, 5]), card)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"values": {4: 1}}, "with mask: labels, not binary"),
+        ({"values": {4: 2}, "mask": "labels"}, "there is no class 2"),
+        ({"values": {"red": 1}, "mask": "labels"}, "colours such as \"#ff0000\", got 'red'"),
+        ({"values": {"#ff0000": 1, 3: 0}, "mask": "labels"}, "not both"),
+        ({"channels": 2}, "images have channels: 1"),
+        ({"modalities": ["a", "b"], "is_volume": True}, "channels is 3, and there are 2"),
+        ({"window": [3, 1]}, "window is"),
+        ({"window": [1, 3], "clip": [1, 99]}, "window or clip, not both"),
+        ({"clip": [1, 101]}, "less than or equal to 100"),
+    ],
+)
+def test_cards_that_contradict_themselves_are_refused(fields, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Card(name="own", **fields)
+
+
+def test_what_lies_below_a_rule():
+    card = Card(name="own", mask="> 127")
+    assert is_below_rule(np.array([0, 1]), card)
+    assert not is_below_rule(np.array([0, 0]), card)
+    assert not is_below_rule(np.array([0, 1, 128]), card)
+    assert not is_below_rule(np.array([0, 1]), Card(name="own"))
