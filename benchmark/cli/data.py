@@ -122,9 +122,10 @@ def subsets(
     from benchmark.study.syntax import Budget, parse_ratios
 
     require_choice("--evaluate-on", evaluate_on, CHOICES["conditions.evaluate_on"])
-    train, _ = split.split_ids(prepared.read_manifest(data_root, name), evaluate_on)
+    manifest = prepared.read_manifest(data_root, name)
+    train, _ = split.split_ids(manifest, evaluate_on)
     for share in parse_ratios(ratio):
-        chosen = split.labelled_subset(train, name, seed, share)
+        chosen = split.labelled_ids(manifest, evaluate_on, seed=seed, share=share)
         budget = Budget.of_share(share)
         say(f"{budget.text} = {len(chosen)}/{len(train)}, seed {seed}", err=True)
         say("\n".join(sorted(chosen)))

@@ -100,6 +100,18 @@ class Card(BaseModel):
             raise ValueError(f"mask must be one of {', '.join(MASK_RULES)}")
         return rule
 
+    @pydantic.field_validator("group")
+    @classmethod
+    def _known_group(cls, group: str) -> str:
+        if not group.lower().endswith(".csv"):
+            try:
+                re.compile(group)
+            except re.error as error:
+                raise ValueError(
+                    f'"{group}" is no regular expression ({error}), and no table NAME.csv either'
+                ) from error
+        return group
+
     @pydantic.field_validator("crop")
     @classmethod
     def _known_crop(cls, crop: str) -> str:

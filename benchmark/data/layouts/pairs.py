@@ -165,9 +165,10 @@ def _side_by_side(stems: Mapping[str, str], modalities: Sequence[str]) -> list[_
 def _several_places(places: set[str]) -> list[str]:
     if len(places) < 2:
         return []
+    known = [word for word, split in _SPLITS.items() if split != _UNLABELLED]
     return [
         f"images and masks lie in {len(places)} places, {shortened(sorted(places))}: these names "
-        f"do not say which are for training. Known are {', '.join(_SPLITS)} (as in "
+        f"do not say which are for training. Known are {', '.join(known)} (as in "
         "train/image/NAME.png); or put all in one image/ and one mask/, and the test set's "
         "names into the card (test_ids)"
     ]
