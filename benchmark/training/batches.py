@@ -3,13 +3,13 @@
 All of it is a function of (study seed, trial seed, step) alone.
 """
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt, UInt8
 from numpy import ndarray
+from numpy.random import Generator
 from torch import Tensor
 
 from benchmark.data.prepared import Arrays
@@ -28,7 +28,7 @@ def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -
     rows = labelled.indices[chosen]
     images, masks = _cut(labelled.images, labelled.masks, rows, patch, rng)
     y = torch.from_numpy(masks).to(device).long()
-    x, y = random_symmetry(standardised(images, data, rows, device), y, rng)
+    x, y = random_symmetry(standardised(images, data, rows, device), y, data.symmetry, rng)
     if len(data.unlabelled) == 0:
         return Batch(x, y, None)
     u = draw_images(
@@ -52,7 +52,8 @@ def draw_images(
     rng = generator(*seeds, f"symmetry {purpose}", step)
     rows = unlabelled.indices[chosen]
     images, _ = _cut(unlabelled.images, None, rows, patch, rng)
-    return random_symmetry(standardised(images, data, rows, device), None, rng)[0]
+    x = standardised(images, data, rows, device)
+    return random_symmetry(x, None, data.symmetry, rng)[0]
 
 
 def _cut(
@@ -60,8 +61,8 @@ def _cut(
     masks: Arrays | None,
     rows: Int[ndarray, " b"],
     patch: list[int] | None,
-    rng: np.random.Generator,
-) -> tuple[UInt8[ndarray, "b *s c"], UInt8[ndarray, " b *s"] | None]:
+    rng: Generator,
+) -> tuple[UInt[ndarray, "b *s c"], UInt8[ndarray, " b *s"] | None]:
     """The images (and masks) of these rows: whole, or a random patch of each volume."""
     if patch is None:
         return images[rows], None if masks is None else masks[rows]
@@ -82,62 +83,82 @@ def positions(n: int, batch: int, step: int, *purpose: int | str) -> Int[ndarray
 
 
 def random_symmetry(
-    x: Float[Tensor, "b c *s"], y: Int[Tensor, " b *s"] | None, rng: np.random.Generator
+    x: Float[Tensor, "b c *s"], y: Int[Tensor, " b *s"] | None, allowed: str, rng: Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """Flip each axis of each image, and swap each two axes that are equally long, at even odds.
+    """Each image (and mask) after one of the symmetries that are allowed, all equally likely.
 
-    A random element of the dihedral group, as in ciampluca/hebbian-bootstraping@e18ce3f
-    data/online_aug.py; nothing is interpolated.
-    In 2D on squares these are the eight symmetries, each with probability 1/8; in 3D, where
-    patches are longer in two directions than in the third, flips and quarter turns about it.
+    allowed: none; flips along each axis; all: also permutations of axes that are equally long. A
+    flip and a permutation that are drawn apart give every symmetry once: 8 of a square, as in
+    ciampluca/hebbian-bootstraping@e18ce3f data/online_aug.py; 48 of a cube; 16 of a volume that is
+    longer in two directions than in the third. Nothing is interpolated.
     """
     axes = range(2 - x.ndim, 0)
-    for axis in axes:
-        x, y = _where(rng, x, y, lambda v, axis=axis: v.flip(axis))
-    for one, two in combinations(axes, 2):
-        if x.shape[one] == x.shape[two]:
-            x, y = _where(rng, x, y, lambda v, one=one, two=two: v.transpose(one, two))
+    for axis in axes if allowed != "none" else ():
+        x, y = _where(rng.random(len(x)) < 0.5, x, y, lambda v, axis=axis: v.flip(axis))
+    for axis in axes if allowed == "all" else ():
+        # Fisher and Yates: an axis changes places with one of those before it, or with none.
+        before = [other for other in axes if other < axis and x.shape[other] == x.shape[axis]]
+        drawn = np.floor(rng.random(len(x)) * (len(before) + 1)) if before else None
+        for place, other in enumerate(before):
+            x, y = _where(drawn == place, x, y, lambda v, a=axis, o=other: v.transpose(o, a))
     return x, y
 
 
-def _where(rng, x, y, change):
-    chosen = torch.from_numpy(rng.random(len(x)) < 0.5).to(x.device)
+def _where(
+    chosen: Bool[ndarray, " b"], x: Tensor, y: Tensor | None, change: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor | None]:
+    """Image and mask, changed where they are chosen."""
+    condition = torch.from_numpy(chosen).to(x.device)
 
-    def apply(v):
-        return torch.where(chosen.reshape(-1, *[1] * (v.ndim - 1)), change(v), v)
+    def apply(v: Tensor) -> Tensor:
+        return torch.where(condition.reshape(-1, *[1] * (v.ndim - 1)), change(v), v)
 
     return apply(x), None if y is None else apply(y)
 
 
 def random_patch(
-    image: UInt8[ndarray, "x y z c"],
+    image: UInt[ndarray, "x y z c"],
     mask: UInt8[ndarray, "x y z"] | None,
     size: Sequence[int],
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> tuple[ndarray, ndarray | None]:
     """Image and mask at a place drawn uniformly; a volume that is too small is mirrored."""
-    short = [max(0, side - have) for side, have in zip(size, image.shape, strict=False)]
-    if any(short):
-        around = [(s // 2, s - s // 2) for s in short]
-        image = np.pad(image, [*around, (0, 0)], mode="symmetric")
-        mask = None if mask is None else np.pad(mask, around, mode="symmetric")
+    image, _ = mirrored(image, size)
     starts = [
         int(rng.integers(0, have - side + 1)) for side, have in zip(size, image.shape, strict=False)
     ]
     box = tuple(slice(start, start + side) for start, side in zip(starts, size, strict=True))
-    return image[box], None if mask is None else mask[box]
+    return image[box], None if mask is None else mirrored(mask, size)[0][box]
+
+
+def mirrored(
+    volume: UInt[ndarray, "*s"], size: Sequence[int]
+) -> tuple[UInt[ndarray, "*larger"], tuple[slice, ...]]:
+    """The volume, mirrored at its ends until it is no smaller than `size`; where in that it lies.
+
+    What a network is trained on and what it is tested on are padded alike.
+    """
+    sides = volume.shape[: len(size)]
+    short = [max(0, side - have) for side, have in zip(size, sides, strict=True)]
+    place = tuple(slice(s // 2, s // 2 + have) for s, have in zip(short, sides, strict=True))
+    if not any(short):
+        return volume, place
+    around = [(s // 2, s - s // 2) for s in short]
+    around += [(0, 0)] * (volume.ndim - len(size))
+    return np.pad(volume, around, mode="symmetric"), place
 
 
 def standardised(
-    images: UInt8[ndarray, "b *s c"],
+    images: UInt[ndarray, "b *s c"],
     data: TrialData | Images,
     rows: Int[ndarray, " b"],
     device: torch.device,
 ) -> Float[Tensor, "b c *s"]:
-    """Bytes of these rows, channels last → standardised floats on the device, channels first."""
+    """Images of these rows as stored → standardised floats on the device, channels first."""
     # Arrays from an object store are read-only, and torch refuses to wrap them: such are copied.
     writable = torch.from_numpy(np.require(images, requirements="W"))
-    x = writable.to(device).movedim(-1, 1).float() / 255
+    most = np.iinfo(images.dtype).max
+    x = writable.to(device).movedim(-1, 1).float() / most
     shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
     mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=device).reshape(shape)
     std = torch.tensor(data.std[rows], dtype=torch.float32, device=device).reshape(shape)

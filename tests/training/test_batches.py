@@ -1,10 +1,18 @@
 """Which images a step sees, and how they are turned and cut."""
 
 import numpy as np
+import pytest
 import torch
 
+from benchmark.data.split import Images, Unlabelled
 from benchmark.randomness import generator
-from benchmark.training.batches import positions, random_patch, random_symmetry
+from benchmark.training.batches import (
+    draw_images,
+    mirrored,
+    positions,
+    random_patch,
+    random_symmetry,
+)
 
 
 def test_every_case_comes_once_per_round_also_across_batches():
@@ -18,19 +26,74 @@ def test_a_single_labelled_image_fills_the_batch():
     assert positions(1, 4, 17, 0, "order").tolist() == [0, 0, 0, 0]
 
 
-def test_symmetries_are_the_eight_of_the_square_equally_often_and_masks_follow():
-    pattern = torch.arange(4.0).reshape(1, 1, 2, 2).expand(8000, 1, 2, 2)
-    x, y = random_symmetry(pattern, pattern[:, 0].long(), generator("test"))
+def drawn(shape: tuple[int, ...], n: int, allowed: str = "all", seed: str = "test"):
+    """A numbered picture of this shape, n times, each turned; and its mask, which is the same."""
+    x = torch.arange(float(np.prod(shape))).reshape(1, 1, *shape).expand(n, 1, *shape)
+    x, y = random_symmetry(x, x[:, 0].long(), allowed, generator(seed))
     assert torch.equal(x[:, 0].long(), y)
-    _, counts = torch.unique(y.reshape(8000, 4), dim=0, return_counts=True)
-    assert len(counts) == 8
-    assert counts.min() > 880  # 1000 expected, deviation 30
+    return x.int().reshape(n, -1)
 
 
-def test_oblong_images_and_volumes_keep_their_shape():
-    for shape in ((3, 1, 4, 6), (3, 1, 4, 6, 6)):
-        x, _ = random_symmetry(torch.rand(shape), None, generator("test"))
-        assert x.shape == shape
+def how_often(shape: tuple[int, ...], n: int, allowed: str = "all") -> np.ndarray:
+    """Of each picture that occurs."""
+    return torch.unique(drawn(shape, n, allowed), dim=0, return_counts=True)[1].numpy()
+
+
+@pytest.mark.parametrize(
+    ("shape", "allowed", "different"),
+    [
+        ((2, 2), "all", 8),
+        ((2, 3), "all", 4),
+        ((2, 2), "flips", 4),
+        ((2, 2, 2), "all", 48),
+        ((2, 2, 3), "all", 16),
+        ((3, 2, 2), "all", 16),
+        ((2, 2, 2), "flips", 8),
+        ((2, 2, 2), "none", 1),
+    ],
+)
+def test_all_symmetries_that_are_allowed_are_equally_likely(shape, allowed, different):
+    """8 flips of a volume times 6 permutations of three equal axes, or 2 of two.
+
+    χ² = Σ (count - 1000)² / 1000 has the mean m - 1 and the variance 2 (m - 1): beyond six standard
+    deviations, pairs of axes swapped at even odds, of which χ² of a cube is some 5,300.
+    """
+    counts = how_often(shape, 1000 * different, allowed)
+    assert len(counts) == different
+    chi_squared = ((counts - 1000) ** 2 / 1000).sum()
+    assert chi_squared <= different - 1 + 6 * (2 * (different - 1)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("shape", "corner"),
+    [
+        ((2, 2), [0, 2, 1, 3, 3, 3, 1, 3]),
+        ((2, 2, 3), [0, 8, 5, 11, 9, 11, 3, 9]),
+        ((3, 2, 2), [0, 9, 3, 11, 10, 11, 2, 10]),
+    ],
+)
+def test_what_is_drawn_of_squares_and_flat_volumes_stays(shape, corner):
+    """Frozen: the first voxel of eight pictures, as drawn before cubes had all their symmetries."""
+    assert drawn(shape, 8, seed="frozen")[:, 0].tolist() == corner
+
+
+@pytest.mark.parametrize(("kind", "value"), [(np.uint8, 51), (np.uint16, 13107)])
+def test_grey_values_of_8_and_of_16_bits_are_standardised_alike(kind, value):
+    """51 / 255 = 13107 / 65535 = 0.2; (0.2 - 0.1) / 0.5 = 0.2."""
+    image = np.full((1, 2, 2, 1), value, kind)
+    pool = Unlabelled(image, np.arange(1))
+    images = Images(pool, np.full((1, 1), 0.1), np.full((1, 1), 0.5), "none")
+    batch = draw_images(images, 1, 0, torch.device("cpu"), None, 0, purpose="test")
+    assert batch.flatten().tolist() == pytest.approx([0.2] * 4)
+
+
+def test_batches_obey_the_symmetry_of_their_data():
+    image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+    pool = Unlabelled(image, np.arange(1))
+    for allowed, different in (("none", 1), ("flips", 4), ("all", 8)):
+        images = Images(pool, np.zeros((1, 1)), np.ones((1, 1)), allowed)
+        batch = draw_images(images, 100, 0, torch.device("cpu"), None, 0, purpose="test")
+        assert len(torch.unique(batch.reshape(100, -1), dim=0)) == different
 
 
 def test_patches_of_image_and_mask_belong_together_and_cover_the_volume():
@@ -50,3 +113,10 @@ def test_a_volume_smaller_than_the_patch_is_mirrored():
     assert patch.shape == (4, 2, 2, 1)
     assert patch[:, 0, 0, 0].tolist() == [0, 0, 4, 4]
     assert np.array_equal(patch[..., 0], mask)
+
+
+def test_a_volume_is_mirrored_as_often_as_it_takes():
+    """2 voxels to 9: 3 before them and 4 behind; 01 is followed by 10, and that by 01."""
+    volume, place = mirrored(np.arange(2, dtype=np.uint8)[:, None, None], [9, 1, 1])
+    assert volume[:, 0, 0].tolist() == [1, 1, 0, 0, 1, 1, 0, 0, 1]
+    assert place == (slice(3, 5), slice(0, 1), slice(0, 1))
