@@ -206,13 +206,13 @@ def _made(
 ) -> "Report | None":
     """The report; None, and why, if there is no finished trial."""
     from benchmark import files
-    from benchmark.store import record, tables
+    from benchmark.store import datasets, record, tables
     from reports.report import Report
     from reports.tables import footers, published
     from reports.tables.comparisons import MissingPairs
 
     there = record.survey(folder)
-    trials = tables.trials(there.records)
+    trials = tables.trials(datasets.with_units(folder, there.records))
     if configurations is not None:
         trials = trials[trials.configuration.isin(configurations)]
     done = trials[trials.status == "done"]
@@ -235,6 +235,7 @@ def _made(
             expected=_expected,
             notes=lambda rows: [
                 *_about_data(folder, rows, there.records),
+                *_about_labels(rows, there.records),
                 *footers.older(rows, _code_of),
                 *there.notes,
             ],
@@ -257,6 +258,26 @@ def _about_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> lis
         elif any(r.dataset == name and r.data_hash != data_hash for r in records):
             lines.append(f"{name}: no list of the shown cases was kept ({data_hash})")
     return lines
+
+
+def _about_labels(rows: "DataFrame", records: "list[Record]") -> list[str]:
+    """Where the label budgets of the shown trials are odd, as far as their records tell."""
+    from benchmark.study import labels
+    from benchmark.study.syntax import Budget
+
+    shown = set(rows.key)
+    return labels.notes(
+        labels.Subset(
+            dataset=found.dataset,
+            budget=Budget.of_share(found.ratio),
+            seed=found.seed,
+            n_labelled=found.n_labelled,
+            n_pool=found.n_labelled + found.n_unlabelled,
+            has_foreground=found.n_labelled_foreground != 0,
+        )
+        for found in sorted(records, key=lambda r: (r.dataset, r.ratio, r.seed))
+        if found.key in shown and None not in (found.n_labelled, found.n_unlabelled)
+    )
 
 
 def _code_of(method: str) -> str:

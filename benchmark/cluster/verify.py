@@ -162,11 +162,12 @@ def _run_again(
             outcome.impossible = f"it fails here: {made.error}"
             return outcome
         now = _numbers(made, trial_folder(elsewhere, trial.key))
+        before = datasets.renamed(before, datasets.unit_before(data.manifest))
     outcome.surroundings = list(_surroundings(recorded, made))
-    new = [name for name in made.metrics if name not in recorded.metrics]
+    new = [name for name in made.metrics if name not in before]
     if new and recorded.tool_code != made.tool_code:  # an older version did not measure them
         outcome.surroundings.append(f"{counted(len(new), 'number')} more ({shortened(new)})")
-        now = {name: value for name, value in now.items() if name not in new}
+        now = {name: value for name, value in now.items() if name.rpartition(" ")[2] not in new}
     outcome.compared = sum(np.size(value) for value in before.values())
     outcome.differences = [
         different

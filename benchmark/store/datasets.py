@@ -1,7 +1,12 @@
-"""Manifests of the data that a study's trials saw: to say later in what other data differ."""
+"""Manifests of the data that a study's trials saw: to say later in what other data differ.
 
-from collections.abc import Iterable
+They also tell the unit of distances in records that do not name it.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pydantic
 
@@ -13,6 +18,7 @@ from benchmark.wording import counted, printable
 
 _FOLDER = "datasets"
 _LARGEST = 2**26  # bytes
+_DISTANCES = ("hd95_directed", "hd95_joint", "asd_directed", "asd_joint")
 
 
 def keep(study_folder: Path, manifest: Manifest) -> None:
@@ -67,3 +73,38 @@ def explained(study_folder: Path, data_hash: str, now: Manifest) -> str:
             f"another hash ({now.data_hash}, theirs {data_hash}); no list of their cases was kept"
         )
     return printable("; ".join(differences(old, now)))
+
+
+def with_units(study_folder: Path, records: Iterable[Record]) -> list[Record]:
+    """The records, their distances under the names of today: hd95_joint_voxels, hd95_joint_mm.
+
+    Older ones name no unit: it was mm where the dataset's card had a spacing, else voxels. Of
+    volumes whose card was not kept nobody knows, and the names stay as they are.
+    """
+    manifest_of = cache(lambda data_hash: kept(study_folder, data_hash))
+
+    def unit_of(found: Record) -> str:
+        if found.settings.get("patch") is None:  # images have no spacing
+            return "voxels"
+        manifest = manifest_of(found.data_hash)
+        return "" if manifest is None else unit_before(manifest)
+
+    return [
+        found.model_copy(update={"metrics": renamed(found.metrics, unit_of(found))})
+        if set(_DISTANCES) & set(found.metrics) else found
+        for found in records
+    ]  # fmt: skip
+
+
+def unit_before(manifest: Manifest) -> str:
+    """In which distances on these data were measured when records did not name the unit."""
+    return "mm" if manifest.card.spacing else "voxels"
+
+
+def renamed(values: Mapping[str, Any], unit: str) -> dict[str, Any]:
+    """Values by name, the unit added to the distances that have none; "": unknown.
+
+    A name may be the last word of several, as in "cases.csv c1 hd95_joint".
+    """
+    has_none = {name for name in values if name.rpartition(" ")[2] in _DISTANCES}
+    return {f"{n}_{unit}" if unit and n in has_none else n: v for n, v in values.items()}

@@ -116,6 +116,9 @@ class Record(JobRecord):
     n_labelled: Amount = None
     n_unlabelled: Amount = None
     n_test: Amount = None
+    n_labelled_foreground: Amount = None
+    """Labelled images that have any foreground; 0: nothing teaches what it looks like. None in
+    records from before."""
     metrics: dict[str, int | float | None] = {}
     """Columns of `results.csv`, such as dc_pooled (final step, argmax) and oracle_dc_pooled."""
     parameters: Amount = None
@@ -188,10 +191,10 @@ MAY_DIFFER = (
     "study", "preset", "overrides", "error", "method_code", "tool_code", "seconds_pretrain",
     "seconds_train", "seconds_total", "peak_memory_mib", "flops_per_step",
     "pretrain_flops_per_step", "data_partial", "code_version", "packages", "host", "device",
-    "finished_at",
+    "finished_at", "n_labelled_foreground",
 )  # fmt: skip
-"""Fields of a record in which two runs of one trial may differ: names, times, places, versions, and
-what PyTorch counts. All others must be equal."""
+"""Fields of a record in which two runs of one trial may differ: names, times, places, versions,
+what PyTorch counts, and what older versions did not note. All others must be equal."""
 
 _R = TypeVar("_R", bound=JobRecord)
 
@@ -345,10 +348,16 @@ def set_aside(folder: Path) -> Path:
 
 
 def contradict(first: Record, second: Record) -> bool:
-    """Are these two runs of one trial that ended in different numbers?"""
+    """Are these two runs of one trial that ended in different numbers?
+
+    What only one of them measured is no contradiction: versions add metrics.
+    """
+    measured = first.metrics.keys() & second.metrics.keys()
 
     def text(record: Record) -> str:  # in which a NaN equals itself
-        return json.dumps(record.model_dump(exclude=set(MAY_DIFFER)), sort_keys=True)
+        fields = record.model_dump(exclude=set(MAY_DIFFER))
+        metrics = {name: value for name, value in record.metrics.items() if name in measured}
+        return json.dumps(fields | {"metrics": metrics}, sort_keys=True)
 
     return first.is_done and second.is_done and text(first) != text(second)
 

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import locked, read_within, write_atomically
-from benchmark.store import record
+from benchmark.store import datasets, record
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.wording import without_formula
@@ -49,7 +49,7 @@ def rebuild(study_folder: Path) -> None:
     Locked from reading to writing: of two shards that end together, the later table is the fuller.
     """
     with locked(study_folder / ".table.lock", 600.0):
-        records = record.survey(study_folder).records
+        records = datasets.with_units(study_folder, record.survey(study_folder).records)
         text = table(records).map(without_formula).to_csv(index=False)
         write_atomically(study_folder / "results.csv", text)
 

@@ -1,35 +1,90 @@
 """What label budgets come to on prepared data: too few images, equal ones, none with an object."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import NamedTuple
 
 from benchmark.data import split
 from benchmark.data.prepared import Manifest
 from benchmark.errors import UserError
 from benchmark.study.settings import Study
+from benchmark.study.syntax import Budget
 from benchmark.wording import counted, shortened
 
 
 def check(study: Study, manifests: Mapping[str, Manifest]) -> None:
     """Refuse a budget below 100 % that leaves no image unlabelled: only the baseline could run."""
+    for name, budget, _, n_labelled, n_pool, *_ in subsets(study, manifests):
+        if not budget.is_everything and n_labelled >= n_pool:
+            raise UserError(
+                f"{budget.text} of the {counted(n_pool, 'image')} in the train pool of {name} are "
+                "all of them: nothing is left unlabelled. Use a smaller ratio, or 100"
+            )
+
+
+def counts(study: Study, manifests: Mapping[str, Manifest]) -> list[str]:
+    """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
+    found: dict[str, dict[str, list[Subset]]] = {}
+    for subset in subsets(study, manifests):
+        found.setdefault(subset.dataset, {}).setdefault(subset.budget.text, []).append(subset)
+    return [
+        f"{name}: {', '.join(_count(text, own) for text, own in budgets.items())} images labelled"
+        for name, budgets in found.items()
+    ]
+
+
+def _count(text: str, found: list["Subset"]) -> str:
+    return f"{text} = {_span(subset.n_labelled for subset in found)}/{found[0].n_pool}"
+
+
+class Subset(NamedTuple):
+    """What a trial learns from, whichever its method."""
+
+    dataset: str
+    budget: Budget
+    seed: int
+    n_labelled: int
+    n_pool: int
+    has_foreground: bool
+    """Does any labelled image show a foreground class?"""
+    n_groups: int = 0
+    """Of the train pool, such as its patients."""
+    n_cut: int = 0
+    """Groups that have both labelled and unlabelled images."""
+
+
+def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]:
+    """Those of a study."""
     for name, manifest in manifests.items():
-        n = len(_pool(study, manifest))
-        for budget in study.budgets:
-            if not budget.is_everything and split.count(n, budget.share) >= n:
-                raise UserError(
-                    f"{budget.text} of the {counted(n, 'image')} in the train pool of {name} are "
-                    "all of them: nothing is left unlabelled. Use a smaller ratio, or 100"
-                )
+        pool = _pool(study, manifest)
+        has_object = {case.id: case.foreground > 0 for case in manifest.cases}
+        group = split.groups_of(manifest)
+        groups = {group[case] for case in pool} - {""}
+        for budget, seed in product(study.budgets, study.seeds):
+            chosen = split.labelled_ids(
+                manifest, study.conditions.evaluate_on, seed=seed, share=budget.share
+            )
+            has_foreground = any(has_object[case] for case in chosen)
+            labelled, rest = ({group[i] for i in ids} for ids in (chosen, set(pool) - set(chosen)))
+            yield Subset(
+                name, budget, seed, len(chosen), len(pool), has_foreground,
+                len(groups), len(groups & labelled & rest),
+            )  # fmt: skip
 
 
-def notes(study: Study, manifests: Mapping[str, Manifest]) -> list[str]:
-    """What a user should know before it runs."""
+def notes(found: Iterable[Subset]) -> list[str]:
+    """What a user should know before it runs, and a reader under its tables."""
+    by_dataset: dict[str, list[Subset]] = {}
+    for subset in found:
+        by_dataset.setdefault(subset.dataset, []).append(subset)
     return [
         line
-        for name, manifest in manifests.items()
+        for name, own in by_dataset.items()
         for line in (
-            *_rounded_up(study, name, manifest),
-            *_equal(study, name, manifest),
-            *_without_foreground(study, name, manifest),
+            *_rounded_up(name, own),
+            *_equal(name, own),
+            *_without_foreground(name, own),
+            *_cut_groups(name, own),
         )
     ]
 
@@ -38,41 +93,57 @@ def _pool(study: Study, manifest: Manifest) -> list[str]:
     return split.split_ids(manifest, study.conditions.evaluate_on)[0]
 
 
-def _rounded_up(study: Study, name: str, manifest: Manifest) -> Iterator[str]:
-    n = len(_pool(study, manifest))
-    for budget in study.budgets:
+def _rounded_up(name: str, found: list[Subset]) -> Iterator[str]:
+    for budget, n, labelled in dict.fromkeys((s.budget, s.n_pool, s.n_labelled) for s in found):
         if n * budget.share < 0.5:
             yield (
                 f"{budget.text} of the {counted(n, 'image')} of {name} is less than half an image: "
-                f"one is labelled ({100 * budget.share:g} is read as percent)"
+                f"{'one is' if labelled == 1 else f'{labelled} are'} labelled "
+                f"({100 * budget.share:g} is read as percent)"
             )
 
 
-def _equal(study: Study, name: str, manifest: Manifest) -> Iterator[str]:
-    n = len(_pool(study, manifest))
-    by_count: dict[int, list[str]] = {}
-    for budget in study.budgets:
-        by_count.setdefault(split.count(n, budget.share), []).append(budget.text)
-    for number, texts in by_count.items():
+def _equal(name: str, found: list[Subset]) -> Iterator[str]:
+    """Of one seed, smaller subsets lie in larger ones: so many images are the same ones."""
+    numbers: dict[str, dict[int, int]] = {}
+    for subset in found:
+        numbers.setdefault(subset.budget.text, {})[subset.seed] = subset.n_labelled
+    alike: dict[tuple[tuple[int, int], ...], list[str]] = {}
+    for text, of_seed in numbers.items():
+        alike.setdefault(tuple(sorted(of_seed.items())), []).append(text)
+    for of_seed, texts in alike.items():
         if len(texts) > 1:
-            yield f"{', '.join(texts)} label the same {counted(number, 'image')} of {name}"
+            number = _span(n for _, n in of_seed)
+            images = "image" if number == "1" else "images"
+            yield f"{', '.join(texts)} label the same {number} {images} of {name}"
 
 
-def _without_foreground(study: Study, name: str, manifest: Manifest) -> Iterator[str]:
+def _without_foreground(name: str, found: list[Subset]) -> Iterator[str]:
     """Of images and seeds: a supervised loss then teaches that there is nothing."""
-    pool = _pool(study, manifest)
-    has_object = {case.id: case.foreground > 0 for case in manifest.cases}
-    for budget in study.budgets:
-        seeds = [
-            str(seed)
-            for seed in study.seeds
-            if not any(
-                has_object[case]
-                for case in split.labelled_subset(pool, manifest.name, seed, budget.share)
-            )
-        ]
-        if seeds:
+    by_budget: dict[Budget, list[str]] = {}
+    for budget, seed in dict.fromkeys((s.budget, s.seed) for s in found if not s.has_foreground):
+        by_budget.setdefault(budget, []).append(str(seed))
+    for budget, seeds in by_budget.items():
+        yield (
+            f"{name} at {budget.text}: no labelled image has foreground with "
+            f"{counted(len(seeds), 'seed')} ({shortened(seeds)})"
+        )
+
+
+def _cut_groups(name: str, found: list[Subset]) -> Iterator[str]:
+    by_budget: dict[Budget, list[Subset]] = {}
+    for subset in found:
+        by_budget.setdefault(subset.budget, []).append(subset)
+    for budget, own in by_budget.items():
+        if any(subset.n_cut for subset in own):
             yield (
-                f"{name} at {budget.text}: no labelled image has foreground with "
-                f"{counted(len(seeds), 'seed')} ({shortened(seeds)})"
+                f"{name} at {budget.text}: {_span(subset.n_cut for subset in own)} of "
+                f"{counted(own[0].n_groups, 'group')} (patients, subjects) labelled in part; "
+                "subset: groups in the card draws whole ones"
             )
+
+
+def _span(numbers: Iterable[int]) -> str:
+    """4, or 4-6."""
+    found = sorted(set(numbers))
+    return f"{found[0]}-{found[-1]}" if len(found) > 1 else str(found[0])

@@ -1,5 +1,6 @@
 """A study against prepared data: which trials there are, which of them are left to run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
-from benchmark.data import phantoms, prepared, split
+from benchmark.data import phantoms, prepared
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import labels, methods, presets
@@ -60,15 +61,7 @@ class Plan:
 
     def labelled_counts(self) -> list[str]:
         """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
-        lines = []
-        for name, manifest in self.manifests.items():
-            n = len(split.split_ids(manifest, self.study.conditions.evaluate_on)[0])
-            counts = ", ".join(
-                f"{budget.text} = {split.count(n, budget.share)}/{n}"
-                for budget in self.study.budgets
-            )
-            lines.append(f"{name}: {counts} images labelled")
-        return lines
+        return labels.counts(self.study, self.manifests)
 
 
 class Wanted(NamedTuple):
@@ -90,13 +83,14 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     wanted = _wanted(study.methods)
     study = replace(study, datasets=_datasets(study, data_root))
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
-    _check_network(study, manifests)
     _check_sizes(study, manifests)
+    _check_network(study, manifests)
     labels.check(study, manifests)
     data = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
-    notes = [*wanted.notes, *refused, *labels.notes(study, manifests)]
+    _check_batches(grid, manifests)
+    notes = [*wanted.notes, *refused, *labels.notes(labels.subsets(study, manifests))]
     return Plan(study, grid, manifests, results_root / study.name, notes)
 
 
@@ -134,17 +128,61 @@ def _check_network(study: Study, manifests: dict[str, Manifest]) -> None:
 
 
 def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
-    """Refuse to enlarge: what was prepared small has lost its detail, and nobody would see it."""
-    size = study.conditions.size
+    """Refuse to enlarge: what was prepared small has lost its detail, and nobody would see it.
+
+    And images as prepared that the network cannot halve; sizes that are typed are known to be good.
+    """
+    size, network = study.conditions.size, study.conditions.network
+    least = 2**network.halvings
     for manifest in manifests.values():
         made = manifest.card.size
         if prepared.is_enlarged(manifest.card, size):
             raise UserError(
-                f"{manifest.name} was prepared at {made[0]}×{made[1]}, and this run asks for "
-                f"{size[0]}×{size[1]}: enlarging brings no detail back. Prepare it with "
+                f"{manifest.name} was prepared at {_times(made)}, and this run asks for "
+                f"{_times(size)}: enlarging brings no detail back. Prepare it with "
                 f"size: {size} in its card, or add size=[{made[0]},{made[1]}] to the run",
                 ExitCode.DATA,
             )
+        if size is None and not manifest.card.is_volume and any(side % least for side in made):
+            above = [math.ceil(side / least) * least for side in made]
+            below = [side // least * least for side in made]
+            smaller = f", or add size=[{below[0]},{below[1]}] to the run" if all(below) else ""
+            raise UserError(
+                f"{manifest.name} was prepared at {_times(made)}, and the network {network.name} "
+                f"halves images {network.halvings} times: their sides must divide by {least}. "
+                f"Prepare it with size: {above} in its card{smaller}",
+                ExitCode.DATA,
+            )
+
+
+def _check_batches(grid: list[Trial], manifests: dict[str, Manifest]) -> None:
+    """Refuse batches of one image of which the network leaves one pixel.
+
+    Batch normalisation has nothing to normalise by, and PyTorch would stop every trial.
+    """
+    for trial in grid:
+        network, training = trial.conditions.network, trial.training
+        patch, size = trial.conditions.patch, trial.conditions.size
+        sides = patch or size or manifests[trial.dataset].card.size
+        if any(side > 2**network.halvings for side in sides):
+            continue
+        batches = {"training.batch_labelled": training.batch_labelled}
+        if trial.method != BASELINE:
+            batches["training.batch_unlabelled"] = training.batch_unlabelled
+        if trial.pretraining is not None:
+            batches["pretraining.batch"] = trial.pretraining.settings.batch
+        for name, batch in batches.items():
+            if batch == 1:
+                raise UserError(
+                    f"{trial.variant} on {trial.dataset} has {name}=1, and of {_times(sides)} the "
+                    f"network {network.name} leaves a single value at its coarsest level, which "
+                    f"cannot be normalised: use {name}=2 or more, or a larger "
+                    f"{'patch' if patch else 'size'}"
+                )
+
+
+def _times(sides: Sequence[int]) -> str:
+    return "×".join(map(str, sides))
 
 
 def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Trial], list[str]]:

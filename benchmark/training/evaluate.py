@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +13,9 @@ from torch import Tensor
 from benchmark.data.split import Labelled, TrialData
 from benchmark.toolkit.method import Method
 from benchmark.training import metrics
-from benchmark.training.batches import standardised
-from benchmark.training.metrics import Counts
+from benchmark.training.batches import mirrored, standardised
+from benchmark.training.metrics import Counts, SurfaceDistances
 
-_Seen = TypeVar("_Seen", Tensor, dict[str, Tensor])
 _BATCH = 16  # images at a time; no influence on the numbers beyond rounding
 
 
@@ -70,27 +69,44 @@ def evaluate(
 def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces:
     """HD95 and ASD of the predicted masks: the mean over the foreground classes of each case.
 
-    In mm where the card has a spacing, else in pixels at the size of the run. A class that only one
-    of both masks has counts as the diagonal of the image; `n_one_empty` says how often. Of several
-    classes those count that occur in the case, as for Dice; NaN where none does.
+    In voxels (of images: pixels at the size of the run) and, where every case has a spacing, in mm.
+    A class that only one of both masks has counts as the diagonal of the image; `n_one_empty` says
+    how often. Of several classes those count that occur in the case, as for Dice; NaN where none
+    does.
     """
-    names = metrics.SurfaceDistances._fields
+    spacings = [data.cases[row].spacing for row in data.evaluation.indices]
+    has_mm = all(spacings)
     cases, one_empty = [], 0
-    for row, labels in zip(data.evaluation.indices, predicted, strict=True):
+    for row, spacing, labels in zip(data.evaluation.indices, spacings, predicted, strict=True):
         true = data.evaluation.masks[row]
         pairs = [(labels == k, true == k) for k in range(1, data.classes)]
         if data.classes > 2:
             pairs = [(ours, theirs) for ours, theirs in pairs if theirs.any()]
         one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
-        found = [
-            metrics.surface_distances(*pair, data.cases[row].spacing or [1.0] * true.ndim)
-            for pair in pairs
-        ]
-        values = np.mean(found, 0).tolist() if found else [float("nan")] * len(names)
-        cases.append(dict(zip(names, values, strict=True)))
+        voxels = [metrics.surface_distances(*pair, [1.0] * true.ndim) for pair in pairs]
+        case = _mean_of_classes(voxels, "voxels")
+        if has_mm:
+            case |= _mean_of_classes(_in_mm(pairs, voxels, spacing), "mm")
+        cases.append(case)
+    names = list(cases[0])
     has_value = [case for case in cases if not np.isnan(case[names[0]])]
     means = {name: float(np.mean([c[name] for c in has_value])) for name in names if has_value}
     return Surfaces(means | {"n_one_empty": one_empty}, cases)
+
+
+def _in_mm(
+    pairs: list[tuple[ndarray, ndarray]], voxels: list[SurfaceDistances], spacing: list[float]
+) -> list[SurfaceDistances]:
+    """The distances of these pairs of masks, which in voxels are known."""
+    if len(set(spacing)) == 1:  # one unit for another, without looking for the nearest ones again
+        return [SurfaceDistances(*(value * spacing[0] for value in one)) for one in voxels]
+    return [metrics.surface_distances(*pair, spacing) for pair in pairs]
+
+
+def _mean_of_classes(found: list[SurfaceDistances], unit: str) -> dict[str, float]:
+    names = [f"{name}_{unit}" for name in SurfaceDistances._fields]
+    values = np.mean(found, 0).tolist() if found else [float("nan")] * len(names)
+    return dict(zip(names, values, strict=True))
 
 
 def final(scores: dict[str, float | int]) -> dict[str, float | int]:
@@ -145,11 +161,14 @@ def pictures(
     device = next(method.parameters()).device
     found: dict[str, list[ndarray]] = {}
     with _as_tested(method):
-        for row in rows[:, None]:
-            x = standardised(data.evaluation.images[row[0]][None], data, row, device)
-            shown = method.panel(x) if patch is None else _sliding_window(method.panel, x, patch)
+        for row in rows:
+            if patch is None:
+                image = data.evaluation.images[row][None]
+                shown = method.panel(standardised(image, data, row[None], device))
+            else:
+                shown = _in_windows(method.panel, data, row, device, patch)
             for name, values in shown.items():
-                picture = _picture(name, values[0].float(), data, int(row[0]))
+                picture = _picture(name, values[0].float(), data, int(row))
                 found.setdefault(name, []).append(picture)
     return found
 
@@ -180,23 +199,33 @@ def _logits(
     """Rows of the evaluation set with their logits: images in batches, volumes one by one."""
     images, indices = data.evaluation.images, data.evaluation.indices
     if patch is not None:
-        for row in indices[:, None]:
-            x = standardised(images[row[0]][None], data, row, device)
-            yield row, _sliding_window(method, x, patch).float()
+        for row in indices:
+            logits = _in_windows(lambda x: {"logits": method(x)}, data, row, device, patch)
+            yield row[None], logits["logits"].float()
         return
     for start in range(0, len(indices), _BATCH):
         rows = indices[start : start + _BATCH]
         yield rows, method(standardised(images[rows], data, rows, device)).float()
 
 
-def _sliding_window(look: Callable[[Tensor], _Seen], x: Tensor, patch: list[int]) -> _Seen:
-    """What is seen of a volume (1, c, *s): windows that overlap by half, averaged where they do.
+def _in_windows(
+    look: Callable[[Tensor], dict[str, Tensor]],
+    data: TrialData,
+    row: np.int64,
+    device: torch.device,
+    patch: list[int],
+) -> dict[str, Float[Tensor, "1 k *s"]]:
+    """What is seen of a volume: windows that overlap by half, averaged where they do.
 
-    look: patches (b, c, *s) → a tensor or several by name, of the same *s.
+    look: patches (b, c, *s) → tensors by name, of the same *s. A volume smaller than a window is
+    mirrored as in training, and what is seen of it cut back to its size.
     """
     from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
 
-    return sliding_window_inference(x, patch, 4, look, overlap=0.5, mode="constant")
+    volume, place = mirrored(data.evaluation.images[row], patch)
+    x = standardised(volume[None], data, row[None], device)
+    seen = sliding_window_inference(x, patch, 4, look, overlap=0.5, mode="constant")
+    return {name: values[:, :, *place] for name, values in seen.items()}
 
 
 def _joined(counts: list[Counts]) -> Counts:

@@ -152,9 +152,9 @@ def surface_distances(
 ) -> SurfaceDistances:
     """Distances between the boundaries of two masks.
 
-    spacing: of the pixels, one number per axis. Both masks empty: 0, as they agree. One of them
-    empty: the diagonal of the image, a distance that no pair of pixels exceeds; never NaN, which
-    would leave failures out of a mean.
+    spacing: of the pixels, one number per axis: in mm, or 1 to measure in pixels. Both masks empty:
+    0, as they agree. One of them empty: the diagonal of the image, a distance that no pair of
+    pixels exceeds; never NaN, which would leave failures out of a mean.
     """
     if not predicted.any() and not true.any():
         return SurfaceDistances(0.0, 0.0, 0.0, 0.0)

@@ -224,6 +224,9 @@ def _amounts(data: TrialData, method: Method, stage: Stage, state: State) -> dic
         "n_labelled": len(data.labelled),
         "n_unlabelled": len(data.unlabelled),
         "n_test": len(data.evaluation),
+        "n_labelled_foreground": sum(
+            bool(data.labelled.masks[row].any()) for row in data.labelled.indices
+        ),
         "subset_hash": data.subset_hash,
         "parameters": sum(p.numel() for p in method.parameters()),
         "flops_per_step": state.flops_per_step,

@@ -237,6 +237,24 @@ def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, t
     assert bench("--out", tmp_path / "out", "--format", "text")[0] == 0
 
 
+def test_odd_label_budgets_stand_under_every_table(bench, tmp_path):
+    """One of 7 images is labelled at 5 % (0.35) and at 10 % (0.7); seeds 3 and 7 draw no object."""
+    folder = tmp_path / "results" / "golden"
+    for share, order in (("5 %", 0.05), ("10 %", 0.1)):
+        for seed in (3, 7, 8):
+            write(folder, record(
+                "em", seed, 0.5, key=f"em{order}{seed}".replace(".", ""), budget=share,
+                budget_order=order, ratio=order, configuration=share, n_labelled=1,
+                n_unlabelled=6, n_labelled_foreground=int(seed == 8 or order == 0.1),
+            ))  # fmt: skip
+    for table in ("table", "optimism"):
+        footer = " ".join(bench("--table", table)[1].split())
+        assert "glas at 5 %: no labelled image has foreground with 2 seeds (3, 7)" in footer
+        assert "glas at 10 %: no labelled" not in footer
+        assert "5 %, 10 % label the same 1 image of glas" in footer
+        assert "5 % of the 7 images of glas is less than half an image" in footer
+
+
 def test_published_and_another_table_are_both_printed(bench):
     out = bench("--published", "--table", "table")[1]
     assert "Mean Dice" in out and "Compared with published results" in out

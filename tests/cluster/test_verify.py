@@ -45,6 +45,26 @@ def test_what_was_run_here_repeats(study, bench, data_root):
     assert sorted(study[0].rglob("*")) == before
 
 
+def test_distances_recorded_without_a_unit_repeat(study, verify):
+    """As versions wrote them that measured fewer numbers; what they said is still compared."""
+    folder = trial_folder(study[0], study[1][0])
+    fields = fields_of(folder / "record.json")
+    plain = {name.removesuffix("_voxels"): v for name, v in fields["metrics"].items()}
+    older = {**fields, "metrics": plain, "tool_code": "before"}
+    older.pop("n_labelled_foreground")
+    (folder / "record.json").write_text(json.dumps(older))
+    cases = pd.read_csv(folder / "cases.csv")
+    cases.rename(columns=lambda n: n.removesuffix("_voxels")).to_csv(
+        folder / "cases.csv", index=False
+    )
+    code, out, err = verify()
+    assert code == 0, out + err
+    plain["asd_joint"] += 1
+    (folder / "record.json").write_text(json.dumps(older))
+    code, out, _ = verify()
+    assert code == ExitCode.SOME_TRIALS_FAILED and "1 of " in out and "  asd_joint_voxels " in out
+
+
 def test_a_number_that_is_another_is_named(study, verify):
     folder = trial_folder(study[0], study[1][0])
     true = fields_of(folder / "record.json")["metrics"]["dc_pooled"]
@@ -121,8 +141,8 @@ def test_of_older_trials_what_was_recorded(study, bench):
         (lambda folder: (folder / "history.csv").unlink(), "history.csv 1 step missing → "),
         (lambda folder: (folder / "panel.npz").unlink(), "panel.npz case missing → there"),
         (
-            lambda folder: rewrite(folder, metrics={"hd95_joint": None}),
-            "hd95_joint None → ",
+            lambda folder: rewrite(folder, metrics={"hd95_joint_voxels": None}),
+            "hd95_joint_voxels None → ",
         ),
     ],
 )

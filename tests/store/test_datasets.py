@@ -7,7 +7,9 @@ from PIL import Image
 from benchmark.data import card as cards
 from benchmark.data.differences import differences
 from benchmark.data.prepare import prepare
+from benchmark.data.prepared import Manifest
 from benchmark.store import datasets
+from benchmark.store.record import Record
 from tests.grids import TINY_RUN
 
 CARD = "name: mine\nchannels: 1\nsize: [32, 32]\nmask: '> 127'\ntest_ids: [c10, c11]\n"
@@ -117,3 +119,37 @@ def test_run_report_and_verify_say_in_what_the_data_of_a_study_differ(
     assert datasets.all_kept(study) == []
     _, out, _ = bench(*run, "--data-root", tmp_path / "new", "--dry-run")
     assert "no list of their cases was kept" in out
+
+
+def trial_of(settings: dict, data_hash: str, **metrics: float) -> Record:
+    return Record(
+        key="k", configuration="c", study="s", status="done", dataset="mine", budget="5 %",
+        budget_order=0.05, ratio=0.05, method="cps", variant="cps", seed=0, evaluate_on="test",
+        preset="demo", settings=settings, data_hash=data_hash, metrics=metrics,
+    )  # fmt: skip
+
+
+def test_distances_of_older_records_get_the_unit_that_they_had(tmp_path):
+    """mm where the card had a spacing; images have none; of volumes without a card nobody knows."""
+    for data_hash, spacing in (("la", [0.625] * 3), ("ct", [])):
+        card = cards.Card(name="mine", is_volume=True, spacing=spacing)
+        manifest = Manifest(
+            format=2, card=card, source="", source_fingerprint="", data_hash=data_hash, mean=[],
+            std=[], cases=[],
+        )  # fmt: skip
+        datasets.keep(tmp_path, manifest)
+    volume = {"patch": [16, 16, 16]}
+    records = [
+        trial_of(volume, "la", hd95_joint=2.5, dc_pooled=0.5),
+        trial_of(volume, "ct", hd95_joint=4.0),
+        trial_of({"size": [32, 32]}, "none", asd_directed=1.0),
+        trial_of(volume, "gone", hd95_joint=3.0),
+        trial_of(volume, "la", hd95_joint_voxels=4.0, hd95_joint_mm=2.5),
+    ]
+    assert [found.metrics for found in datasets.with_units(tmp_path, records)] == [
+        {"hd95_joint_mm": 2.5, "dc_pooled": 0.5},
+        {"hd95_joint_voxels": 4.0},
+        {"asd_directed_voxels": 1.0},
+        {"hd95_joint": 3.0},
+        {"hd95_joint_voxels": 4.0, "hd95_joint_mm": 2.5},
+    ]

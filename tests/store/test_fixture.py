@@ -69,6 +69,16 @@ def test_it_is_reported_with_the_scores_that_it_had(stored):
     assert "|  | ours[rounds=1] | 41.1 ± 16.9 | 25.9 ± 13.4 |" in lines
 
 
+def test_its_distances_are_in_pixels(stored):
+    """They were recorded as hd95_joint, without a unit."""
+    code, out, err = stored("report", "--table", "distances", "--format", "csv")
+    assert code == 0, err
+    lines = [line.split(",") for line in out.splitlines()]
+    assert {line[4] for line in lines[1:]} == {
+        f"{name}_voxels" for name in ("hd95_joint", "hd95_directed", "asd_joint", "asd_directed")
+    }
+
+
 def test_all_tables_figures_and_the_page_are_made_of_it(stored, tmp_path):
     code, _, err = stored("report", "--out", tmp_path / "out")
     assert code == 0, err

@@ -157,6 +157,12 @@ def test_done_wins_over_failed_in_any_order(bench, halves, tmp_path):
         )
 
 
+def test_a_version_that_measures_more_contradicts_nothing(bench, halves, tmp_path):
+    a, _, whole, keys = halves
+    change(a, keys[0], measured_later=1.0)
+    assert bench("merge", a, whole, "--into", tmp_path / "merged")[0] == 0
+
+
 def test_different_numbers_are_named_and_nothing_is_written(bench, halves, tmp_path):
     a, b, whole, keys = halves
     change(b, keys[1], dc_pooled=0.123)

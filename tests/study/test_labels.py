@@ -23,7 +23,7 @@ def manifest(n: int = 7, with_object: int = 7) -> Manifest:
 
 def told(ratios: list[float], seeds: int = 1, **about) -> list[str]:
     study = Study(ratios=ratios, seeds=list(range(seeds)))
-    return labels.notes(study, {"mine": manifest(**about)})
+    return labels.notes(labels.subsets(study, {"mine": manifest(**about)}))
 
 
 def test_budgets_that_label_the_very_same_images_are_named():

@@ -5,7 +5,15 @@ import torch
 from benchmark.data.prepared import CaseEntry
 from benchmark.data.split import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
-from benchmark.training.evaluate import Diverged, evaluate, floors, oracle, surfaces
+from benchmark.training.batches import draw_images
+from benchmark.training.evaluate import (
+    Diverged,
+    evaluate,
+    floors,
+    oracle,
+    pictures,
+    surfaces,
+)
 
 CPU = torch.device("cpu")
 
@@ -139,21 +147,64 @@ def test_the_oracle_is_the_best_epoch_of_each_aggregate_and_the_earliest_of_equa
     assert (found["oracle_ji_case"], found["oracle_epoch_case"]) == (0.7, 1)
 
 
-def test_surface_distances_are_means_over_cases_and_count_what_is_missing():
-    """Case 0: a pixel beside the true one, distance 1. Case 1: nothing found, so the diagonal."""
+NAMES = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint"]
+VOXELS, MM = ([f"{name}_{unit}" for name in NAMES] for unit in ("voxels", "mm"))
+
+
+def one_off(*spacings: list[float]) -> tuple[TrialData, list[np.ndarray]]:
+    """Two cases of 6 × 8 pixels with the pixel (2, 2). Found: (2, 3) in the first, then nothing."""
     masks = np.zeros((2, 6, 8), np.uint8)
     masks[:, 2, 2] = 1
     found = np.zeros_like(masks)
     found[0, 2, 3] = 1
     truth = data(np.zeros_like(masks), masks)
-    measured = surfaces(truth, list(found))
-    names = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint"]
-    assert measured.cases == [dict.fromkeys(names, 1.0), dict.fromkeys(names, 10.0)]
-    assert measured.scores == dict.fromkeys(names, 5.5) | {"n_one_empty": 1}
-    for case in truth.cases:
-        case.spacing = [0.5, 0.5]
-    in_mm = surfaces(truth, list(found))
-    assert in_mm.scores["hd95_joint"] == 2.75
+    for case, spacing in zip(truth.cases, spacings, strict=False):
+        case.spacing = spacing
+    return truth, list(found)
+
+
+def test_surface_distances_are_means_over_cases_and_count_what_is_missing():
+    """Case 0: a pixel beside the true one, distance 1. Case 1: nothing found, so the diagonal."""
+    measured = surfaces(*one_off())
+    assert measured.cases == [dict.fromkeys(VOXELS, 1.0), dict.fromkeys(VOXELS, 10.0)]
+    assert measured.scores == dict.fromkeys(VOXELS, 5.5) | {"n_one_empty": 1}
+
+
+def test_distances_in_mm_are_those_of_each_cases_own_spacing():
+    """One pixel along the second axis: 0.5 mm, or 0.25 mm of pixels of 4 by 0.25.
+
+    The diagonal of case 1: |(6 · 1.5, 8 · 1.5)| = 15, and of pixels of 2 by 1.125 |(12, 9)| = 15.
+    """
+    measured = surfaces(*one_off([0.5, 0.5], [1.5, 1.5]))
+    assert measured.cases[0] == dict.fromkeys(VOXELS, 1.0) | dict.fromkeys(MM, 0.5)
+    assert measured.cases[1] == dict.fromkeys(VOXELS, 10.0) | dict.fromkeys(MM, 15.0)
+    assert measured.scores["hd95_joint_voxels"] == 5.5
+    assert measured.scores["hd95_joint_mm"] == 7.75
+    assert measured.scores["n_one_empty"] == 1
+    anisotropic = surfaces(*one_off([4.0, 0.25], [2.0, 1.125]))
+    assert anisotropic.cases[0] == dict.fromkeys(VOXELS, 1.0) | dict.fromkeys(MM, 0.25)
+    assert anisotropic.cases[1]["asd_joint_mm"] == 15.0
+
+
+def test_the_nearest_surface_in_mm_is_not_that_in_voxels():
+    """Of (2, 2) the surface of {(2, 5), (4, 2)} is 2 voxels away, along the axis of 4 mm: 8 mm.
+
+    With 0.5 mm along the other it is 3 · 0.5 = 1.5 mm. The other way round (2, 5) is 3 voxels and
+    1.5 mm from it, (4, 2) 2 voxels and 8 mm. Joint means: (2 + 3 + 2) / 3 and (1.5 + 1.5 + 8) / 3.
+    """
+    true, found = np.zeros((2, 1, 6, 8), np.uint8)
+    true[0, 2, 2] = found[0, 2, 5] = found[0, 4, 2] = 1
+    truth = data(true, true)
+    truth.cases[0].spacing = [4.0, 0.5]
+    scores = surfaces(truth, list(found)).scores
+    assert scores["asd_joint_voxels"] == pytest.approx(7 / 3)
+    assert scores["asd_joint_mm"] == pytest.approx(11 / 3)
+
+
+def test_without_the_spacing_of_every_case_there_is_no_mean_in_mm():
+    measured = surfaces(*one_off([0.5, 0.5], []))
+    assert set(measured.scores) == {*VOXELS, "n_one_empty"}
+    assert all(set(case) == set(VOXELS) for case in measured.cases)
 
 
 def test_surface_distances_of_classes_are_averaged():
@@ -162,7 +213,7 @@ def test_surface_distances_of_classes_are_averaged():
     true[0, 0, 0] = found[0, 0, 0] = 1
     true[0, 3, 0] = found[0, 3, 1] = 2
     measured = surfaces(data(true, true)._replace(classes=3), list(found))
-    assert measured.scores["asd_joint"] == 0.5
+    assert measured.scores["asd_joint_voxels"] == 0.5
 
 
 def test_the_floor_of_several_classes_is_the_best_single_one():
@@ -188,5 +239,39 @@ def test_distances_are_of_classes_that_occur():
     predicted[0, 7, 7] = 2  # class 2 occurs nowhere
     predicted[1, 0, 0] = 1  # neither does any in the second case
     measured = surfaces(data(true, true)._replace(classes=3), list(predicted))
-    assert measured.scores["hd95_directed"] == 0.0 and measured.scores["n_one_empty"] == 0
-    assert np.isnan(measured.cases[1]["hd95_directed"])
+    assert measured.scores["hd95_directed_voxels"] == 0.0 and measured.scores["n_one_empty"] == 0
+    assert np.isnan(measured.cases[1]["hd95_directed_voxels"])
+
+
+class Copy(Method):
+    """Foreground logit = the standardised image; keeps what it was shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        self.seen.append(x)
+        return torch.cat([torch.zeros_like(x), self.scale * x], 1)
+
+    def panel(self, x):
+        return {"reconstruction": self(x)[:, 1:]}
+
+
+def test_a_volume_smaller_than_the_patch_is_padded_as_in_training():
+    """3 × 2 × 4 voxels in patches of 4 × 7 × 4: what a network is shown, and what is left of it."""
+    volume = np.arange(10, 250, 10, dtype=np.uint8).reshape(3, 2, 4)
+    true = (volume > 128).astype(np.uint8)
+    truth, patch = data([volume], [true])._replace(symmetry="none"), [4, 7, 4]
+    method = Copy()
+    found = evaluate(method, truth, CPU, patch)
+    trained = draw_images(
+        truth._replace(unlabelled=Unlabelled(truth.labelled.images, np.arange(1))),
+        1, 0, CPU, patch, 0, purpose="test",
+    )  # fmt: skip
+    assert torch.equal(method.seen[0], trained)
+    assert found.predicted[0].shape == (3, 2, 4)
+    assert np.array_equal(found.predicted[0], true)  # (128 / 255 - 0.5) / 0.25 is above 0
+    shown = pictures(method, truth, np.arange(1), patch)
+    assert np.array_equal(shown["reconstruction"][0][..., 0], volume)

@@ -53,6 +53,7 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
     assert records.read(folder) == record
     assert record.is_done
     assert (record.n_labelled, record.n_unlabelled, record.n_test) == (4, 76, 40)
+    assert record.n_labelled_foreground == 4
     assert record.parameters == 2 * record.parameters_tested
     assert record.steps == 9
     assert record.peak_memory_mib is None or record.peak_memory_mib > 50

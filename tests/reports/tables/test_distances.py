@@ -13,10 +13,18 @@ def rows() -> pd.DataFrame:
         for seed, hd95 in enumerate(values):
             figures = {
                 "hd95_joint": hd95, "hd95_directed": hd95 + 1, "asd_joint": 1.0,
-                "asd_directed": 1.5, "n_one_empty": seed,
+                "asd_directed": 1.5,
             }  # fmt: skip
-            found.append(trial(variant, seed, 0.8, **figures))
+            named = {f"{name}_voxels": value for name, value in figures.items()}
+            found.append(trial(variant, seed, 0.8, **named, n_one_empty=seed))
     return pd.DataFrame(found)
+
+
+def in_mm(rows: pd.DataFrame, spacing: float) -> pd.DataFrame:
+    """The rows, of a dataset with a spacing."""
+    voxels = rows.filter(regex="_voxels$")
+    mm = (voxels * spacing).rename(columns=lambda name: name.replace("voxels", "mm"))
+    return pd.concat([rows.assign(dataset="la"), mm], axis=1)
 
 
 def test_means_intervals_and_failures():
@@ -28,7 +36,43 @@ def test_means_intervals_and_failures():
     ]
     assert [[int(cell.mark) for cell in line[2:4]] for line in sheet.rows] == [[0, 0], [1, 1]]
     assert len(sheet.data) == 8 and sheet.data["mean"][0] == 5
+    assert [(head.label, head.group) for head in sheet.heads[2:]] == [
+        ("HD95 joint", "glas (voxels)"), ("HD95 directed", "glas (voxels)"),
+        ("ASD joint", "glas (voxels)"), ("ASD directed", "glas (voxels)"),
+        ("one mask empty", "glas"),
+    ]  # fmt: skip
+    assert "of 2D images: pixels at the run's size" in sheet.footer[0]
     assert "the diagonal of the image" in sheet.footer[-1]
+
+
+def test_mm_stand_beside_voxels_where_they_are_known():
+    """Half a millimetre a voxel: 5.0 ± 6.3 voxels are 2.5 ± 3.2 mm (6.3137515 / 2 = 3.157)."""
+    both = pd.concat([rows(), in_mm(rows(), 0.5)], ignore_index=True)
+    sheet = distances.sheet(both, Reading())
+    groups = list(dict.fromkeys(head.group for head in sheet.heads[2:]))
+    assert groups == ["glas (voxels)", "glas", "la (voxels)", "la (mm)", "la"]
+    line = [cell.text for cell in sheet.rows[0]]
+    assert line[7:9] == ["5.0 ± 6.3", "6.0 ± 6.3"]
+    assert line[11:] == ["2.5 ± 3.2", "3.0 ± 3.2", "0.50 ± 0.00", "0.75 ± 0.00", "1"]
+    assert set(sheet.data.metric[sheet.data.dataset == "la"]) >= {
+        "asd_joint_voxels",
+        "asd_joint_mm",
+    }
+
+
+def test_trials_that_know_one_unit_alone_are_not_mixed_with_others():
+    """Older trials of la were measured in mm alone; of others nobody knows."""
+    older = in_mm(rows(), 0.5).filter(regex="^(?!.*_voxels$)")
+    newer = in_mm(rows().iloc[:2], 0.5).assign(variant="urpc")
+    sheet = distances.sheet(pd.concat([older, newer], ignore_index=True), Reading())
+    assert [[cell.text for cell in line[2:7:4]] for line in sheet.rows] == [
+        ["–", "2.5 ± 3.2"], ["–", "1.50 ± 0.00"], ["5.0 ± 6.3", "2.5 ± 3.2"],
+    ]  # fmt: skip
+    nameless = rows().rename(columns=lambda name: name.removesuffix("_voxels"))
+    assert distances.sheet(nameless, Reading()) is None
+    sheet = distances.sheet(pd.concat([rows(), nameless], ignore_index=True), Reading())
+    assert sheet.rows[0][2].text == "5.0 ± 6.3"
+    assert sheet.footer[-1].startswith("glas: distances of 4 trials not shown")
 
 
 def test_fewer_seeds_are_said():

@@ -1,0 +1,109 @@
+"""Sizes and batches that no network could be trained on, refused when a run is planned."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.data.card import Card
+from benchmark.data.prepared import CaseEntry, Manifest
+from benchmark.errors import UserError
+from benchmark.study import plan
+from benchmark.study.settings import Conditions, PretrainingSettings, Study, TrainingSettings
+from benchmark.toolkit.architecture import Architecture
+
+THREE_LEVELS = Architecture(widths=[4, 8, 8], dropout=[0.0] * 3)
+"""Halves twice: sides must divide by 4, and of 4 one value is left."""
+
+
+def prepared_as(root: Path, **card) -> None:
+    """A manifest of ten images, which is all that a plan reads."""
+    cases = [
+        CaseEntry(id=f"c{i}", split="test" if i > 7 else "train", group="", foreground=0.2)
+        for i in range(10)
+    ]
+    made = Manifest(
+        format=2, card=Card(name="mine", **card), source="", source_fingerprint="", data_hash="d",
+        mean=[], std=[], cases=cases,
+    )  # fmt: skip
+    (root / "mine").mkdir(exist_ok=True)
+    (root / "mine" / "manifest.json").write_text(made.model_dump_json())
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """A function: plan a study of ten images, or volumes; gives its notes."""
+
+    def make(
+        method: str = "supervised", *, card: dict, training=None, pretraining=None, **conditions
+    ) -> list[str]:
+        prepared_as(tmp_path, **card)
+        study = Study(
+            methods=[method], datasets=["mine"], ratios=[0.5], seeds=[0],
+            conditions=replace(Conditions(network=THREE_LEVELS), **conditions),
+            training=TrainingSettings(**training or {}),
+            pretraining=PretrainingSettings(**pretraining or {}),
+        )  # fmt: skip
+        return plan.make(study, tmp_path, tmp_path / "results").notes
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ([32, 40], None),
+        (
+            [34, 41],
+            r"mine was prepared at 34×41, and the network unet halves images 2 times: their sides "
+            r"must divide by 4\. Prepare it with size: \[36, 44\] in its card, or add "
+            r"size=\[32,40\] to the run",
+        ),
+        ([34, 2], r"Prepare it with size: \[36, 4\] in its card$"),
+    ],
+)
+def test_images_as_prepared_must_be_halved(planned, size, told):
+    """A size that is typed is checked with the other settings, this one where data are known."""
+    if told is None:
+        assert planned(card={"size": size}) == []
+        return
+    with pytest.raises(UserError, match=told):
+        planned(card={"size": size})
+    assert planned(card={"size": [34, 41]}, size=[32, 40]) == []
+
+
+def test_an_encoder_halves_five_times(planned):
+    with pytest.raises(UserError, match=r"resnet18 halves images 5 times: .* divide by 32\. .*"):
+        planned(card={"size": [48, 64]}, network=Architecture(name="resnet18"))
+
+
+@pytest.mark.parametrize(
+    ("method", "stage", "batch", "is_refused"),
+    [
+        ("supervised", "training", {"batch_labelled": 1}, True),
+        ("supervised", "training", {"batch_labelled": 2}, False),
+        ("supervised", "training", {"batch_unlabelled": 1}, False),  # it sees none of them
+        ("cps", "training", {"batch_unlabelled": 1}, True),
+        ("ours", "pretraining", {"batch": 1}, True),
+        ("ours[pretrain=false]", "pretraining", {"batch": 1}, False),
+    ],
+)
+def test_a_batch_of_one_needs_more_than_a_pixel_at_the_coarsest_level(
+    planned, method, stage, batch, is_refused
+):
+    """Batch norm in training refuses one value a channel: 4 × 4 halved twice, in a batch of 1."""
+    settings = {stage: batch}
+    if not is_refused:
+        assert planned(method, card={"size": [4, 4]}, **settings) == []
+        return
+    ((name, _),) = batch.items()
+    with pytest.raises(UserError, match=rf"{stage}\.{name}=1, and of 4×4 .* a single value"):
+        planned(method, card={"size": [4, 4]}, **settings)
+    assert planned(method, card={"size": [4, 8]}, **settings) == []
+
+
+def test_so_does_a_patch(planned):
+    one, volumes = {"batch_labelled": 1}, {"is_volume": True}
+    with pytest.raises(UserError, match=r"batch_labelled=1, and of 4×4×4 .* or a larger patch"):
+        planned(card=volumes, training=one, patch=[4, 4, 4])
+    assert planned(card=volumes, training=one, patch=[4, 4, 8]) == []
