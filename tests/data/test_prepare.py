@@ -291,7 +291,9 @@ def test_changed_arrays_are_noticed_on_loading(pairs, tmp_path):
 def test_a_wrong_card_names_each_wrong_field(tmp_path):
     card = tmp_path / "own.yaml"
     card.write_text("name: own\nsiez: [32, 32]\nmask: some\n")
-    with pytest.raises(UserError, match="siez: Extra inputs") as refusal:
+    with pytest.raises(
+        UserError, match='no field of a card "siez"; did you mean "size"'
+    ) as refusal:
         cards.find(str(card))
     assert "mask must be one of binary, nonzero, labels" in str(refusal.value)
     with pytest.raises(UserError, match=r'no dataset card "gals"; did you mean "glas"'):

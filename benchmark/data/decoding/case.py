@@ -195,7 +195,7 @@ def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Cas
         )
 
 
-def _by(shape: tuple[float, ...]) -> str:
+def _by(shape: tuple[int | float, ...]) -> str:
     """Width × height of images, x × y × z of volumes."""
     return "×".join(f"{side:g}" for side in (shape if len(shape) == 3 else shape[::-1]))
 
