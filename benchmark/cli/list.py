@@ -74,6 +74,13 @@ def _datasets(data_root: Path, verbose: bool) -> list[str]:
     return lines + cards.notes()
 
 
+_SYMMETRY = {
+    "all": "flips and quarter turns (symmetry: all)",
+    "flips": "flips, no turns (symmetry: flips)",
+    "none": "no flips, no turns (symmetry: none)",
+}
+
+
 def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
     from benchmark.data import card as cards
     from benchmark.data import prepared
@@ -89,9 +96,14 @@ def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
         state = f"prepared: {counts}" + (f" ({manifest.partial})" if manifest.partial else "")
     else:
         state = "synthetic images, generated on first use" if card.phantom else "not prepared"
-    details = {"terms": card.terms, "from": card.homepage, "cite": card.citation if verbose else ""}
+    details = {
+        "in training": _SYMMETRY[card.symmetry] if verbose or card.symmetry != "all" else "",
+        "terms": card.terms,
+        "from": card.homepage,
+        "cite": card.citation if verbose else "",
+    }
     return [
-        f"{name:14}{state}; {card.title}",
+        f"{name:14}{'; '.join(filter(None, [state, card.title]))}",
         *(f"{'':14}{label}: {value}" for label, value in details.items() if value),
     ]
 

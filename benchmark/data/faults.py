@@ -1,5 +1,6 @@
 """What is wrong with a dataset that each of its files does not show: duplicates, empty classes."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,6 +9,8 @@ from benchmark.data.card import Card
 from benchmark.data.decoding.case import Decoded, Seen
 from benchmark.data.prepared import CaseEntry
 from benchmark.wording import counted, shortened
+
+_SIDES = re.compile(r"\b(left|right)\b")
 
 
 def refusal(card: Card, decoded: Sequence[Decoded]) -> str:
@@ -39,6 +42,7 @@ def of_dataset(card: Card, cases: Sequence[CaseEntry]) -> list[str]:
         *_shared(cases),
         *_contradicting(cases),
         *_partly_known_spacing(card, cases),
+        *_mirrored(card),
     ]
 
 
@@ -89,6 +93,16 @@ def _partly_known_spacing(card: Card, cases: Sequence[CaseEntry]) -> Iterator[st
             f"{counted(len(unknown), 'volume')} whose voxel size is not known "
             f"({shortened(unknown)}): no distances in mm. The card's spacing counts where a file "
             "has none"
+        )
+
+
+def _mirrored(card: Card) -> Iterator[str]:
+    """Classes that a flip would exchange, and a card that says nothing of flips."""
+    sides = {word for name in card.classes for word in _SIDES.findall(name.lower())}
+    if len(sides) == 2 and "symmetry" not in card.model_fields_set:
+        yield (
+            "classes are called left and right, and images are flipped in training: symmetry: none "
+            "in the card, unless they can be told apart all the same (symmetry: all)"
         )
 
 

@@ -254,7 +254,7 @@ BROKEN_CARDS = {
     "absent": ({"absent_cards/__init__.py": ""}, "absent_cards", "no card at"),
     "nowhere": ({}, "nowhere_cards", "there is no module nowhere_cards"),
     "renamed": ({"r_cards/renamed.yaml": "name: other\n"}, "r_cards", "its name is other"),
-    "mistyped": ({"m_cards/mistyped.yaml": "nmae: mistyped\n"}, "m_cards", "nmae: Extra inputs"),
+    "mistyped": ({"m_cards/mistyped.yaml": "nmae: mistyped\n"}, "m_cards", 'no field of a card "nmae"'),
 }
 
 
