@@ -3,6 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.data import split
+from benchmark.data.card import Card
+from benchmark.data.prepared import FORMAT, CaseEntry, Manifest
 
 IDS = [f"img_{i:03d}.png" for i in range(85)]
 
@@ -55,6 +57,55 @@ def test_drawn_groups_stay_whole(groups):
     outside = {g for i, g in zip(ids, groups, strict=True) if i not in chosen}
     assert not inside & outside
     assert len(chosen) >= split.count(len(ids), 0.2)
+
+
+def manifest(groups: list[str], **card) -> Manifest:
+    """Train cases c0, c1, … of these groups, and a test case of the first."""
+    cases = [
+        CaseEntry(id=f"c{i}", split="train", group=group, foreground=0.1)
+        for i, group in enumerate(groups)
+    ]
+    cases.append(CaseEntry(id="t", split="test", group=groups[0], foreground=0.1))
+    return Manifest(
+        format=FORMAT, card=Card(name="own", **card), source="", source_fingerprint="",
+        data_hash="", mean=[], std=[], cases=cases,
+    )  # fmt: skip
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=10, max_size=60), st.integers(0, 5))
+def test_labelled_groups_are_whole_enough_and_nested(groups, seed):
+    """Each share is reached, and would not be without the last group."""
+    own = manifest(groups, subset="groups")
+    group = {f"c{i}": name for i, name in enumerate(groups)}
+    before: set[str] = set()
+    for share in (0.05, 0.2, 0.5, 1.0):
+        chosen = set(split.labelled_ids(own, "test", seed=seed, share=share))
+        inside = {group[case] for case in chosen}
+        assert chosen == {case for case, name in group.items() if name in inside}
+        wanted = split.count(len(groups), share)
+        assert wanted <= len(chosen) < wanted + max(map(groups.count, inside))
+        assert before <= chosen
+        before = chosen
+
+
+def test_the_labelled_groups_are_the_first_by_hash():
+    """`printf "own|0|B" | sha256sum` begins with 25, of C with 4f, of A with 91, of D with b0.
+
+    20 % of ten cases are two, and B has three; 40 % are four, so C comes with it.
+    """
+    own = manifest([*"AAABBBCCCD"], subset="groups")
+    few, more = (split.labelled_ids(own, "test", seed=0, share=share) for share in (0.2, 0.4))
+    assert few == ["c3", "c4", "c5"]
+    assert more == ["c3", "c4", "c5", "c6", "c7", "c8"]
+
+
+def test_single_cases_are_labelled_whatever_their_groups():
+    """As in results of before: by rank of sha256("own|3|c…")."""
+    plain, grouped = manifest([""] * 20), manifest([*"ABCDE"] * 4)
+    for share in (0.05, 0.3):
+        chosen = split.labelled_ids(plain, "test", seed=3, share=share)
+        assert chosen == split.labelled_ids(grouped, "test", seed=3, share=share)
+        assert chosen == split.labelled_subset([f"c{i}" for i in range(20)], "own", 3, share)
 
 
 def trial_data(prepared, share=0.05, seed=0, evaluate_on="test"):

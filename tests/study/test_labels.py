@@ -58,3 +58,40 @@ def test_a_budget_that_leaves_nothing_unlabelled_is_refused(share, is_refused):
         return
     with pytest.raises(UserError, match=r"90 % of the 7 images .* nothing is left unlabelled"):
         labels.check(study, {"mine": manifest()})
+
+
+def in_groups(groups: str, **card) -> Manifest:
+    """Train cases of these groups, one letter each."""
+    own = manifest(n=len(groups))
+    cases = [
+        case.model_copy(update={"group": group})
+        for case, group in zip(own.cases, groups, strict=False)
+    ]
+    return own.model_copy(
+        update={"cases": [*cases, own.cases[-1]], "card": Card(name="mine", **card)}
+    )
+
+
+def test_groups_of_which_a_budget_labels_a_part_are_counted():
+    """One image of a pair is labelled: its group is cut; all of them: none is."""
+    study = Study(ratios=[0.2, 1.0], seeds=[0])
+    found = labels.notes(labels.subsets(study, {"mine": in_groups("AABB")}))
+    assert found == [
+        "mine at 20 %: 1 of 2 groups (patients, subjects) labelled in part; subset: groups in the "
+        "card draws whole ones"
+    ]
+    whole = {"mine": in_groups("AABB", subset="groups")}
+    assert labels.notes(labels.subsets(study, whole)) == []
+    assert labels.counts(study, whole) == ["mine: 20 % = 2/4, 100 % = 4/4 images labelled"]
+
+
+def test_counts_differ_by_seed_where_groups_are_drawn():
+    """Three images are in group A and one in B: whichever comes first."""
+    study = Study(ratios=[0.2], seeds=list(range(10)))
+    whole = {"mine": in_groups("AAAB", subset="groups")}
+    assert labels.counts(study, whole) == ["mine: 20 % = 1-3/4 images labelled"]
+
+
+def test_a_group_that_is_the_whole_pool_leaves_nothing_unlabelled():
+    with pytest.raises(UserError, match=r"20 % of the 4 images .* nothing is left unlabelled"):
+        labels.check(Study(ratios=[0.2]), {"mine": in_groups("AAAA", subset="groups")})

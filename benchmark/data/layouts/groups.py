@@ -16,6 +16,12 @@ _ENDING = re.compile(r"(\.nii)?\.[a-z]\w*$", re.IGNORECASE)
 def add_groups(layout: Layout, source: Source, card: Card) -> None:
     """Give each case the group that the card's `group` says; cases without one are a problem."""
     if not card.group:
+        is_known = card.together or any(case.group for case in layout.cases)
+        if card.subset == "groups" and not is_known:
+            layout.problems.append(
+                "the card says subset: groups, and nothing says whose the cases are: its field "
+                "group takes a pattern or a table"
+            )
         return
     is_table = card.group.lower().endswith(".csv")
     known = len(layout.problems)

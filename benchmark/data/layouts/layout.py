@@ -89,7 +89,8 @@ def column(source: Source, table: str, key: str, value: str, layout: Layout) -> 
         text = source.read(table).decode("utf-8-sig")
         lines = [line.strip() for line in io.StringIO(text, newline=None) if line.strip()]
         comma = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-        rows = list(csv.DictReader(lines, skipinitialspace=True, delimiter=comma))
+        rows = csv.DictReader(lines, skipinitialspace=True, delimiter=comma)
+        rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
         pairs = sorted({(row[key].strip(), row[value].strip()) for row in rows})
     except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
         layout.problems.append(

@@ -5,14 +5,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-_WORDS = r"mask|segmentation|seg|label|gt|anno"
-_MASK_ENDING = re.compile(
-    rf"(?P<name>.*?)(?:^|[._-])(?P<word>{_WORDS})(?:_(?P<number>\d+))?", re.IGNORECASE
-)
-_MASK_START = re.compile(rf"(?P<word>{_WORDS})[_-]?(?P<name>\d.*)", re.IGNORECASE)
-_IMAGE_ENDING = re.compile(r"(.*?)(?:^|[_-])(?:image|img|0000)", re.IGNORECASE)
-_IMAGE_START = re.compile(r"(?:image|img)[_-]?(\d.*)", re.IGNORECASE)
-
+_MASK = r"(?P<word>mask|segmentation|seg|label|gt|anno)"
+_MASK_NAMES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?P<name>.+?)[._-]{_MASK}(?:_(?P<number>\d+))?",
+        rf"{_MASK}[_-]?(?P<name>\d.*)",
+        rf"(?P<name>){_MASK}",
+    )
+]
+_IMAGE_NAMES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?P<name>.+?)[_-](?:image|img|0000)",
+        r"(?:image|img)[_-]?(?P<name>\d.*)",
+        r"(?P<name>)(?:image|img)",
+    )
+]
 _OTHER_CHANNEL = re.compile(r".*_000[1-9]")
 
 
@@ -25,18 +34,18 @@ class MaskName(NamedTuple):
 
 
 def mask_name(stem: str) -> MaskName:
-    """What the name of a mask says: also NAME.seg, of Slicer, and label0001 beside img0001."""
-    if match := _MASK_ENDING.fullmatch(stem):
-        return MaskName(match["name"], match["word"].lower(), match["number"] or "")
-    if match := _MASK_START.fullmatch(stem):
-        return MaskName(match["name"], match["word"].lower())
+    """What the name of a mask says: a_mask, a.seg (of Slicer), label0001 (beside img0001), mask."""
+    for pattern in _MASK_NAMES:
+        if match := pattern.fullmatch(stem):
+            said = match.groupdict()
+            return MaskName(said["name"], said["word"].lower(), said.get("number") or "")
     return MaskName(stem)
 
 
 def image_name(stem: str) -> str:
     """Without what says image, or the first channel as nnU-Net numbers them."""
-    match = _IMAGE_ENDING.fullmatch(stem) or _IMAGE_START.fullmatch(stem)
-    return match[1] if match else stem
+    matches = (pattern.fullmatch(stem) for pattern in _IMAGE_NAMES)
+    return next((match["name"] for match in matches if match), stem)
 
 
 def channel(stem: str, modalities: Sequence[str]) -> tuple[str, str] | None:

@@ -211,6 +211,8 @@ def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> 
     alone = [file for file in images if file.path not in used]
     layout.problems += lone_images([file.path for file in alone], len(images))
     layout.problems += lone_masks([f.path for f in masks if f.path not in used], len(masks))
+    if modalities and not images:
+        layout.problems.append(f"no name ends in {', '.join(modalities)}, the card's modalities")
     if not modalities and any(is_other_channel(file.stem) for file in alone):
         layout.problems.append(
             "names such as NAME_0001 are channels beside NAME_0000: of volumes, the card says so "
