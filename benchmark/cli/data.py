@@ -175,6 +175,7 @@ def _manifest(manifest: "Manifest", where: str = "") -> list[str]:
         f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
         *_classes(manifest),
         *_greys(manifest),
+        *_groups(manifest),
     ]
     empty = sum(share == 0 for share in shares)
     if empty:
@@ -198,6 +199,18 @@ def _classes(manifest: "Manifest") -> list[str]:
         )
         lines.append(f"  class {number} {name}: {100 * share:.3g} %, in {within} cases")
     return lines
+
+
+def _groups(manifest: "Manifest") -> list[str]:
+    of = {
+        split: {c.group for c in manifest.cases if c.group and c.split == split}
+        for split in ("train", "test")
+    }
+    if not any(of.values()):
+        return []
+    both = of["train"] & of["test"]
+    shared = f", {len(both)} of them in both" if both else ""
+    return [f"  groups: {len(of['train'])} in train, {len(of['test'])} in test{shared}"]
 
 
 def _greys(manifest: "Manifest") -> list[str]:

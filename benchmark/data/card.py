@@ -77,7 +77,7 @@ class Card(BaseModel):
     """The test set by name, if the files come without split."""
     group: str = ""
     """Who a case is of, such as its patient: a pattern for the id, whose first bracket is the group
-    ("^(p\\d+)_"), or a table NAME.csv among the files with the columns case and group."""
+    ('^(p\\d+)_'), or a table NAME.csv among the files with the columns case and group."""
     subset: Literal["cases", "groups"] = "cases"
     """What is drawn to be labelled: single cases, or all cases of a group."""
     keeps_groups: bool = True
@@ -244,7 +244,11 @@ def read(file: Path) -> Card:
     try:
         return Card.model_validate(yaml.safe_load(_text(file)))
     except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
+        is_pattern = "unknown escape character" in str(error)
+        hint = ". In double quotes a backslash means more: put a pattern in single ones"
+        raise UserError(
+            f"card {file} is not YAML: {error}{hint if is_pattern else ''}", ExitCode.DATA
+        ) from error
     except ValueError as error:
         if not isinstance(error, pydantic.ValidationError):  # a date such as 2020-13-45
             raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
