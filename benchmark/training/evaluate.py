@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -83,30 +83,30 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
         if data.classes > 2:
             pairs = [(ours, theirs) for ours, theirs in pairs if theirs.any()]
         one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
-        voxels = [metrics.surface_distances(*pair, [1.0] * true.ndim) for pair in pairs]
-        case = _mean_of_classes(voxels, "voxels")
-        if has_mm:
-            case |= _mean_of_classes(_in_mm(pairs, voxels, spacing), "mm")
-        cases.append(case)
+        in_mm = _distances(pairs, spacing) if has_mm else None
+        if has_mm and len(set(spacing)) == 1:  # another unit, without a second search
+            in_voxels = in_mm / spacing[0]
+        else:
+            in_voxels = _distances(pairs, [1.0] * true.ndim)
+        cases.append(_named(in_voxels, "voxels") | (_named(in_mm, "mm") if has_mm else {}))
     names = list(cases[0])
     has_value = [case for case in cases if not np.isnan(case[names[0]])]
     means = {name: float(np.mean([c[name] for c in has_value])) for name in names if has_value}
     return Surfaces(means | {"n_one_empty": one_empty}, cases)
 
 
-def _in_mm(
-    pairs: list[tuple[ndarray, ndarray]], voxels: list[SurfaceDistances], spacing: list[float]
-) -> list[SurfaceDistances]:
-    """The distances of these pairs of masks, which in voxels are known."""
-    if len(set(spacing)) == 1:  # one unit for another, without looking for the nearest ones again
-        return [SurfaceDistances(*(value * spacing[0] for value in one)) for one in voxels]
-    return [metrics.surface_distances(*pair, spacing) for pair in pairs]
+def _distances(
+    pairs: list[tuple[Bool[ndarray, "*s"], Bool[ndarray, "*s"]]], spacing: list[float]
+) -> Float[ndarray, " 4"]:
+    """Means over classes of the masks predicted and true; NaN where there are none."""
+    if not pairs:
+        return np.full(len(SurfaceDistances._fields), np.nan)
+    return np.mean([metrics.surface_distances(*pair, spacing) for pair in pairs], 0)
 
 
-def _mean_of_classes(found: list[SurfaceDistances], unit: str) -> dict[str, float]:
+def _named(distances: Float[ndarray, " 4"], unit: str) -> dict[str, float]:
     names = [f"{name}_{unit}" for name in SurfaceDistances._fields]
-    values = np.mean(found, 0).tolist() if found else [float("nan")] * len(names)
-    return dict(zip(names, values, strict=True))
+    return dict(zip(names, distances.tolist(), strict=True))
 
 
 def final(scores: dict[str, float | int]) -> dict[str, float | int]:
