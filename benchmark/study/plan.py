@@ -166,11 +166,12 @@ def _check_batches(grid: list[Trial], manifests: dict[str, Manifest]) -> None:
         sides = patch or size or manifests[trial.dataset].card.size
         if any(side > 2**network.halvings for side in sides):
             continue
-        batches = {"training.batch_labelled": training.batch_labelled}
+        kind = "_3d" if patch else ""  # settings of volumes win over those of all data
+        batches = {f"training{kind}.batch_labelled": training.batch_labelled}
         if trial.method != BASELINE:
-            batches["training.batch_unlabelled"] = training.batch_unlabelled
+            batches[f"training{kind}.batch_unlabelled"] = training.batch_unlabelled
         if trial.pretraining is not None:
-            batches["pretraining.batch"] = trial.pretraining.settings.batch
+            batches[f"pretraining{kind}.batch"] = trial.pretraining.settings.batch
         for name, batch in batches.items():
             if batch == 1:
                 raise UserError(

@@ -104,6 +104,8 @@ def test_a_batch_of_one_needs_more_than_a_pixel_at_the_coarsest_level(
 
 def test_so_does_a_patch(planned):
     one, volumes = {"batch_labelled": 1}, {"is_volume": True}
-    with pytest.raises(UserError, match=r"batch_labelled=1, and of 4×4×4 .* or a larger patch"):
+    with pytest.raises(
+        UserError, match=r"training_3d\.batch_labelled=1, and of 4×4×4 .* or a larger patch"
+    ):
         planned(card=volumes, training=one, patch=[4, 4, 4])
     assert planned(card=volumes, training=one, patch=[4, 4, 8]) == []
