@@ -37,7 +37,7 @@ Preview = Annotated[
 @app.command(short_help="Read a dataset once and store it for training.")
 def prepare(
     card: Annotated[str, typer.Argument(help="Name of a dataset, or path to a card (.yaml).")],
-    source: Annotated[Path, typer.Option("--from", help="The folder or zip, as downloaded.")],
+    source: Annotated[Path, typer.Option("--from", help="The folder, zip or tar, as downloaded.")],
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Accept a part of the dataset.")
     ] = False,
