@@ -52,7 +52,7 @@ def prepare(
     again: bool = False,
     progress: Callable[[list[Case]], Iterable[Case]] = iter,
 ) -> Preparation:
-    """Prepare the dataset of the card from a folder, zip or tar; does nothing if that was done before.
+    """Prepare the dataset of the card from a folder, zip or tar; nothing, if that was done before.
 
     again: do it all the same, for files that were rewritten with equal sizes and times.
     Raises `UserError` (exit code 3) naming every file that is missing, unreadable, of another size
