@@ -6,7 +6,7 @@ The prepared folder `<data root>/<name>/` appears whole or not at all.
 import contextlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from benchmark.data.source import Source
 from benchmark.data.split import whole_groups
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import checksum, locked, replacing, write_atomically
-from benchmark.wording import shortened
+from benchmark.wording import counted, shortened
 
 _FORMER = ".old"
 _FILES = ("images.npy", "masks.npy", "manifest.json")
@@ -73,9 +73,10 @@ def prepare(
         if done is not None:
             return Preparation(done, data_root / card.name, True, layout.stray)
         decoded, problems = _decode_all(source, card, progress(cases))
-        if not (problems or layout.problems):
-            problems += filter(None, [faults.refusal(card, decoded)])
-        _refuse(layout.problems + problems, path)
+        whole = layout.problems
+        if not (problems or whole):
+            whole = [*filter(None, [faults.refusal(card, decoded)])]
+        _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), path)
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
     return Preparation(manifest, data_root / card.name, False, layout.stray)
@@ -198,39 +199,53 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
 
 def _decode_all(
     source: Source, card: Card, cases: Iterable[Case]
-) -> tuple[list[Decoded], list[str]]:
-    """Every case that can be read, and a line on each that cannot."""
-    decoded, problems = [], []
+) -> tuple[list[Decoded], dict[Case, str]]:
+    """Every case that can be read, and what is wrong with each that cannot."""
+    decoded, problems = [], {}
     for case in cases:
         if why := prepared.objection(case.id):
-            problems.append(f"{case.images[0]!r}: the name of a case cannot hold {why}: rename it")
+            problems[case] = f"the name of a case cannot hold {why}: rename it"
             continue
         try:
             decoded.append(decode(source, card, case))
         except (OSError, ValueError) as error:
-            problems.append(f"{case.id}: {error}")
+            problems[case] = str(error)
     return decoded, problems
 
 
-def _refuse(problems: list[str], path: Path) -> None:
-    if not problems:
+def _refuse(lines: list[str], number: int, path: Path) -> None:
+    """number: of problems, some of which share a line."""
+    if not lines:
         return
-    lines = _grouped(problems)
     shown = "\n".join(f"  {line}" for line in lines[:_SHOWN])
     more = f"\n  and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    count = counted(number, "problem")
     raise UserError(f"{count} in {path}; nothing was written:\n{shown}{more}", ExitCode.DATA)
 
 
-def _grouped(problems: list[str]) -> list[str]:
+def _grouped(problems: Mapping[Case, str]) -> list[str]:
     """Problems of many cases in one line, with the first of them; single ones as they are."""
-    cases: dict[str, list[str]] = {}
-    for problem in problems:
-        case, colon, what = problem.partition(": ")
-        cases.setdefault(what if colon else problem, []).append(case if colon else "")
+    alike: dict[str, list[Case]] = {}
+    for case, problem in problems.items():
+        alike.setdefault(_of_any(case, problem), []).append(case)
     return [
-        f"{shortened(sorted(names))}: {what}" if names[0] else what for what, names in cases.items()
+        f"{_shown(cases[0].id)}: {problems[cases[0]]}"
+        if len(cases) == 1
+        else f"{shortened([_shown(case.id) for case in cases])}: {problem} ({len(cases)} cases)"
+        for problem, cases in alike.items()
     ]
+
+
+def _of_any(case: Case, problem: str) -> str:
+    """The problem without the names of this case's files."""
+    for word, paths in (("the image", case.images), ("the mask", case.masks)):
+        for path in sorted(paths, key=len, reverse=True):
+            problem = problem.replace(path, word)
+    return problem
+
+
+def _shown(id: str) -> str:
+    return id if id.isprintable() else repr(id)
 
 
 def _assemble(
