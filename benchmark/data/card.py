@@ -93,6 +93,15 @@ class Card(BaseModel):
     citation: str = ""
     phantom: PhantomOptions | None = None
 
+    @pydantic.field_validator("values", mode="before")
+    @classmethod
+    def _numbers_of_json(cls, values: Any) -> Any:
+        """JSON, as of manifests, has words for keys alone."""
+        if not isinstance(values, dict):
+            return values
+        is_number = re.compile(r"-?\d+").fullmatch
+        return {int(k) if isinstance(k, str) and is_number(k) else k: v for k, v in values.items()}
+
     @pydantic.field_validator("mask")
     @classmethod
     def _known_mask_rule(cls, rule: str) -> str:

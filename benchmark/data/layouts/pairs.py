@@ -88,7 +88,8 @@ def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> 
     files = _in_kinds(stems)
     if {file.kind for file in files} == {_IMAGE, _MASK}:
         problems = _several_places({file.place for file in files})
-        files = [file._replace(place="") for file in files]
+        if not problems:
+            files = [file._replace(place="") for file in files]
     else:
         files = _side_by_side(stems, modalities)
         problems = _seeming_splits({file.place for file in files})
