@@ -1,7 +1,7 @@
 """The verb report: from a study's records to tables, figures and a page."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from benchmark.store.record import Record
+    from benchmark.study.labels import Subset
     from reports.report import Options, Report
     from reports.select import Reading
     from reports.sheet import Sheet
@@ -235,7 +236,7 @@ def _made(
             expected=_expected,
             notes=lambda rows: [
                 *_about_data(folder, rows, there.records),
-                *_about_labels(rows, there.records),
+                *_about_labels(folder, rows, there.records),
                 *footers.older(rows, _code_of),
                 *there.notes,
             ],
@@ -260,24 +261,34 @@ def _about_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> lis
     return lines
 
 
-def _about_labels(rows: "DataFrame", records: "list[Record]") -> list[str]:
-    """Where the label budgets of the shown trials are odd, as far as their records tell."""
+def _about_labels(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:
+    """Where the label budgets of the shown trials are odd: by their data, else by their records."""
+    from benchmark.store import datasets
     from benchmark.study import labels
     from benchmark.study.syntax import Budget
 
-    shown = set(rows.key)
-    return labels.notes(
-        labels.Subset(
-            dataset=found.dataset,
-            budget=Budget.of_share(found.ratio),
-            seed=found.seed,
+    manifest_of = cache(lambda data_hash: datasets.kept(folder, data_hash))
+
+    def subset_of(found: "Record") -> "Subset":
+        budget = Budget.of_share(found.ratio)
+        if manifest := manifest_of(found.data_hash):
+            return labels.subset_of(manifest, found.evaluate_on, budget, found.seed)
+        return labels.Subset(
+            found.dataset,
+            budget,
+            found.seed,
             n_labelled=found.n_labelled,
             n_pool=found.n_labelled + found.n_unlabelled,
             has_foreground=found.n_labelled_foreground != 0,
         )
-        for found in sorted(records, key=lambda r: (r.dataset, r.ratio, r.seed))
-        if found.key in shown and None not in (found.n_labelled, found.n_unlabelled)
-    )
+
+    shown = set(rows.key)
+    one_of_each = {
+        (r.dataset, r.ratio, r.seed, r.data_hash, r.evaluate_on): r
+        for r in records
+        if r.key in shown and None not in (r.n_labelled, r.n_unlabelled)
+    }
+    return labels.notes(subset_of(found) for _, found in sorted(one_of_each.items()))
 
 
 def _code_of(method: str) -> str:

@@ -18,6 +18,7 @@ from benchmark import files
 from benchmark.entry_points import CARDS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
 
+_SHOWN = 6  # faults of a card
 MASK_RULES = ("binary", "nonzero", "labels", "> N")
 
 
@@ -261,8 +262,9 @@ def read(file: Path) -> Card:
     except ValueError as error:
         if not isinstance(error, pydantic.ValidationError):  # a date such as 2020-13-45
             raise UserError(f"card {file} is not YAML: {error}", ExitCode.DATA) from error
-        wrong = "; ".join(map(_wrong, error.errors()))
-        raise UserError(f"card {file}: {wrong}", ExitCode.DATA) from error
+        wrong = [_wrong(one) for one in error.errors()]
+        more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise UserError(f"card {file}: {'; '.join(wrong[:_SHOWN])}{more}", ExitCode.DATA) from error
 
 
 def _wrong(error: Mapping[str, Any]) -> str:

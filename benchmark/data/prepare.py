@@ -229,9 +229,9 @@ def _grouped(problems: Mapping[Case, str]) -> list[str]:
     for case, problem in problems.items():
         alike.setdefault(_of_any(case, problem), []).append(case)
     return [
-        f"{_shown(cases[0].id)}: {problems[cases[0]]}"
+        f"{_shown(cases[0])}: {problems[cases[0]]}"
         if len(cases) == 1
-        else f"{shortened([_shown(case.id) for case in cases])}: {problem} ({len(cases)} cases)"
+        else f"{shortened([_shown(case) for case in cases])}: {problem} ({len(cases)} cases)"
         for problem, cases in alike.items()
     ]
 
@@ -244,8 +244,8 @@ def _of_any(case: Case, problem: str) -> str:
     return problem
 
 
-def _shown(id: str) -> str:
-    return id if id.isprintable() else repr(id)
+def _shown(case: Case) -> str:
+    return case.id if case.id.isprintable() else repr(case.images[0])
 
 
 def _assemble(

@@ -55,21 +55,31 @@ class Subset(NamedTuple):
 
 def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]:
     """Those of a study."""
-    for name, manifest in manifests.items():
-        pool = _pool(study, manifest)
-        has_object = {case.id: case.foreground > 0 for case in manifest.cases}
-        group = split.groups_of(manifest)
-        groups = {group[case] for case in pool} - {""}
+    for manifest in manifests.values():
         for budget, seed in product(study.budgets, study.seeds):
-            chosen = split.labelled_ids(
-                manifest, study.conditions.evaluate_on, seed=seed, share=budget.share
-            )
-            has_foreground = any(has_object[case] for case in chosen)
-            labelled, rest = ({group[i] for i in ids} for ids in (chosen, set(pool) - set(chosen)))
-            yield Subset(
-                name, budget, seed, len(chosen), len(pool), has_foreground,
-                len(groups), len(groups & labelled & rest),
-            )  # fmt: skip
+            yield subset_of(manifest, study.conditions.evaluate_on, budget, seed)
+
+
+def subset_of(manifest: Manifest, evaluate_on: str, budget: Budget, seed: int) -> Subset:
+    """What every trial of this dataset, budget and seed learns from."""
+    pool, _ = split.split_ids(manifest, evaluate_on)
+    chosen = set(split.labelled_ids(manifest, evaluate_on, seed=seed, share=budget.share))
+    has_object = {case.id for case in manifest.cases if case.foreground > 0}
+    group = split.groups_of(manifest)
+    labelled, rest = (
+        {group[case] for case in pool if (case in chosen) is among} - {""}
+        for among in (True, False)
+    )
+    return Subset(
+        manifest.name,
+        budget,
+        seed,
+        n_labelled=len(chosen),
+        n_pool=len(pool),
+        has_foreground=not chosen.isdisjoint(has_object),
+        n_groups=len(labelled | rest),
+        n_cut=len(labelled & rest),
+    )
 
 
 def notes(found: Iterable[Subset]) -> list[str]:
@@ -87,10 +97,6 @@ def notes(found: Iterable[Subset]) -> list[str]:
             *_cut_groups(name, own),
         )
     ]
-
-
-def _pool(study: Study, manifest: Manifest) -> list[str]:
-    return split.split_ids(manifest, study.conditions.evaluate_on)[0]
 
 
 def _rounded_up(name: str, found: list[Subset]) -> Iterator[str]:
