@@ -31,6 +31,7 @@ from benchmark.wording import counted, shortened
 _FORMER = ".old"
 _FILES = ("images.npy", "masks.npy", "manifest.json")
 _SHOWN = 20  # problems listed before "and n more"
+_NUMBERS = re.compile(r"-?\d[\d.,×e+-]*(?:, -?\d[\d.,×e+-]*)*(?: …)?")  # one, or a list of them
 
 
 @dataclass(frozen=True)
@@ -227,13 +228,20 @@ def _grouped(problems: Mapping[Case, str]) -> list[str]:
     """Problems of many cases in one line, with the first of them; single ones as they are."""
     alike: dict[str, list[Case]] = {}
     for case, problem in problems.items():
-        alike.setdefault(_of_any(case, problem), []).append(case)
-    return [
-        f"{_shown(cases[0])}: {problems[cases[0]]}"
-        if len(cases) == 1
-        else f"{shortened([_shown(case) for case in cases])}: {problem} ({len(cases)} cases)"
-        for problem, cases in alike.items()
-    ]
+        kind = _NUMBERS.sub("n", _of_any(case, problem))
+        alike.setdefault(kind, []).append(case)
+    return [_line(cases, problems) for cases in alike.values()]
+
+
+def _line(cases: list[Case], problems: Mapping[Case, str]) -> str:
+    first = cases[0]
+    if len(cases) == 1:
+        return f"{_shown(first)}: {problems[first]}"
+    texts = {_of_any(case, problems[case]) for case in cases}
+    names = shortened([_shown(case) for case in cases])
+    if len(texts) == 1:
+        return f"{names}: {texts.pop()} ({len(cases)} cases)"
+    return f"{names} ({len(cases)} cases), such as {_shown(first)}: {problems[first]}"
 
 
 def _of_any(case: Case, problem: str) -> str:

@@ -108,6 +108,13 @@ READ_RIGHT: dict[str, tuple[dict, Callable[[], dict[str, bytes]]]] = {
             names="image/{}.png mask/{}.tif",
         ),
     ),
+    "folders of CVC-ClinicDB": (
+        {},
+        lambda: {
+            n.replace("GT", "Ground Truth"): c
+            for n, c in flat(names="Original/{}.png GT/{}.png").items()
+        },
+    ),
     "masks beside the images": ({}, lambda: flat(names="benign/{}.png benign/{}_mask.png")),
     "masks whose names say so": ({}, lambda: flat(names="image/{}.png mask/{}_segmentation.png")),
     "folders the other way round": ({}, lambda: flat(names="Images/{}.PNG MASKS/{}.png")),
@@ -286,6 +293,10 @@ def two_pages(disc: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def shaded(disc: np.ndarray) -> bytes:
+    return picture(Image.fromarray(255 * disc).resize((12, 12)).resize((SIDE, SIDE)))
+
+
 REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
     "alpha": (FLAT, {}, lambda: flat(mask=in_alpha), "mask_channel: 3 in the card reads that"),
     "soft masks": (
@@ -296,6 +307,16 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
         ),
         'mask values 0.9 are no whole numbers, and so no classes; of a soft mask the card says '
         'where the foreground begins, as in "> 0.5" (8 cases)',
+    ),
+    "grey masks": (
+        FLAT, {}, lambda: flat(mask=shaded),
+        "c2, c3, c4 and 5 more (8 cases), such as c2: mask values 0, ",
+    ),
+    "volumes under a card for pictures": (
+        FLAT, {}, deep, "volumes need is_volume: true and readers: [volume_pairs] in the card",
+    ),
+    "DICOM": (
+        DEEP, {}, lambda: deep(names="image/{}.dcm mask/{}.dcm"), "DICOM is not read: convert",
     ),
     "0/1 under a rule for 0/255": (
         FLAT, {"mask": "> 127"}, lambda: flat(mask=picture), "no mask has a foreground pixel",
@@ -353,8 +374,8 @@ def test_what_cannot_be_read_right_is_refused_in_one_line_and_leaves_nothing(nam
         prepare(with_fields(card, **fields), source, tmp_path / "root")
     lines = str(refusal.value).splitlines()
     assert refusal.value.exit_code == ExitCode.DATA
-    assert len(lines) == 2 and told in lines[1], lines
-    assert [f.name for f in (tmp_path / "root").iterdir()] == [".own.lock"]
+    assert told in lines[-1] and (len(lines) == 2 or lines[1].startswith("  ")), lines
+    assert {f.name for f in (tmp_path / "root").glob("*")} <= {".own.lock"}
 
 
 NAMED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {

@@ -18,6 +18,8 @@ from numpy import ndarray
 
 _GZIP = b"\x1f\x8b"
 _ITK = (".nrrd", ".mha")
+_LITTLE = 0.51
+"""Voxels that image and mask may lie apart: half a one, as between centres and corners."""
 _TO_MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
@@ -74,9 +76,11 @@ def _nifti(name: str, raw: bytes) -> InSpace:
     The first number of a NIfTI-2 header is 540, in either order of bytes.
     """
     import nibabel
+    from nibabel.imageglobals import LoggingOutputSuppressor
 
     is_second = raw[:4] in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
-    image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
+    with LoggingOutputSuppressor():  # it mends headers, and prints so for each
+        image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
     says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
     to_mm = _TO_MM.get(image.header.get_xyzt_units()[0], 1.0)
     affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ image.affine
@@ -170,23 +174,23 @@ def turned_like(other: InSpace, image: InSpace) -> ndarray:
     if other.affine is None or image.affine is None:
         return in_one_order
     ours, theirs = turned(other), turned(image)
-    voxel = float(np.linalg.norm(theirs.affine[:3, :3], axis=0).max())
     apart = _apart(ours.affine, theirs.affine, ours.array.shape)
-    if apart <= voxel:
+    if apart <= _LITTLE:
         return ours.array
     if any(np.allclose(one.affine, np.eye(4)) for one in (other, image)):
         return in_one_order
     raise ValueError(
-        f"{other.name} lies elsewhere in the patient than {image.name}, by up to {apart:.3g} mm "
-        "(their affines): resample it onto the image"
+        f"{other.name} lies elsewhere in the patient than {image.name}, by up to {apart:.3g} "
+        "voxels (their affines): resample it onto the image"
     )
 
 
 def _apart(one: ndarray, other: ndarray, shape: tuple[int, ...]) -> float:
-    """How far the corners of a volume lie apart under two affines, in mm."""
-    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape) - 1)
-    differences = (one - other)[:3]
-    return float(np.linalg.norm(corners @ differences[:, :3].T + differences[:, 3], axis=1).max())
+    """How far the corners of a volume lie apart under two affines, in voxels along an axis."""
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape[:3]) - 1)
+    corners = np.column_stack([corners, np.ones(len(corners))])
+    there = np.linalg.solve(other, one @ corners.T)
+    return float(np.abs(there - corners.T).max())
 
 
 def label_box(mask: UInt8[ndarray, "x y z"], margin: int, least: int) -> tuple[slice, ...]:

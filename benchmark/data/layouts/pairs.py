@@ -26,10 +26,10 @@ from benchmark.wording import counted, shortened
 _IMAGE, _MASK = "image", "mask"
 _VALIDATION, _UNLABELLED = "validation", "unlabelled"
 _KINDS = {
-    **dict.fromkeys(("image", "images", "img", "imgs"), _IMAGE),
+    **dict.fromkeys(("image", "images", "img", "imgs", "original", "originals"), _IMAGE),
     **dict.fromkeys(("mask", "masks", "label", "labels", "annotation", "annotations"), _MASK),
     **dict.fromkeys(("segmentation", "segmentations"), _MASK),
-    **dict.fromkeys(("gt", "groundtruth", "ground_truth"), _MASK),
+    **dict.fromkeys(("gt", "groundtruth", "ground_truth", "ground truth"), _MASK),
 }
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),

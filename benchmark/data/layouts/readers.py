@@ -12,6 +12,16 @@ from benchmark.wording import shortened
 
 _SHOWN = 5  # files of an unknown layout
 
+_HINTS = {
+    ".dcm": "DICOM is not read: convert each series to NIfTI, as dcm2niix does",
+    **dict.fromkeys(
+        (".gif", ".webp", ".heic", ".jp2"), "of pictures PNG, BMP, JPEG, TIFF are read"
+    ),
+    **dict.fromkeys((".npy", ".npz", ".mat"), "arrays are not read: save them as PNG or NIfTI"),
+    **dict.fromkeys(
+        (".mhd", ".nhdr", ".hdr", ".img", ".mgz"), "of volumes .nii, .nrrd and .mha are read"
+    ),
+}
 READERS: dict[str, Reader] = {
     "glas": Reader(
         "train_1.bmp with train_1_anno.bmp, testA_1.bmp, … and Grade.csv", published.read_glas
@@ -34,7 +44,7 @@ READERS: dict[str, Reader] = {
     ),
     "pairs": Reader(
         "image/NAME.png with mask/NAME.png, optionally beneath train/ and test/; or NAME.png with "
-        "NAME_mask.png in one folder",
+        "NAME_mask.png in one folder (also .bmp, .jpg, .tif)",
         pairs.read_pairs,
     ),
 }
@@ -60,9 +70,17 @@ def read(source: Source, card: Card) -> Layout:
     broken = f"\nnot readable: {shortened(source.unreadable)}" if source.unreadable else ""
     raise UserError(
         f"{source.path} is not in a layout of {card.name}. Expected one of\n{wanted}\n"
-        f"found {len(source.files)} files: {found}{more}{broken}",
+        f"found {len(source.files)} files: {found}{more}{broken}{_hint(source, card)}",
         ExitCode.DATA,
     )
+
+
+def _hint(source: Source, card: Card) -> str:
+    """What to do about files of a kind that is not read, or not by this card's readers."""
+    endings = Counter("." + name.lower().rpartition(".")[2] for name in source.files)
+    if "volume_pairs" not in card.readers and endings.keys() & {".gz", ".nii", ".nrrd", ".mha"}:
+        return "\nvolumes need is_volume: true and readers: [volume_pairs] in the card"
+    return next((f"\n{text}" for ending, text in _HINTS.items() if endings[ending]), "")
 
 
 def _repeated(layout: Layout) -> list[str]:

@@ -213,10 +213,17 @@ def test_an_image_with_the_identity_and_a_mask_that_fits_when_turned(tmp_path):
     assert is_the_ball(pair(tmp_path, mask, affine, np.eye(4)))
 
 
-def test_a_mask_that_lies_elsewhere_is_refused_with_how_far(tmp_path):
+@pytest.mark.parametrize(
+    ("mm", "told"), [(20, "by up to 28.6 voxels"), (0.5, "by up to 0.714 voxels"), (0.35, "")]
+)
+def test_a_mask_that_lies_elsewhere_is_refused_with_how_far(mm, told, tmp_path):
+    """Voxels are 0.7 mm long there, and 2 mm along another axis; half a voxel is 0.35 mm."""
     elsewhere = RAS.copy()
-    elsewhere[0, 3] += 20
-    told = r"mask/a\.nii\.gz lies elsewhere in the patient than image/a\.nii\.gz, by up to 20 mm"
+    elsewhere[0, 3] += mm
+    if not told:
+        assert is_the_ball(pair(tmp_path, BALL, elsewhere))
+        return
+    told = rf"mask/a\.nii\.gz lies elsewhere in the patient than image/a\.nii\.gz, {told}"
     with pytest.raises(ValueError, match=told):
         pair(tmp_path, BALL, elsewhere)
 
