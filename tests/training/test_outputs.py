@@ -2,6 +2,7 @@
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -11,6 +12,7 @@ from benchmark.data.prepared import load, resized
 from benchmark.data.split import for_trial
 from benchmark.training.evaluate import Evaluation
 from benchmark.training.outputs import write_predictions
+from tests.grids import TINY_RUN
 from tests.one_case import BALL, RAS, flipped, itk, nifti, picture
 
 VOLUMES = Card(
@@ -72,3 +74,38 @@ def test_a_predicted_mask_has_the_size_of_its_image(tmp_path):
     card = Card(name="own", channels=1, size=[8, 8], test_ids=["a", "b"])
     folder = perfect_predictions(card, tmp_path / "from", tmp_path, size=[8, 8])
     assert np.array_equal(Image.open(folder / "a.png"), mask)
+
+
+def test_volumes_of_two_channels_and_sixteen_bits_come_from_files_to_a_record(tmp_path, bench):
+    """Voxels of 0.7 × 0.7 × 2 mm: distances are given in both units."""
+    for kind in ("image", "mask"):
+        (tmp_path / "from" / kind).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i, name in enumerate("abcdef"):
+        ball = np.roll(BALL, i, 0)
+        # A range such as CT's, of which 256 levels would leave the ball a shade or two.
+        wide = (3 * rng.integers(0, 9, ball.shape) + 60 * ball).astype(np.int16)
+        wide[:, :, 4:] = rng.choice([-1000, 3000], (10, 8, 2))
+        for ending, values in (("_ct", wide), ("_pet", (100 * ball + i).astype(np.uint8))):
+            (tmp_path / "from" / "image" / f"{name}{ending}.nii.gz").write_bytes(nifti(values))
+        (tmp_path / "from" / "mask" / f"{name}.nii.gz").write_bytes(nifti(ball))
+    card = VOLUMES.model_copy(update={"channels": 2, "modalities": ["_ct", "_pet"]})
+    prepare(card, tmp_path / "from", tmp_path / "data")
+    assert load(tmp_path / "data", "own").images[0].dtype == np.uint16
+    words = [word for word in TINY_RUN if not word.startswith(("size=", "epochs="))]
+    run = (*words, "--datasets", "own", "--ratios", "50", "--seeds", "1", "--data-root",
+           tmp_path / "data", "patch=[8,8,4]", "--save", "predictions")  # fmt: skip
+    listed = bench(*run, "--dry-run", "-v")[1].splitlines()
+    key = next(line.split()[0] for line in listed if line.startswith("  "))
+    code, _, err = bench(*run, "--trial", key)
+    assert code == 0, err
+    folder = tmp_path / "results" / "demo" / "trials" / key
+    cases = pd.read_csv(folder / "cases.csv")
+    assert {"hd95_joint_voxels", "hd95_joint_mm"} <= set(cases)
+    for _, row in cases.iterrows():
+        saved = nibabel.load(folder / "predictions" / f"{row.case}.nii.gz")
+        truth = nibabel.load(tmp_path / "from" / "mask" / f"{row.case}.nii.gz")
+        assert np.allclose(saved.affine, truth.affine)
+        ours, theirs = (np.asarray(one.dataobj) > 0 for one in (saved, truth))
+        dice = 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum())
+        assert row.dc == pytest.approx(dice)
