@@ -305,12 +305,12 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
             mask=lambda d: picture(0.9 * d.astype(np.float32), "tiff"),
             names="image/{}.png mask/{}.tif",
         ),
-        'mask values 0.9 are no whole numbers, and so no classes; of a soft mask the card says '
-        'where the foreground begins, as in "> 0.5" (8 cases)',
+        'the mask holds 0.9: no whole numbers, and so no classes; of a soft mask the card says '
+        'where the foreground begins, as in mask: "> 0.5" (8 cases)',
     ),
     "grey masks": (
         FLAT, {}, lambda: flat(mask=shaded),
-        "c2, c3, c4 and 5 more (8 cases), such as c2: mask values 0, ",
+        "c2, c3, c4 and 5 more (8 cases), such as c2: mask/c2.png holds the values 0, ",
     ),
     "volumes under a card for pictures": (
         FLAT, {}, deep, "volumes need is_volume: true and readers: [volume_pairs] in the card",
@@ -349,16 +349,17 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
     "BraTS without a map": (
         DEEP, {"mask": "labels", "classes": list("abcd")},
         lambda: deep(mask=lambda ball: nifti(4 * ball)),
-        "mask values 0, 4, but classes 0 … 3 (own.yaml); values: {4: …} there gives one a class",
+        "the mask holds the values 0, 4, and classes are 0 … 3 (own.yaml); values: {4: …} there "
+        "gives one a class",
     ),
     "-1": (
         DEEP, {"mask": "labels"},
         lambda: deep(mask=lambda ball: nifti(np.where(ball, 1, -1).astype(np.int8))),
-        "mask values -1, 1: no class is negative",
+        "the mask holds the values -1, 1: no class is negative",
     ),
     "labels that a scale factor bent too far": (
         DEEP, {"mask": "labels"}, lambda: deep(mask=lambda ball: nifti(ball * 0.99608)),
-        "mask values 0.99608 are no whole numbers",
+        "the mask holds 0.99608: no whole numbers",
     ),
     "colours in NIfTI": (
         DEEP, {}, lambda: deep(mask=coloured), "('B', 'u1')], no numbers that could be classes",

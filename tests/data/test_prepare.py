@@ -205,7 +205,7 @@ def test_every_bad_file_is_named_with_what_is_wrong(pairs, tmp_path):
     assert "no image for mask/4.png" in text
     assert "0: image/0.png is not an image (15 bytes)" in text
     assert "1: the mask has another size than the image: 30×31 in mask/1.png, 32×32" in text
-    assert "2: mask values 0, 1, 2, 3, 4, 5 …, but the card says" in text
+    assert "2: mask/2.png holds the values 0, 1, 2, 3, 4, 5 …, and the card says" in text
     assert "5: image/5.png cannot be read" in text
 
 
@@ -225,7 +225,7 @@ def test_masks_are_read_by_the_cards_rule(tmp_path):
 
     assert shares("nonzero") == [0.25, 0.75]
     assert shares("> 1") == [0.5, 0.5]
-    assert "classes 0 … 1" in refused(
+    assert "classes are 0 … 1" in refused(
         Card(name="three", size=[32, 32], mask="labels"), tmp_path / "d", tmp_path / "root"
     )
 
@@ -341,4 +341,4 @@ def test_the_same_fault_of_many_files_is_one_line_with_three_of_them(pairs, tmp_
         Image.fromarray(mask).save(pairs / "mask" / f"{i}.png")
     (pairs / "image" / "9.png").unlink()
     text = refused(PAIRS, pairs, tmp_path / "root")
-    assert "  0, 1, 2 and 2 more: mask values 0, 7, 9, but the card says" in text
+    assert "  0, 1, 2 and 2 more: the mask holds the values 0, 7, 9, and the card says" in text

@@ -93,7 +93,8 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     parts = [volumes.turned_like(layer, files[0]) for layer in layers]
     for part in parts:
         _require_equal_size(sides, part.shape, case)
-    mask = _united([masks.classes(part, card) for part in parts], card)
+    pairs = zip(parts, case.masks, strict=True)
+    mask = _united([masks.classes(part, card, name) for part, name in pairs], card)
     box = (slice(None),) * 3
     if card.crop == "label_box":
         box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)

@@ -97,17 +97,17 @@ def read_mask(name: str, content: bytes, card: Card) -> tuple[UInt8[ndarray, "h 
     """Classes, and whether it holds something that is all below the card's rule."""
     image = _upright(_opened(name, content))
     if any(isinstance(key, str) for key in card.values):
-        return masks.of_colours(np.asarray(image.convert("RGB")), card), False
-    values = _one_channel(image, card)
-    return masks.classes(values, card), masks.is_below_rule(values, card)
+        return masks.of_colours(np.asarray(image.convert("RGB")), card, name), False
+    values = _one_channel(name, image, card)
+    return masks.classes(values, card, name), masks.is_below_rule(values, card)
 
 
-def _one_channel(image: Image.Image, card: Card) -> ndarray:
+def _one_channel(name: str, image: Image.Image, card: Card) -> ndarray:
     """The one channel that holds the classes; bits are 0 and 1 of classes, 0 and 255 of greys."""
     if (channel := card.mask_channel) is not None:
         return np.asarray(image.convert("RGBA" if channel == _ALPHA else "RGB"))[..., channel]
     if image.mode in ("P", "PA"):
-        return _of_palette(image, card.mask)
+        return _of_palette(name, image, card.mask)
     if image.mode == "1":
         return np.asarray(image if card.mask == "labels" else image.convert("L"))
     values = np.asarray(image)
@@ -116,18 +116,18 @@ def _one_channel(image: Image.Image, card: Card) -> ndarray:
     colours = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
     if (colours != colours[..., :1]).any():
         raise ValueError(
-            "a colour mask: name its channel with mask_channel in the card, or the class of each "
-            'colour, as in values: {"#000000": 0, "#ff0000": 1}'
+            f"{name} is coloured: name its channel with mask_channel in the card, or the class of "
+            'each colour, as in values: {"#000000": 0, "#ff0000": 1} (with mask: labels)'
         )
     if values.shape[-1] in (2, 4) and np.ptp(colours) == 0 and np.ptp(values[..., -1]) > 0:
         raise ValueError(
-            "one colour everywhere, and the object in the alpha channel: "
+            f"{name} has one colour everywhere, and the object in the alpha channel: "
             f"mask_channel: {_ALPHA} in the card reads that"
         )
     return colours[..., 0]
 
 
-def _of_palette(image: Image.Image, rule: str) -> ndarray:
+def _of_palette(name: str, image: Image.Image, rule: str) -> ndarray:
     """The greys of a grey palette, whose entries a quantiser orders as it likes.
 
     Of a palette of colours the numbers of its entries, as of PASCAL VOC's, where each class has a
@@ -137,7 +137,10 @@ def _of_palette(image: Image.Image, rule: str) -> ndarray:
     numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
     is_grey = bool((colours == colours[..., :1]).all())
     if rule.startswith(">") and not is_grey:
-        raise ValueError('a palette of colours, and a rule for greys; "labels" takes its numbers')
+        raise ValueError(
+            f'{name} has a palette of colours, and the card a rule for greys; "labels" takes the '
+            "numbers of its entries"
+        )
     _, first = np.unique(numbers, return_index=True)
     shades = colours[..., 0].ravel()[first].tolist()
     are_classes = rule == "labels" and shades == sorted(shades)

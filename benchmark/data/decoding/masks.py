@@ -9,23 +9,26 @@ from benchmark.data.card import Card
 _NEARLY_WHOLE = 1e-3
 
 
-def classes(values: ndarray, card: Card) -> UInt8[ndarray, "*s"]:
-    """Classes 0 … k-1 by the card's rule; ValueError for values that the rule does not expect."""
+def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarray, "*s"]:
+    """Classes 0 … k-1 by the card's rule; ValueError for values that the rule does not expect.
+
+    name: of the file, for messages.
+    """
     if values.dtype.kind not in "biuf":
-        raise ValueError(f"mask values are {values.dtype}, no numbers that could be classes")
+        raise ValueError(f"{name} holds {values.dtype}, no numbers that could be classes")
     if values.dtype.kind == "f" and np.isnan(values).any():
-        raise ValueError(f"{int(np.isnan(values).sum())} mask values are NaN, which is no class")
+        raise ValueError(f"{name} holds {int(np.isnan(values).sum())} NaN, which is no class")
     if card.mask.startswith(">"):
         return (values > threshold(card)).astype(np.uint8)
-    values = _renamed(_whole(values), card)
+    values = _renamed(_whole(values, name), card)
     if objection := _objection(np.unique(values), card):
-        raise ValueError(objection)
+        raise ValueError(f"{name} holds {objection}")
     return (values if card.mask == "labels" else values > 0).astype(np.uint8)
 
 
 def _objection(present: ndarray, card: Card) -> str:
     """What the rule has against the values that a mask holds; "" if nothing."""
-    found = f"mask values {_listed(present)}"
+    found = f"the values {_listed(present)}"
     if present.min() < 0:
         return (
             f"{found}: no class is negative. Values to be ignored are not supported: give them a "
@@ -33,12 +36,12 @@ def _objection(present: ndarray, card: Card) -> str:
         )
     if card.mask == "labels" and present.max() >= len(card.classes):
         return (
-            f"{found}, but classes 0 … {len(card.classes) - 1} ({card.name}.yaml); values: "
+            f"{found}, and classes are 0 … {len(card.classes) - 1} ({card.name}.yaml); values: "
             f"{{{present.max():g}: …}} there gives one a class"
         )
     if card.mask == "binary" and (present > 0).sum() > 1:
         return (
-            f'{found}, but the card says "mask: binary" (0 and one other); use "nonzero" for '
+            f'{found}, and the card says "mask: binary" (0 and one other); use "nonzero" for '
             'instance numbers, "labels" for classes or "> 127" for grey levels'
         )
     return ""
@@ -54,7 +57,9 @@ def is_below_rule(values: ndarray, card: Card) -> bool:
     return card.mask.startswith(">") and bool(0 < values.max() <= threshold(card))
 
 
-def of_colours(colours: UInt8[ndarray, "h w 3"], card: Card) -> UInt8[ndarray, "h w"]:
+def of_colours(
+    colours: UInt8[ndarray, "h w 3"], card: Card, name: str = "the mask"
+) -> UInt8[ndarray, "h w"]:
     """The classes of a coloured mask; ValueError for a colour that the card does not name."""
     numbers = (colours.astype(np.uint32) << [16, 8, 0]).sum(-1)
     known = {int(str(colour)[1:], 16): number for colour, number in card.values.items()}
@@ -63,8 +68,8 @@ def of_colours(colours: UInt8[ndarray, "h w 3"], card: Card) -> UInt8[ndarray, "
     if unknown:
         more = " …" if len(unknown) > 3 else ""
         raise ValueError(
-            f"colours of a mask that the card's values do not name: {', '.join(unknown[:3])}{more} "
-            "(JPEG changes colours: masks must be lossless)"
+            f"{name} has colours that the card's values do not name: {', '.join(unknown[:3])}"
+            f"{more} (JPEG changes colours: masks must be lossless)"
         )
     named = np.array([known[number] for number in found.tolist()], np.uint8)
     return named[first].reshape(colours.shape[:2])
@@ -81,7 +86,7 @@ def _renamed(values: ndarray, card: Card) -> ndarray:
     return renamed
 
 
-def _whole(values: ndarray) -> ndarray:
+def _whole(values: ndarray, name: str) -> ndarray:
     """Class numbers that a scale factor in the file has made nearly whole, whole again."""
     if values.dtype.kind != "f":
         return values
@@ -90,8 +95,8 @@ def _whole(values: ndarray) -> ndarray:
         odd = np.unique(values[~(np.abs(values - rounded) <= _NEARLY_WHOLE)])
     if len(odd):
         raise ValueError(
-            f"mask values {_listed(odd)} are no whole numbers, and so no classes; of a soft mask "
-            'the card says where the foreground begins, as in "> 0.5"'
+            f"{name} holds {_listed(odd)}: no whole numbers, and so no classes; of a soft mask the "
+            'card says where the foreground begins, as in mask: "> 0.5"'
         )
     return rounded
 

@@ -46,9 +46,9 @@ def test_a_palette_is_read_by_its_colours_where_they_have_an_order(rule, colours
 
 
 def test_a_palette_whose_order_is_unknown_is_refused():
-    with pytest.raises(ValueError, match="mask values 0, 255, but classes 0 … 1"):
+    with pytest.raises(ValueError, match="the values 0, 255, and classes are 0 … 1"):
         mask_of(palette([WHITE, BLACK], 1 - DISC), LABELS)
-    with pytest.raises(ValueError, match="a palette of colours, and a rule for greys"):
+    with pytest.raises(ValueError, match="has a palette of colours, and the card a rule for greys"):
         mask_of(palette([BLACK, RED], DISC), Card(name="own", mask="> 127"))
 
 

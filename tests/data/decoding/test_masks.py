@@ -30,16 +30,16 @@ def test_masks_survive_their_casts(card, values, expected):
 @pytest.mark.parametrize(
     ("card", "values", "told"),
     [
-        (THREE, np.array([0, 0.99608, 2.0]), "mask values 0.99608 are no whole numbers"),
-        (THREE, np.array([-1, 0, 2]), "mask values -1, 0, 2: no class is negative"),
-        (BINARY, np.array([-1.0, 0.0]), "mask values -1, 0: no class is negative"),
-        (THREE, np.array([0, np.nan]), "1 mask values are NaN"),
-        (SOFT, np.array([0, np.nan, np.nan]), "2 mask values are NaN"),
-        (THREE, np.array([0, np.inf]), "mask values inf are no whole numbers"),
-        (THREE, np.array([0, 3]), "mask values 0, 3, but classes 0 … 2"),
-        (THREE, np.array([0, 256 + 1]), "mask values 0, 257, but classes 0 … 2"),
-        (THREE, np.array([0, 1 + 1j]), "mask values are complex128, no numbers"),
-        (BINARY, np.array([0, 0.9]), "mask values 0.9 are no whole numbers"),
+        (THREE, np.array([0, 0.99608, 2.0]), "the mask holds 0.99608: no whole numbers"),
+        (THREE, np.array([-1, 0, 2]), "the mask holds the values -1, 0, 2: no class is negative"),
+        (BINARY, np.array([-1.0, 0.0]), "the mask holds the values -1, 0: no class is negative"),
+        (THREE, np.array([0, np.nan]), "the mask holds 1 NaN"),
+        (SOFT, np.array([0, np.nan, np.nan]), "the mask holds 2 NaN"),
+        (THREE, np.array([0, np.inf]), "the mask holds inf: no whole numbers"),
+        (THREE, np.array([0, 3]), "the values 0, 3, and classes are 0 … 2"),
+        (THREE, np.array([0, 256 + 1]), "the values 0, 257, and classes are 0 … 2"),
+        (THREE, np.array([0, 1 + 1j]), "the mask holds complex128, no numbers"),
+        (BINARY, np.array([0, 0.9]), "the mask holds 0.9: no whole numbers"),
     ],
 )
 def test_masks_that_would_not_are_refused_with_the_value(card, values, told):
@@ -52,7 +52,7 @@ def test_values_become_the_classes_that_the_card_gives_them():
     card = Card(name="own", mask="labels", classes=list("abcd"), values={4: 3, -1: 0})
     assert classes(np.array([0, 1, 2, 4, -1], np.int8), card).tolist() == [0, 1, 2, 3, 0]
     assert classes(np.array([4.0002, 1]), card).tolist() == [3, 1]
-    with pytest.raises(ValueError, match=re.escape("0, 5, but classes 0 … 3 (own.yaml)")):
+    with pytest.raises(ValueError, match=re.escape("0, 5, and classes are 0 … 3 (own.yaml)")):
         classes(np.array([0, 5]), card)
 
 
