@@ -117,8 +117,8 @@ def test_a_dataset_of_ones_own_comes_from_nothing_to_a_table(checkout, shell):
     _, prepared, _, ran, volumes, balls, _, packaged = follow("own-dataset.md", checkout, shell)
     assert "mine: 30 train and 10 test cases in data/mine" in prepared
     assert "mine DC" in ran and "n = 2" in ran
-    assert "  groups: 5 in train, 1 in test\n" in volumes
-    assert "balls HD95" in balls and "(mm)" in balls
+    assert "  groups: 4 in train, 2 in test\n" in volumes
+    assert "balls HD95" in balls and "| mm |" in balls
     assert "mine: 30 train and 10 test cases in other-data/mine" in packaged
 
 

@@ -1,6 +1,7 @@
 """Surface distances of the final step: HD95 and ASD, in both definitions of the literature."""
 
 import math
+from itertools import product
 
 import pandas as pd
 
@@ -31,7 +32,7 @@ _Measured = tuple[Configuration, str]  # and the metric
 
 
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
-    """A line a budget and variant; None for trials without distances."""
+    """A line a budget, unit and variant; None for trials without distances."""
     unknown = _of_unknown_unit(rows)
     names = [name for unit in UNITS for name in _columns(unit) if name in rows]
     rows = rows.dropna(subset=names, how="all") if names else rows.iloc[:0]
@@ -46,19 +47,22 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     }
     of_column = _of_column(means)
     full_n = max(interval.n for interval in means.values())
-    measured = {dataset: _units(trials) for dataset, trials in rows.groupby("dataset")}
+    datasets = sorted(rows.dataset.unique())
     body = []
-    for budget, variant in lines(rows):
-        line = [Cell(budget.text, budget.order), Cell(variant)]
-        for dataset, units in measured.items():
-            for name in (name for unit in units for name in _columns(unit)):
-                line.append(_cell(variant, of_column.get((dataset, budget, name), {}), full_n))
-            line.append(_failures(groups.get((dataset, budget, variant))))
+    for unit, (budget, variant) in product(UNITS, lines(rows)):
+        columns_of = [[(d, budget, name) for name in _columns(unit)] for d in datasets]
+        if not any(variant in of_column.get(one, {}) for own in columns_of for one in own):
+            continue
+        line = [Cell(budget.text, budget.order), Cell(variant), Cell(unit)]
+        for dataset, own in zip(datasets, columns_of, strict=True):
+            cells = [_cell(variant, of_column.get(one, {}), full_n) for one in own]
+            is_here = any(cell is not NOTHING for cell in cells)
+            line += [*cells, _failures(groups[dataset, budget, variant]) if is_here else NOTHING]
         body.append(line)
-    heads = [Head("labelled"), Head("method")]
-    for dataset, units in measured.items():
-        heads += [Head(label, f"{dataset} ({unit})") for unit in units for label, _ in METRICS]
-        heads.append(Head("one mask empty", dataset))
+    body.sort(key=lambda line: line[0].value)
+    heads = [Head("labelled"), Head("method"), Head("in")]
+    labels = [*(label for label, _ in METRICS), "one mask empty"]
+    heads += [Head(label, dataset) for dataset in datasets for label in labels]
     title = "Surface distances (less is better)"
     return Sheet(
         "distances", title, heads, body, _data(means), [*_footer(reading), *unknown],
@@ -68,11 +72,6 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
 
 def _columns(unit: str) -> list[str]:
     return [f"{name}_{unit}" for _, name in METRICS]
-
-
-def _units(trials: pd.DataFrame) -> list[str]:
-    """Those in which any of the trials was measured."""
-    return [unit for unit in UNITS if trials.reindex(columns=_columns(unit)).notna().any(axis=None)]
 
 
 def _of_unknown_unit(rows: pd.DataFrame) -> list[str]:
@@ -85,9 +84,7 @@ def _of_unknown_unit(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _failures(trials: pd.DataFrame | None) -> Cell:
-    if trials is None:
-        return NOTHING
+def _failures(trials: pd.DataFrame) -> Cell:
     n = int(trials[_FAILURES].sum())
     return Cell(str(n), n)
 

@@ -31,33 +31,37 @@ def test_means_intervals_and_failures():
     """4 and 6: mean 5, s = √2, h = 6.3137515 · √2 / √2 = 6.3."""
     sheet = distances.sheet(rows(), Reading())
     assert [[cell.text for cell in line] for line in sheet.rows] == [
-        ["20 %", "cps", "5.0 ± 6.3", "6.0 ± 6.3", "1.00 ± 0.00", "1.50 ± 0.00", "1"],
-        ["20 %", "ours", "3.00 ± 0.00", "4.00 ± 0.00", "1.00 ± 0.00", "1.50 ± 0.00", "1"],
+        ["20 %", "cps", "voxels", "5.0 ± 6.3", "6.0 ± 6.3", "1.00 ± 0.00", "1.50 ± 0.00", "1"],
+        ["20 %", "ours", "voxels", "3.00 ± 0.00", "4.00 ± 0.00", "1.00 ± 0.00", "1.50 ± 0.00", "1"],
     ]
-    assert [[int(cell.mark) for cell in line[2:4]] for line in sheet.rows] == [[0, 0], [1, 1]]
+    assert [[int(cell.mark) for cell in line[3:5]] for line in sheet.rows] == [[0, 0], [1, 1]]
     assert len(sheet.data) == 8 and sheet.data["mean"][0] == 5
     assert [(head.label, head.group) for head in sheet.heads[2:]] == [
-        ("HD95 joint", "glas (voxels)"), ("HD95 directed", "glas (voxels)"),
-        ("ASD joint", "glas (voxels)"), ("ASD directed", "glas (voxels)"),
-        ("one mask empty", "glas"),
+        ("in", ""), ("HD95 joint", "glas"), ("HD95 directed", "glas"), ("ASD joint", "glas"),
+        ("ASD directed", "glas"), ("one mask empty", "glas"),
     ]  # fmt: skip
     assert "of 2D images: pixels at the run's size" in sheet.footer[0]
     assert "the diagonal of the image" in sheet.footer[-1]
 
 
-def test_mm_stand_beside_voxels_where_they_are_known():
+def test_mm_have_lines_of_their_own_where_they_are_known():
     """Half a millimetre a voxel: 5.0 ± 6.3 voxels are 2.5 ± 3.2 mm (6.3137515 / 2 = 3.157)."""
     both = pd.concat([rows(), in_mm(rows(), 0.5)], ignore_index=True)
     sheet = distances.sheet(both, Reading())
-    groups = list(dict.fromkeys(head.group for head in sheet.heads[2:]))
-    assert groups == ["glas (voxels)", "glas", "la (voxels)", "la (mm)", "la"]
-    line = [cell.text for cell in sheet.rows[0]]
-    assert line[7:9] == ["5.0 ± 6.3", "6.0 ± 6.3"]
-    assert line[11:] == ["2.5 ± 3.2", "3.0 ± 3.2", "0.50 ± 0.00", "0.75 ± 0.00", "1"]
-    assert set(sheet.data.metric[sheet.data.dataset == "la"]) >= {
-        "asd_joint_voxels",
-        "asd_joint_mm",
-    }
+    assert [[cell.text for cell in line[1:4]] for line in sheet.rows] == [
+        ["cps", "voxels", "5.0 ± 6.3"], ["ours", "voxels", "3.00 ± 0.00"],
+        ["cps", "mm", "–"], ["ours", "mm", "–"],
+    ]  # fmt: skip
+    assert [cell.text for cell in sheet.rows[0][8:]] == [
+        "5.0 ± 6.3", "6.0 ± 6.3", "1.00 ± 0.00", "1.50 ± 0.00", "1",
+    ]  # fmt: skip
+    assert [cell.text for cell in sheet.rows[2][7:]] == [
+        "–", "2.5 ± 3.2", "3.0 ± 3.2", "0.50 ± 0.00", "0.75 ± 0.00", "1",
+    ]  # fmt: skip
+    # Each unit has its own best.
+    assert [int(line[8].mark) for line in sheet.rows] == [0, 1, 0, 1]
+    metrics = sheet.data.metric[sheet.data.dataset == "la"]
+    assert set(metrics) >= {"asd_joint_voxels", "asd_joint_mm"}
 
 
 def test_trials_that_know_one_unit_alone_are_not_mixed_with_others():
@@ -65,19 +69,20 @@ def test_trials_that_know_one_unit_alone_are_not_mixed_with_others():
     older = in_mm(rows(), 0.5).filter(regex="^(?!.*_voxels$)")
     newer = in_mm(rows().iloc[:2], 0.5).assign(variant="urpc")
     sheet = distances.sheet(pd.concat([older, newer], ignore_index=True), Reading())
-    assert [[cell.text for cell in line[2:7:4]] for line in sheet.rows] == [
-        ["–", "2.5 ± 3.2"], ["–", "1.50 ± 0.00"], ["5.0 ± 6.3", "2.5 ± 3.2"],
+    assert [[cell.text for cell in line[1:4]] for line in sheet.rows] == [
+        ["urpc", "voxels", "5.0 ± 6.3"],
+        ["cps", "mm", "2.5 ± 3.2"], ["ours", "mm", "1.50 ± 0.00"], ["urpc", "mm", "2.5 ± 3.2"],
     ]  # fmt: skip
     nameless = rows().rename(columns=lambda name: name.removesuffix("_voxels"))
     assert distances.sheet(nameless, Reading()) is None
     sheet = distances.sheet(pd.concat([rows(), nameless], ignore_index=True), Reading())
-    assert sheet.rows[0][2].text == "5.0 ± 6.3"
+    assert sheet.rows[0][3].text == "5.0 ± 6.3"
     assert sheet.footer[-1].startswith("glas: distances of 4 trials not shown")
 
 
 def test_fewer_seeds_are_said():
     sheet = distances.sheet(rows().iloc[:3], Reading())
-    assert [line[2].text for line in sheet.rows] == ["5.0 ± 6.3", "3.00 (n=1)"]
+    assert [line[3].text for line in sheet.rows] == ["5.0 ± 6.3", "3.00 (n=1)"]
 
 
 def test_trials_without_distances_have_no_such_table():
