@@ -1,22 +1,18 @@
-"""Pictures (PNG, BMP, JPEG, TIFF): opened upright, to grey values or colours, and resized."""
+"""Pictures: from what their files hold to grey values or colours and to classes; resized."""
 
-import contextlib
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt, UInt8
+from jaxtyping import Shaped, UInt, UInt8
 from numpy import ndarray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from benchmark.data.card import Card
-from benchmark.data.decoding import greys, masks, volumes
+from benchmark.data.decoding import greys, masks
+from benchmark.data.decoding.rasters import opened
 
-_MOST_PIXELS = 2**30
 _ALPHA = 3
-# Where the files say how many bits a channel has: a byte of a PNG's header, a TIFF's BitsPerSample.
-_PNG_DEPTH, _TIFF_DEPTH = 24, 258
 
 
 class Picture(NamedTuple):
@@ -29,15 +25,9 @@ class Picture(NamedTuple):
 
 def read_image(name: str, content: bytes, card: Card) -> Picture:
     """The picture with the card's channels; ValueError that says what is wrong with the file."""
-    raw = _opened(name, content)
-    if _has_deep_colours(raw, content):
-        if raw.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            raise ValueError(f"{name} has 16 bits per colour and an EXIF orientation: turn it")
-        return Picture(_of_deep_colours(name, content, card))
-    image = _upright(raw)
-    if image.mode.startswith(("I", "F")):
-        values = _of_numbers(name, np.asarray(image), card)
-        return Picture(np.repeat(values[..., None], card.channels, -1))
+    image = opened(name, content)
+    if isinstance(image, ndarray) or image.mode.startswith(("I", "F")):
+        return Picture(_of_numbers(name, np.atleast_3d(np.asarray(image)), card))
     array = np.asarray(image.convert("RGB" if card.channels == 3 else "L"))
     array = array.reshape(*array.shape[:2], card.channels)
     was_colour = card.channels == 1 and _is_coloured(image)
@@ -54,66 +44,72 @@ def _is_coloured(image: Image.Image) -> bool:
     return bool((colours != colours[..., :1]).any())
 
 
-def _of_numbers(name: str, values: ndarray, card: Card) -> UInt[ndarray, "h w"]:
-    """One channel of more than 8 bits: 16-bit numbers as they are, others within the card's limits.
+def _of_numbers(name: str, values: Shaped[ndarray, "h w n"], card: Card) -> UInt[ndarray, "h w c"]:
+    """Channels of more than 8 bits: 16-bit numbers as they are, others within the card's limits.
 
     As they are, or the brightness of one picture could not be compared with another's.
     """
-    greys.require_numbers(values, name)
-    if card.window or card.clip:
-        return greys.stored(values, greys.limits(values, card.window, card.clip)).values
-    if values.min() < 0 or values.max() > 65535 or values.dtype.kind == "f":
-        low, high = (float(f"{v:.4g}") for v in (values.min(), values.max()))
+    colours = _without_alpha(values)
+    greys.require_numbers(colours, name)
+    if card.channels == 1 and (colours != colours[..., :1]).any():
         raise ValueError(
-            f"{name} holds grey values from {low:g} to {high:g}, of {values.dtype}: which of them "
+            f"{name} is a colour picture of {colours.dtype} per channel, and the card has "
+            "channels: 1"
+        )
+    if card.window or card.clip:
+        found = greys.stored(colours, greys.limits(colours, card.window, card.clip)).values
+    elif colours.min() >= 0 and colours.max() <= 65535 and colours.dtype.kind != "f":
+        found = colours.astype(np.uint16)
+    else:
+        low, high = (float(f"{v:.4g}") for v in (colours.min(), colours.max()))
+        raise ValueError(
+            f"{name} holds grey values from {low:g} to {high:g}, of {colours.dtype}: which of them "
             f"are black and white the card must say, such as window: [{low:g}, {high:g}] (the same "
             "for all images) or clip: [0.5, 99.5] (percentiles of each)"
         )
-    return values.astype(np.uint16)
+    return found[..., [c % found.shape[-1] for c in range(card.channels)]]
 
 
-def _has_deep_colours(image: Image.Image, content: bytes) -> bool:
-    """Several channels of 16 bits: Pillow would take the upper 8 of each."""
-    if image.mode.startswith(("I", "F")):
-        return False
-    if image.format == "PNG":
-        return content[_PNG_DEPTH] == 16
-    return image.format == "TIFF" and max(image.tag_v2.get(_TIFF_DEPTH, (8,))) == 16
-
-
-def _of_deep_colours(name: str, content: bytes, card: Card) -> UInt[ndarray, "h w c"]:
-    """Those channels; where the card has one, they must be equal."""
-    values = volumes.with_simpleitk(name, content)[0]
-    values = values[..., :1] if values.shape[-1] < 3 else values[..., :3]
-    if card.channels == 1 and (values != values[..., :1]).any():
-        raise ValueError(
-            f"{name} is a colour picture of 16 bits per channel, and the card has channels: 1"
-        )
-    channels = [_of_numbers(name, channel, card) for channel in np.moveaxis(values, -1, 0)]
-    return np.stack([channels[c % len(channels)] for c in range(card.channels)], -1)
+def _without_alpha(values: Shaped[ndarray, "h w n"]) -> Shaped[ndarray, "h w c"]:
+    return values[..., :3] if values.shape[-1] > 2 else values[..., :1]
 
 
 def read_mask(name: str, content: bytes, card: Card) -> tuple[UInt8[ndarray, "h w"], bool]:
     """Classes, and whether it holds something that is all below the card's rule."""
-    image = _upright(_opened(name, content))
+    image = opened(name, content)
     if any(isinstance(key, str) for key in card.values):
+        if isinstance(image, ndarray):
+            raise ValueError(f"{name} has colours of {image.dtype}: save it with 8 bits")
         return masks.of_colours(np.asarray(image.convert("RGB")), card, name), False
     values = _one_channel(name, image, card)
+    _require_lossless(name, image, values, card)
     return masks.classes(values, card, name), masks.is_below_rule(values, card)
 
 
-def _one_channel(name: str, image: Image.Image, card: Card) -> ndarray:
+def _require_lossless(name: str, image: Image.Image | ndarray, values: ndarray, card: Card) -> None:
+    """JPEG adds shades around each edge, which "nonzero" and "labels" would take for objects."""
+    is_jpeg = getattr(image, "format", None) in ("JPEG", "MPO")
+    if is_jpeg and card.mask in ("nonzero", "labels") and len(np.unique(values)) > 2:
+        raise ValueError(
+            f"{name} is a JPEG, which changes values near edges: masks must be lossless, or, of "
+            'one class, read by mask: "> 127"'
+        )
+
+
+def _one_channel(name: str, image: Image.Image | ndarray, card: Card) -> ndarray:
     """The one channel that holds the classes; bits are 0 and 1 of classes, 0 and 255 of greys."""
-    if (channel := card.mask_channel) is not None:
-        return np.asarray(image.convert("RGBA" if channel == _ALPHA else "RGB"))[..., channel]
-    if image.mode in ("P", "PA"):
-        return _of_palette(name, image, card.mask)
-    if image.mode == "1":
-        return np.asarray(image if card.mask == "labels" else image.convert("L"))
-    values = np.asarray(image)
-    if values.ndim == 2:
-        return values
-    colours = values[..., :3] if values.shape[-1] > 2 else values[..., :1]
+    if isinstance(image, Image.Image):
+        if (channel := card.mask_channel) is not None:
+            return np.asarray(image.convert("RGBA" if channel == _ALPHA else "RGB"))[..., channel]
+        if image.mode in ("P", "PA"):
+            return _of_palette(name, image, card)
+        if image.mode == "1":
+            are_classes = card.mask == "labels" and not card.values
+            return np.asarray(image if are_classes else image.convert("L"))
+    values = np.atleast_3d(np.asarray(image))
+    if card.mask_channel is not None:
+        return values[..., min(card.mask_channel, values.shape[-1] - 1)]
+    colours = _without_alpha(values)
     if (colours != colours[..., :1]).any():
         raise ValueError(
             f"{name} is coloured: name its channel with mask_channel in the card, or the class of "
@@ -127,56 +123,40 @@ def _one_channel(name: str, image: Image.Image, card: Card) -> ndarray:
     return colours[..., 0]
 
 
-def _of_palette(name: str, image: Image.Image, rule: str) -> ndarray:
+def _of_palette(name: str, image: Image.Image, card: Card) -> ndarray:
     """The greys of a grey palette, whose entries a quantiser orders as it likes.
 
     Of a palette of colours the numbers of its entries, as of PASCAL VOC's, where each class has a
-    colour; also of greys that are classes ("labels") and ascend with their numbers.
+    colour and the background, black, is the first. Also of greys that are classes ("labels") and
+    ascend with their numbers, unless the card gives values a class.
     """
     colours = np.asarray(image.convert("RGB"))
     numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
-    is_grey = bool((colours == colours[..., :1]).all())
-    if rule.startswith(">") and not is_grey:
+    entries = np.array(image.getpalette("RGB")).reshape(-1, 3)
+    used, first = np.unique(numbers, return_index=True)
+    found = colours.reshape(-1, 3)[first]
+    is_grey = _are_grey(found) and (len(used) > 1 or _are_grey(entries))
+    if is_grey:
+        shades = found[:, 0].tolist()
+        are_classes = card.mask == "labels" and not card.values and shades == sorted(shades)
+        return numbers if are_classes else colours[..., 0]
+    if card.mask.startswith(">"):
         raise ValueError(
             f'{name} has a palette of colours, and the card a rule for greys; "labels" takes the '
             "numbers of its entries"
         )
-    _, first = np.unique(numbers, return_index=True)
-    shades = colours[..., 0].ravel()[first].tolist()
-    are_classes = rule == "labels" and shades == sorted(shades)
-    return colours[..., 0] if is_grey and not are_classes else numbers
+    black = used[(found == 0).all(1)]
+    if len(black) and black[0] != 0 and 0 in used:
+        raise ValueError(
+            f"{name} has a palette in which black is entry {black[0]} and entry 0 another colour: "
+            "which is the background? Name the class of each colour in the card, as in mask: "
+            'labels with values: {"#000000": 0, "#ff0000": 1}'
+        )
+    return numbers
 
 
-def _opened(name: str, content: bytes) -> Image.Image:
-    try:
-        with _without_limit():
-            image = Image.open(io.BytesIO(content))
-        if image.width * image.height > _MOST_PIXELS:
-            raise ValueError(f"{name} has {image.width:,}×{image.height:,} pixels: cut it to tiles")
-        # A photograph may hold a smaller copy of itself (MPO).
-        if (pages := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
-            raise ValueError(f"{name} has {pages} pages, and which of them counts is not said")
-        image.load()
-    except UnidentifiedImageError:
-        raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from error
-    return image
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """As its EXIF orientation says, which cameras write and every viewer follows."""
-    return ImageOps.exif_transpose(image)
-
-
-@contextlib.contextmanager
-def _without_limit() -> Iterator[None]:
-    """Without Pillow's guard against small files of large pictures, which slides are."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+def _are_grey(colours: UInt8[ndarray, "n 3"] | Shaped[ndarray, "n 3"]) -> bool:
+    return bool((colours == colours[:, :1]).all())
 
 
 def resize_image(image: UInt[ndarray, "h w c"], size: Sequence[int]) -> UInt[ndarray, "H W c"]:

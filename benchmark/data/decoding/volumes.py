@@ -109,6 +109,7 @@ def with_simpleitk(name: str, content: bytes) -> tuple[ndarray, Float[ndarray, "
     """
     import SimpleITK
 
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # what matters is checked
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"image{Path(name.lower()).suffix}")
         file.write_bytes(content)

@@ -37,7 +37,6 @@ BLACK, GREY, WHITE, RED = (0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 
         ("> 127", [BLACK, WHITE], DISC),
         ("labels", [BLACK, GREY], DISC),
         ("labels", [BLACK, RED], DISC),  # PASCAL VOC
-        ("binary", [RED, BLACK], DISC),  # colours say nothing of order
     ],
 )
 def test_a_palette_is_read_by_its_colours_where_they_have_an_order(rule, colours, numbers):
@@ -50,6 +49,77 @@ def test_a_palette_whose_order_is_unknown_is_refused():
         mask_of(palette([WHITE, BLACK], 1 - DISC), LABELS)
     with pytest.raises(ValueError, match="has a palette of colours, and the card a rule for greys"):
         mask_of(palette([BLACK, RED], DISC), Card(name="own", mask="> 127"))
+
+
+@pytest.mark.parametrize("rule", ["binary", "nonzero", "labels"])
+def test_a_palette_whose_background_is_not_its_first_entry_is_refused(rule):
+    """As Pillow's quantize orders red and black; the card may name the colours."""
+    card = Card(name="own", mask=rule)
+    with pytest.raises(ValueError, match="black is entry 1 and entry 0 another colour"):
+        mask_of(palette([RED, BLACK], 1 - DISC), card)
+    named = Card(name="own", mask="labels", values={"#000000": 0, "#ff0000": 1})
+    assert np.array_equal(mask_of(palette([RED, BLACK], 1 - DISC), named), DISC)
+
+
+def test_a_palette_of_many_colours_is_read_by_number_in_empty_masks_too():
+    """ImageJ's Glasbey begins with white: in an empty mask nothing else is used."""
+    glasbey, card = [WHITE, (0, 0, 255), RED, (0, 255, 0)], Card(name="own", mask="nonzero")
+    assert np.array_equal(mask_of(palette(glasbey, 3 * DISC), card), DISC)
+    assert not mask_of(palette(glasbey, 0 * DISC), card).any()
+
+
+def test_values_of_the_card_are_greys_whatever_the_file_calls_them():
+    """Equal greys as such, in a palette, and as bits."""
+    card = Card(name="own", mask="labels", classes=list("abc"), values={128: 2, 255: 1})
+    numbers = np.array([[0, 1], [2, 1]], np.uint8)
+    shades = np.array([0, 128, 255], np.uint8)[numbers]
+    expected = [[0, 2], [1, 2]]
+    assert mask_of(Image.fromarray(shades), card).tolist() == expected
+    assert mask_of(palette([BLACK, GREY, WHITE], numbers), card).tolist() == expected
+    bits = Image.fromarray(255 * DISC).convert("1")
+    assert np.array_equal(mask_of(bits, card), DISC)
+
+
+def tiff(values: np.ndarray, *tags: tuple[int, int]) -> bytes:
+    """A TIFF with these tags set otherwise than Pillow writes them."""
+    image = Image.fromarray(values)
+    return picture(image, "tiff", tiffinfo=dict(tags))
+
+
+SIGNED, WHITE_IS_ZERO = (339, 2), (262, 0)
+
+
+def test_numbers_that_pillow_would_wrap_are_read_as_they_are():
+    """Signed bytes and 32 bits without a sign; 16 bits whose white is 0."""
+    signed = np.array([[-1, 1], [0, 127]], np.int8)
+    content = tiff(signed.view(np.uint8), SIGNED)
+    with pytest.raises(ValueError, match=r"-1, 0, 1, 127: no class is negative"):
+        read_mask("a.tif", content, BINARY)
+    with pytest.raises(ValueError, match=r"from -1 to 127, of int8"):
+        read_image("a.tif", content, BINARY)
+    inverted = tiff(np.array([[65535, 65534]], np.uint16), WHITE_IS_ZERO)
+    assert read_image("a.tif", inverted, BINARY).values.ravel().tolist() == [0, 1]
+    assert read_mask("a.tif", inverted, BINARY)[0].tolist() == [[0, 1]]
+    with pytest.raises(ValueError, match="a TIFF of a kind that is not read"):
+        read_image("a.tif", b"II*\0" + bytes(40), BINARY)
+
+
+def test_masks_of_three_deep_channels_keep_their_numbers(tmp_path):
+    """Objects 5 and 300: of the upper byte alone, 5 would be nothing."""
+    numbers = np.zeros((4, 4), np.uint16)
+    numbers[0], numbers[1] = 5, 300
+    content = itk(tmp_path, "a.png", np.stack([numbers] * 3, -1))
+    found, _ = read_mask("a.png", content, Card(name="own", mask="nonzero"))
+    assert np.array_equal(found, numbers > 0)
+
+
+def test_shades_of_a_jpeg_are_no_objects():
+    smooth = Image.fromarray(255 * np.kron(DISC, np.ones((7, 7), np.uint8)))
+    for rule in ("nonzero", "labels"):
+        with pytest.raises(ValueError, match="is a JPEG, which changes values near edges"):
+            mask_of(smooth, Card(name="own", mask=rule), "jpeg")
+    found = mask_of(smooth, Card(name="own", mask="> 127"), "jpeg")
+    assert np.array_equal(found, np.asarray(smooth) > 0)
 
 
 def test_an_object_in_the_alpha_channel_is_named_and_can_be_read():
@@ -98,7 +168,7 @@ def test_so_are_those_of_colours_of_which_pillow_drops_half(name, tmp_path):
     colours = np.stack([DEEP, DEEP // 2, DEEP // 4], -1)
     content = itk(tmp_path, name, colours)
     assert np.array_equal(read_image(name, content, Card(name="own")).values, colours)
-    with pytest.raises(ValueError, match="a colour picture of 16 bits per channel"):
+    with pytest.raises(ValueError, match="a colour picture of uint16 per channel"):
         read_image(name, content, BINARY)
 
 

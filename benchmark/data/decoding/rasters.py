@@ -1,0 +1,97 @@
+"""Files of pictures (PNG, BMP, JPEG, TIFF) opened: upright, and with the numbers that they hold."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy import ndarray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from benchmark.data.decoding import volumes
+
+_MOST_PIXELS = 2**30
+_TIFFS = (b"II*\0", b"MM\0*")
+# Where the files say what a channel is: a byte of a PNG's header; tags of a TIFF.
+_PNG_DEPTH = 24
+_DEPTH, _MEANING, _SAMPLE = 258, 262, 339
+_WHITE_IS_ZERO = 0
+_UNSIGNED, _SIGNED = 1, 2
+
+
+def opened(name: str, content: bytes) -> Image.Image | Shaped[ndarray, "h w c"]:
+    """The picture; an array where Pillow would change its numbers. ValueError if it is none."""
+    image = _loaded(name, content)
+    numbers = _numbers(name, content, image)
+    if numbers is None:
+        upright = ImageOps.exif_transpose(image)  # as every viewer does; mostly nothing
+        upright.format = image.format
+        return upright
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        raise ValueError(f"{name} has an EXIF orientation and {numbers.dtype} per channel: turn it")
+    return numbers
+
+
+def _loaded(name: str, content: bytes) -> Image.Image:
+    try:
+        with _without_limit():
+            image = Image.open(io.BytesIO(content))
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(f"{name} has {image.width:,}×{image.height:,} pixels: cut it to tiles")
+        # A photograph may hold a smaller copy of itself (MPO).
+        if (pages := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
+            raise ValueError(f"{name} has {pages} pages, and which of them counts is not said")
+        image.load()
+    except UnidentifiedImageError:
+        if content.startswith(_TIFFS):
+            raise ValueError(
+                f"{name} is a TIFF of a kind that is not read, such as float64 or five channels: "
+                "save it with 8 or 16 bits, or as float32 with one channel"
+            ) from None
+        raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{name} cannot be read: {error}") from error
+    return image
+
+
+def _numbers(name: str, content: bytes, image: Image.Image) -> Shaped[ndarray, "h w c"] | None:
+    """What Pillow would change: colours of 16 bits, of which it takes 8; signed bytes; …"""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    depth = max(tags.get(_DEPTH, (1,))) if tags else 0
+    sample = tags.get(_SAMPLE, (_UNSIGNED,))[0]
+    is_one_channel = image.mode in ("L", "I") or image.mode.startswith("I;16")
+    if image.format == "PNG" and content[_PNG_DEPTH] == 16 and not is_one_channel:
+        return _deep_colours(name, content)
+    if depth == 16 and not is_one_channel and image.mode != "F":
+        return _deep_colours(name, content)
+    if depth == 8 and sample == _SIGNED and is_one_channel:
+        return np.asarray(image).view(np.int8)[..., None]
+    if depth == 32 and sample == _UNSIGNED and image.mode == "I":
+        return np.asarray(image).view(np.uint32)[..., None]
+    if depth == 16 and is_one_channel and tags.get(_MEANING) == _WHITE_IS_ZERO:
+        return (65535 - np.asarray(image).astype(np.uint16))[..., None]
+    return None
+
+
+def _deep_colours(name: str, content: bytes) -> Shaped[ndarray, "h w c"]:
+    try:
+        values, _ = volumes.with_simpleitk(name, content)
+    except RuntimeError:
+        values = np.zeros((0, 0, 1), np.uint8)
+    if values.dtype != np.uint16:
+        raise ValueError(
+            f"{name} has 16 bits per channel in a form that is not read (alpha beside grey, "
+            "channels apart, turned): save it as a plain PNG"
+        )
+    return values
+
+
+@contextlib.contextmanager
+def _without_limit() -> Iterator[None]:
+    """Without Pillow's guard against small files of large pictures, which slides are."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
