@@ -115,6 +115,15 @@ _SENTENCES = {
         "mask",
         "without foreground, which hold values but none above the card's rule ({})",
     ),
+    Seen.BY_ORDER: (
+        "mask",
+        "paired with the image voxel by voxel, as one of the two has the identity for an affine "
+        "({}): look at them (--preview)",
+    ),
+    Seen.OTHER_SPACING: (
+        "volume",
+        "whose file names no unit, and another voxel size than the card ({}): the card's counts",
+    ),
     Seen.CRUSHED: (
         "volume",
         "of few grey levels, where there were many more ({}): window, or clip: [0.5, 99.5], in the "
@@ -122,8 +131,8 @@ _SENTENCES = {
     ),
     Seen.CLIPPED_CLASS: (
         "volume",
-        "in which most of a class is beyond the grey values that are kept ({}): window, or clip: "
-        "[0, 100], in the card keeps it",
+        "in which most of a class is beyond the grey values that are kept ({}): a wider window, or "
+        "clip: [0, 100], in the card keeps it",
     ),
     Seen.CONSTANT: ("image", "of one grey value everywhere ({})"),
     Seen.WAS_COLOUR: ("coloured image", "made grey, as the card has channels: 1 ({})"),

@@ -33,6 +33,10 @@ class Seen(StrEnum):
     """One grey value everywhere."""
     WAS_COLOUR = "was colour"
     """Grey now, because the card says so."""
+    BY_ORDER = "by order"
+    """An affine is the identity and does not fit: mask and image are paired voxel by voxel."""
+    OTHER_SPACING = "other spacing"
+    """The file, which names no unit, has another voxel size than the card."""
     BELOW_RULE = "below rule"
     """The mask holds something, and nothing above the N of the card's "> N"."""
 
@@ -90,7 +94,8 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         if layer.array.ndim > 3:
             n = layer.array.shape[3]
             raise ValueError(f"{layer.name} holds {n} layers: export one map of labels")
-    parts = [volumes.turned_like(layer, files[0]) for layer in layers]
+    fitted = [volumes.turned_like(layer, files[0], is_mask=True) for layer in layers]
+    parts = [one.array for one in fitted]
     for part in parts:
         _require_equal_size(sides, part.shape, case)
     pairs = zip(parts, case.masks, strict=True)
@@ -105,7 +110,10 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         greys.stored(channel, limits, is_standardised=is_standardised)
         for channel, limits in zip(channels, within, strict=True)
     ]
+    spacing = _spacing(image, card, case)
     seen = {
+        Seen.BY_ORDER: any(one.by_order for one in fitted),
+        Seen.OTHER_SPACING: bool(image.spacing) and not _are_close(spacing, image.spacing),
         Seen.CLIPPED_CLASS: any(map(_clips_a_class, channels, within, [mask] * len(kept))),
         Seen.CRUSHED: any(one.was_crushed for one in kept),
         Seen.CONSTANT: any(one.levels == 1 for one in kept),
@@ -119,7 +127,7 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         seen=_those(seen),
         mean=_one_or_all([one.mean for one in kept]),
         std=_one_or_all([one.std for one in kept]),
-        spacing=_spacing(image.spacing, card, case),
+        spacing=spacing,
         affine=files[0].affine,
         start=() if card.crop == "none" else tuple(side.start or 0 for side in box),
     )
@@ -132,7 +140,7 @@ def _read(source: Source, name: str) -> InSpace:
 def _joined(files: Sequence[InSpace], card: Card) -> InSpace:
     """All channels (x, y, z, c), turned, whether of one file or of a file each."""
     first = volumes.turned(files[0])
-    arrays = [first.array, *(volumes.turned_like(file, files[0]) for file in files[1:])]
+    arrays = [first.array, *(volumes.turned_like(file, files[0]).array for file in files[1:])]
     for file, array in zip(files, arrays, strict=True):
         greys.require_numbers(array, file.name)
         if array.shape[:3] != first.array.shape[:3]:
@@ -141,8 +149,8 @@ def _joined(files: Sequence[InSpace], card: Card) -> InSpace:
     joined = np.concatenate(arrays, -1)
     if joined.shape[-1] != card.channels:
         raise ValueError(
-            f"{counted(joined.shape[-1], 'channel')} in {', '.join(file.name for file in files)}, "
-            f"and channels: {card.channels} in the card"
+            f"{counted(joined.shape[-1], 'channel')} in {', '.join(file.name for file in files)} "
+            f"({_by(joined.shape)}, channels last), and channels: {card.channels} in the card"
         )
     return first._replace(array=joined)
 
@@ -169,14 +177,24 @@ def _one_or_all(values: list[float]) -> float | list[float]:
     return values[0] if len(values) == 1 else values
 
 
-def _spacing(found: tuple[float, ...], card: Card, case: Case) -> tuple[float, ...]:
-    """Of the file, else of the card; ValueError where they contradict each other."""
-    if found and card.spacing and not np.allclose(found, card.spacing, rtol=0.01):
+def _spacing(image: InSpace, card: Card, case: Case) -> tuple[float, ...]:
+    """Of the file, or the card's where the file says nothing or no unit.
+
+    ValueError where a file that names its unit contradicts the card.
+    """
+    found, said = image.spacing, tuple(card.spacing)
+    if not (found and said):
+        return found or said
+    if image.names_unit and not _are_close(found, said):
         raise ValueError(
-            f"voxels of {_by(found)} mm in {case.images[0]}, {_by(tuple(card.spacing))} mm in the "
-            "card: take spacing out of it, and the files' own counts"
+            f"voxels of {_by(found)} mm in {case.images[0]}, {_by(said)} mm in the card: take "
+            "spacing out of it, and the files' own counts"
         )
-    return found or tuple(card.spacing)
+    return found if image.names_unit else said
+
+
+def _are_close(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return len(one) == len(other) and np.allclose(one, other, rtol=0.01)
 
 
 def _united(parts: list[UInt8[ndarray, "*s"]], card: Card) -> UInt8[ndarray, "*s"]:
@@ -198,7 +216,7 @@ def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Cas
 
 def _by(shape: tuple[int | float, ...]) -> str:
     """Width × height of images, x × y × z of volumes."""
-    return "×".join(f"{side:g}" for side in (shape if len(shape) == 3 else shape[::-1]))
+    return "×".join(f"{side:g}" for side in (shape[::-1] if len(shape) == 2 else shape))
 
 
 def _present(mask: UInt8[ndarray, "*s"]) -> list[int]:

@@ -75,7 +75,7 @@ def stored(values: ndarray, within: Limits, *, is_standardised: bool = False) ->
         values, kept = _mapped(values, within, width, np.uint8), values
         if _loses(values, kept, within):
             values = _mapped(kept, within, width, np.uint16)
-        was_crushed = _is_crushed(values, kept, within)
+        was_crushed = _is_crushed(values, kept)
     else:
         was_crushed = False
     mean, std = (-within.low / width, 1 / width) if is_standardised else moments(values)
@@ -99,16 +99,12 @@ def _loses(mapped: UInt[ndarray, "*s"], values: ndarray, within: Limits) -> bool
     share = np.bincount(mapped.ravel()) / mapped.size
     share = share[share > 0]
     effective = math.exp(-float((share * np.log(share)).sum()))
-    return effective < FEW and _distinct(values, within) > 2 * len(share)
+    return effective < FEW and len(np.unique(values.clip(*within))) > 2 * len(share)
 
 
-def _is_crushed(mapped: UInt[ndarray, "*s"], values: ndarray, within: Limits) -> bool:
+def _is_crushed(mapped: UInt[ndarray, "*s"], values: ndarray) -> bool:
     left = in_use(mapped)
-    return left < FEW and _distinct(values, within) > 2 * left
-
-
-def _distinct(values: ndarray, within: Limits) -> int:
-    return len(np.unique(values[(values >= within.low) & (values <= within.high)]))
+    return left < FEW and len(np.unique(values)) > 2 * left
 
 
 def in_use(values: UInt[ndarray, "*s"]) -> int:

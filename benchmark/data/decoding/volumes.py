@@ -10,7 +10,7 @@ import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -32,6 +32,8 @@ class InSpace(NamedTuple):
     """None where the file does not say how it lies."""
     spacing: tuple[float, ...] = ()
     """mm per voxel along each axis; none where the file says nothing, or 1 of each."""
+    names_unit: bool = False
+    """Or else mm are meant, as nearly always; a card that says otherwise is believed."""
 
 
 def split_key(name: str) -> tuple[str, str]:
@@ -54,8 +56,7 @@ def read_volume(name: str, content: bytes) -> InSpace:
             with h5py.File(io.BytesIO(content)) as opened:
                 found = InSpace(name, opened[key][:])
         elif name.lower().endswith(_ITK):
-            array, affine = with_simpleitk(name, content)
-            found = InSpace(name, array, affine, () if affine is None else _sides(affine))
+            found = _of_itk(name, content)
         else:
             raw = gzip.decompress(content) if content.startswith(_GZIP) else content
             found = _nifti(name, raw)
@@ -82,12 +83,13 @@ def _nifti(name: str, raw: bytes) -> InSpace:
     with LoggingOutputSuppressor():  # it mends headers, and prints so for each
         image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
     says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
-    to_mm = _TO_MM.get(image.header.get_xyzt_units()[0], 1.0)
+    unit = image.header.get_xyzt_units()[0]
+    to_mm, is_said = _TO_MM.get(unit, 1.0), unit in _TO_MM and unit != "unknown"
     affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ image.affine
     array = np.asanyarray(image.dataobj)
     if says_where and np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]):
-        return InSpace(name, array, affine, _sides(affine))
-    return InSpace(name, array, None, _usable(image.header["pixdim"][1:4] * to_mm))
+        return InSpace(name, array, affine, _sides(affine), is_said)
+    return InSpace(name, array, None, _usable(image.header["pixdim"][1:4] * to_mm), is_said)
 
 
 def _sides(affine: Float[ndarray, "4 4"]) -> tuple[float, ...]:
@@ -101,11 +103,27 @@ def _usable(sides: Float[ndarray, "3"]) -> tuple[float, ...]:
     return found if is_size and found != (1.0, 1.0, 1.0) else ()
 
 
-def with_simpleitk(name: str, content: bytes) -> tuple[ndarray, Float[ndarray, "4 4"] | None]:
-    """Array (x first; channels last) and affine of an image of any kind; none if it is flat.
+def _of_itk(name: str, content: bytes) -> InSpace:
+    """Directions and mm, but of NRRD without a space; a file of mere defaults says nothing.
 
-    RuntimeError if it cannot be read. SimpleITK reads files alone, and its patient's axes go to the
-    left and to the back (LPS).
+    SimpleITK's patient has axes to the left and to the back (LPS).
+    """
+    array, image = with_simpleitk(name, content)
+    affine = np.eye(4)
+    directions = np.array(image.GetDirection()).reshape([image.GetDimension()] * 2)[:3, :3]
+    affine[:3, :3] = directions * image.GetSpacing()[:3]
+    affine[:3, 3] = image.GetOrigin()[:3]
+    is_nrrd = image.GetMetaData("ITK_InputFilterName").startswith("Nrrd")
+    is_said = not is_nrrd or image.HasMetaDataKey("NRRD_space")
+    spacing, is_default = _sides(affine), np.array_equal(affine, np.eye(4))
+    affine[:2] *= -1
+    return InSpace(name, array, affine if is_said and not is_default else None, spacing, is_said)
+
+
+def with_simpleitk(name: str, content: bytes) -> tuple[ndarray, Any]:
+    """Array (x first; channels last; of pictures rows first) and the `SimpleITK.Image`.
+
+    RuntimeError if it cannot be read. SimpleITK reads files alone.
     """
     import SimpleITK
 
@@ -115,22 +133,9 @@ def with_simpleitk(name: str, content: bytes) -> tuple[ndarray, Float[ndarray, "
         file.write_bytes(content)
         image = SimpleITK.ReadImage(str(file))
     array, dims = SimpleITK.GetArrayFromImage(image), image.GetDimension()
-    if dims == 2:  # rows first, as everybody has pictures
-        return array.reshape(*array.shape[:2], -1), None
-    array = array.transpose(*reversed(range(dims)), *range(dims, array.ndim))
-    affine = np.eye(4)
-    directions = np.array(image.GetDirection()).reshape(dims, dims)[:3, :3]
-    affine[:3, :3] = directions * image.GetSpacing()[:3]
-    affine[:3, 3] = image.GetOrigin()[:3]
-    says_where = not np.array_equal(affine, np.eye(4)) and _is_of_patient(image)
-    affine[:2] *= -1
-    return array, affine if says_where else None
-
-
-def _is_of_patient(image) -> bool:
-    """But for NRRD without a space, whose voxel sizes are of no unit, the format says so."""
-    is_nrrd = image.GetMetaData("ITK_InputFilterName").startswith("Nrrd")
-    return not is_nrrd or image.HasMetaDataKey("NRRD_space")
+    if dims == 2:
+        return array.reshape(*array.shape[:2], -1), image
+    return array.transpose(*reversed(range(dims)), *range(dims, array.ndim)), image
 
 
 def turned(image: InSpace) -> InSpace:
@@ -164,34 +169,70 @@ def turned_back(array: ndarray, affine: Float[ndarray, "4 4"]) -> ndarray:
     return orientations.apply_orientation(array, back)
 
 
-def turned_like(other: InSpace, image: InSpace) -> ndarray:
-    """Another volume (a mask, a channel) as `turned` turns the image.
+class Fitted(NamedTuple):
+    """array: as `turned` turns the image. by_order: the affines say otherwise, and are the identity
+    of one of the two; many a script saves masks so.
+    """
 
-    Where one of the two files does not say how it lies, or says the identity and does not fit (many
-    a script saves masks so), their voxels are in one order. ValueError if they lie elsewhere in the
-    patient.
+    array: ndarray
+    by_order: bool = False
+
+
+def turned_like(other: InSpace, image: InSpace, *, is_mask: bool = False) -> Fitted:
+    """Another volume (a mask, a channel) with its voxels where those of the turned image are.
+
+    Where one of the two files does not say how it lies, their voxels are in one order. A mask of a
+    part of the image, as Slicer saves segments, is filled up with 0. ValueError if it lies
+    elsewhere in the patient.
     """
     in_one_order = turned(image._replace(array=other.array)).array
     if other.affine is None or image.affine is None:
-        return in_one_order
-    ours, theirs = turned(other), turned(image)
-    apart = _apart(ours.affine, theirs.affine, ours.array.shape)
+        return Fitted(in_one_order)
+    array, affine = _in_order_of(other, image)
+    there = np.linalg.solve(image.affine, affine)  # voxels of the other → of the image
+    if is_mask:
+        array, there = _filled_up(array, there, image.array.shape[:3])
+    apart = _apart(there, array.shape[:3])
     if apart <= _LITTLE:
-        return ours.array
+        return Fitted(turned(image._replace(array=array)).array)
     if any(np.allclose(one.affine, np.eye(4)) for one in (other, image)):
-        return in_one_order
+        return Fitted(in_one_order, by_order=True)
     raise ValueError(
         f"{other.name} lies elsewhere in the patient than {image.name}, by up to {apart:.3g} "
         "voxels (their affines): resample it onto the image"
     )
 
 
-def _apart(one: ndarray, other: ndarray, shape: tuple[int, ...]) -> float:
-    """How far the corners of a volume lie apart under two affines, in voxels along an axis."""
-    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape[:3]) - 1)
+def _in_order_of(other: InSpace, image: InSpace) -> tuple[ndarray, Float[ndarray, "4 4"]]:
+    """Array and affine of the other volume, its axes as those of the image's file."""
+    from nibabel import orientations
+
+    turn = orientations.io_orientation(np.linalg.solve(image.affine, other.affine))
+    affine = other.affine @ orientations.inv_ornt_aff(turn, other.array.shape[:3])
+    return orientations.apply_orientation(other.array, turn), affine
+
+
+def _filled_up(
+    array: ndarray, there: Float[ndarray, "4 4"], shape: tuple[int, ...]
+) -> tuple[ndarray, Float[ndarray, "4 4"]]:
+    """A part of the image's grid with 0 around it; whatever is none stays as it is."""
+    start = np.rint(there[:3, 3]).astype(int)
+    end = start + array.shape[:3]
+    is_part = np.allclose(there[:3, :3], np.eye(3), atol=1e-3) and (start >= 0).all()
+    if array.shape[:3] == shape or array.ndim > 3 or not is_part or (end > shape).any():
+        return array, there
+    whole = np.zeros(shape, array.dtype)
+    whole[tuple(slice(a, b) for a, b in zip(start, end, strict=True))] = array
+    left = there.copy()
+    left[:3, 3] -= start
+    return whole, left
+
+
+def _apart(there: Float[ndarray, "4 4"], shape: tuple[int, ...]) -> float:
+    """How far the corners of a volume are moved, in voxels along an axis."""
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape) - 1)
     corners = np.column_stack([corners, np.ones(len(corners))])
-    there = np.linalg.solve(other, one @ corners.T)
-    return float(np.abs(there - corners.T).max())
+    return float(np.abs(there @ corners.T - corners.T).max())
 
 
 def label_box(mask: UInt8[ndarray, "x y z"], margin: int, least: int) -> tuple[slice, ...]:

@@ -8,6 +8,7 @@ import torch
 from benchmark.data import card as cards
 from benchmark.data import phantoms
 from benchmark.data.card import Card, PhantomOptions
+from benchmark.data.decoding.case import Seen
 from benchmark.data.decoding.volumes import label_box
 from benchmark.data.native import to_native
 from benchmark.data.prepare import prepare
@@ -197,8 +198,9 @@ def test_a_mask_whose_axes_are_in_another_order(tmp_path):
     assert is_the_ball(pair(tmp_path, BALL.transpose(2, 0, 1), RAS[:, [2, 0, 1, 3]]))
 
 
-def test_a_mask_saved_with_the_identity_is_in_the_images_order(tmp_path):
-    assert is_the_ball(pair(tmp_path, BALL, np.eye(4)))
+def test_a_mask_saved_with_the_identity_is_in_the_images_order_and_that_is_said(tmp_path):
+    found = pair(tmp_path, BALL, np.eye(4))
+    assert is_the_ball(found) and found.seen == {Seen.BY_ORDER}
 
 
 def test_so_it_is_where_the_image_is_turned(tmp_path):
@@ -277,17 +279,60 @@ def test_the_size_of_a_voxel_is_the_headers_in_mm(affine, unit, spacing, tmp_pat
     assert found.spacing == spacing
 
 
-def test_the_card_s_spacing_counts_where_the_file_has_none_and_must_not_contradict(tmp_path):
-    def found(spacing, affine):
-        card = OWN.model_copy(update={"spacing": spacing})
-        images = {"a.nii.gz": nifti(200 * BALL, affine)}
-        return decoded(tmp_path, card, images, {"a.nii.gz": nifti(BALL, affine)}).spacing
+@pytest.mark.parametrize(
+    ("spacing", "affine", "unit", "expected"),
+    [
+        ([0.625] * 3, np.eye(4), "mm", (0.625, 0.625, 0.625)),
+        ([0.7, 0.7, 2.0], RAS, "mm", (0.7, 0.7, 2.0)),
+        ([0.5, 0.5, 2.0], RAS, "unknown", (0.5, 0.5, 2.0)),
+        ([0.5, 0.5, 2.0], RAS, "mm", "voxels of 0.7×0.7×2 mm in image/a.nii.gz, 0.5×0.5×2 mm in"),
+    ],
+)
+def test_the_card_s_spacing_counts_where_the_file_has_none(
+    spacing, affine, unit, expected, tmp_path
+):
+    """Or names no unit, which is noted; one that does must not be contradicted."""
+    card = OWN.model_copy(update={"spacing": spacing})
+    files = [{"a.nii.gz": nifti(v, affine, unit=unit)} for v in (200 * BALL, BALL)]
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            decoded(tmp_path, card, *files)
+        return
+    found = decoded(tmp_path, card, *files)
+    assert found.spacing == expected
+    assert (Seen.OTHER_SPACING in found.seen) == (unit == "unknown")
 
-    assert found([0.625] * 3, np.eye(4)) == (0.625, 0.625, 0.625)
-    assert found([0.7, 0.7, 2.0], RAS) == (0.7, 0.7, 2.0)
-    told = "voxels of 0.7×0.7×2 mm in image/a.nii.gz, 0.5×0.5×2 mm in the card"
-    with pytest.raises(ValueError, match=told):
-        found([0.5, 0.5, 2.0], RAS)
+
+def test_the_voxels_of_a_nrrd_without_a_space_are_used_unless_the_card_has_others(tmp_path):
+    """As pynrrd writes them: spacings, and no word on the patient."""
+    header = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 10 8 6\nspacings: 0.8 0.9 2.5\n"
+    raw = f"{header}encoding: raw\n\n".encode() + BALL.tobytes("F")
+    files = {"a.nrrd": raw}
+    assert decoded(tmp_path, OWN, files, files).spacing == (0.8, 0.9, 2.5)
+    card = OWN.model_copy(update={"spacing": [5.0, 5.0, 5.0]})
+    found = decoded(tmp_path, card, files, files)
+    assert found.spacing == (5, 5, 5) and Seen.OTHER_SPACING in found.seen
+
+
+def test_a_mask_of_a_part_of_the_image_is_filled_up(tmp_path):
+    """As Slicer crops segments: its origin says where it belongs."""
+    affine = RAS.copy()
+    affine[:3, 3] += RAS[:3, :3] @ [1, 2, 0]
+    part = BALL[1:6, 2:7, :4]
+    assert is_the_ball(pair(tmp_path / "nifti", part, affine))
+    content = itk(tmp_path, "a.seg.nrrd", part, affine)
+    images = {"a.nii.gz": nifti(200 * BALL)}
+    assert is_the_ball(decoded(tmp_path / "nrrd", OWN, images, {"a.seg.nrrd": content}))
+
+
+def test_oblique_volumes_are_matched_though_the_nearest_axes_tie(tmp_path):
+    """At 45° each axis is as near to the right as to the front; stored in another order."""
+    half = np.sqrt(0.5)
+    turn = np.array([[half, -half, 0, 0], [half, half, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    affine = turn @ RAS
+    swapped = affine[:, [1, 0, 2, 3]]
+    found = pair(tmp_path, BALL.transpose(1, 0, 2), swapped, affine)
+    assert np.array_equal(found.mask > 0, found.image[..., 0] > 0) and found.mask.any()
 
 
 def test_several_channels_come_in_one_file_or_in_a_file_each(tmp_path):
