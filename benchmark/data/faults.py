@@ -1,6 +1,7 @@
 """What is wrong with a dataset that each of its files does not show: duplicates, empty classes."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -48,7 +49,7 @@ def of_dataset(card: Card, cases: Sequence[CaseEntry]) -> list[str]:
 
 def of_files(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> list[str]:
     """The like, of which what is stored tells nothing any more."""
-    return [*_of_cases(cases, decoded), *_unequal_depth(card, decoded)]
+    return [*_of_cases(cases, decoded), *_unequal_depth(card, decoded), *_values(decoded)]
 
 
 def _absent(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
@@ -144,6 +145,13 @@ def _of_cases(cases: Sequence[CaseEntry], decoded: Sequence[Decoded]) -> Iterato
         ids = [case.id for case, one in zip(cases, decoded, strict=True) if what in one.seen]
         if ids:
             yield f"{counted(len(ids), noun)} {sentence.format(shortened(ids))}"
+
+
+def _values(decoded: Sequence[Decoded]) -> Iterator[str]:
+    found = Counter(value for one in decoded for value in one.values)
+    if len(found) > 1:
+        listed = ", ".join(f"{value:g} in {n}" for value, n in sorted(found.items()))
+        yield f"masks of one class hold different values ({listed}): if these are classes, say so"
 
 
 def _unequal_depth(card: Card, decoded: Sequence[Decoded]) -> Iterator[str]:

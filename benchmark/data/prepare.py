@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,8 @@ def prepare(
     with locked(_lock(card.name, data_root)):
         for left in _of_killed(card.name, data_root):
             _clear_away(left, data_root / card.name)
+        if not layout.problems:
+            _require_named(card, layout.cases, allow_partial)
         cases = _with_split(layout.cases, card)
         layout.notes += cut_groups(cases)
         # Problems first: a missing mask is better named than counted.
@@ -160,16 +163,54 @@ def _up_to_date(card: Card, source: Source, data_root: Path) -> prepared.Manifes
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
     """Cases sorted by id, each in a split: the files' own, the card's, or drawn by hash."""
-    group = {case: f"together {i}" for i, pair in enumerate(card.together) for case in pair}
-    cases = [case._replace(group=group.get(case.id, case.group)) for case in cases]
+    ids = [case.id for case in cases]
+    groups = _groups(cases, card)
+    cases = [case._replace(group=groups[case.id]) for case in cases]
     if any(not case.split for case in cases):
-        ids = [case.id for case in cases]
-        groups = [case.group if card.keeps_groups else "" for case in cases]
-        test = set(card.test_ids) & set(ids) or whole_groups(
-            ids, groups, card.test_share, card.name, "split"
-        )
+        kept = [case.group if card.keeps_groups else "" for case in cases]
+        test = set(card.test_ids) or whole_groups(ids, kept, card.test_share, card.name, "split")
         cases = [c._replace(split="test" if c.id in test else "train") for c in cases]
     return sorted(cases, key=lambda case: (case.split != "train", case.id))
+
+
+def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> None:
+    """`UserError` where the card names cases that are not there, or a test set that is another.
+
+    Of a dataset whose size is known, `_partial` says it better.
+    """
+    ids = {case.id for case in cases}
+    for field, named in (("test_ids", card.test_ids), ("together", [*chain(*card.together)])):
+        unknown = [id for id in named if id not in ids]
+        is_none_there = field == "test_ids" and len(unknown) == len(named)
+        if unknown and (is_none_there or not (allow_partial or card.expected)):
+            raise UserError(
+                f"the card's {field} name {counted(len(unknown), 'case')} that {_are(unknown)} not "
+                f"there: {shortened(unknown)} (cases are called {shortened(sorted(ids))}). If a "
+                "part of the dataset is what you have, add --allow-partial",
+                ExitCode.DATA,
+            )
+    test = {case.id for case in cases if case.split == "test"}
+    if card.test_ids and all(case.split for case in cases) and test != set(card.test_ids) & ids:
+        raise UserError(
+            f"the files come with a test set of {counted(len(test), 'case')}, and the card's "
+            f"test_ids name another ({len(set(card.test_ids) & ids)} of these): take one away",
+            ExitCode.DATA,
+        )
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _groups(cases: list[Case], card: Card) -> dict[str, str]:
+    """Case → its group; what the card's `together` joins is one, with the groups of its members."""
+    of = {case.id: case.group for case in cases}
+    joined = [set(named) for named in card.together]
+    for number, members in enumerate(joined):
+        groups = {of[id] for id in members if of.get(id)}
+        members |= {id for id, group in of.items() if group in groups}
+        of |= dict.fromkeys(members & of.keys(), f"together {number}")
+    return of
 
 
 def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool) -> str:

@@ -342,3 +342,15 @@ def test_the_same_fault_of_many_files_is_one_line_with_three_of_them(pairs, tmp_
     (pairs / "image" / "9.png").unlink()
     text = refused(PAIRS, pairs, tmp_path / "root")
     assert "  0, 1, 2 and 2 more: the mask holds the values 0, 7, 9, and the card says" in text
+
+
+@pytest.mark.parametrize(
+    "together", [[["0", "1"], ["1", "2"]], [["0", "2"], ["1", "2"]], [["0", "1", "2"]]]
+)
+def test_cases_that_overlap_in_together_stay_together(together, pairs, tmp_path):
+    for seed in range(6):
+        card = PAIRS.model_copy(update={"name": f"own{seed}", "together": together})
+        cases = prepare(card, pairs, tmp_path / "root").manifest.cases
+        assert len({case.split for case in cases if case.id in ("0", "1", "2")}) == 1
+    with pytest.raises(UserError, match="the card's together name 1 case that is not there: x"):
+        prepare(card.model_copy(update={"together": [["0", "x"]]}), pairs, tmp_path / "root")

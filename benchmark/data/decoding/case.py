@@ -11,6 +11,7 @@ from numpy import ndarray
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys, images, masks, volumes
 from benchmark.data.decoding.greys import Limits, Stored
+from benchmark.data.decoding.masks import Mask
 from benchmark.data.decoding.volumes import InSpace, split_key
 from benchmark.data.layouts import Case
 from benchmark.data.source import Source
@@ -54,6 +55,8 @@ class Decoded(NamedTuple):
     spacing: tuple[float, ...] = ()
     affine: ndarray | None = None
     start: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    """Of the foreground in the mask's files, where the card says "binary"."""
 
 
 def decode(source: Source, card: Card, case: Case) -> Decoded:
@@ -68,21 +71,38 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     name = case.images[0]
     picture = images.read_image(name, source.read(name), card)
     image = picture.values
-    parts = []
-    for file in case.masks:
-        part, is_below = images.read_mask(file, source.read(file), card)
-        _require_equal_size(image.shape[:2], part.shape, case)
-        parts.append((part, is_below))
-    mask = _united([part for part, _ in parts], card)
+    parts = [images.read_mask(file, _content(source, file, case), card) for file in case.masks]
+    for part in parts:
+        _require_equal_size(image.shape[:2], part.classes.shape, case)
+    mask = _united(parts, card)
     small = images.resize_mask(mask, card.size)
     seen = {
         Seen.LOST_CLASS: bool(set(_present(mask)) - set(_present(small)) - {0}),
         Seen.WAS_COLOUR: picture.was_colour,
-        Seen.BELOW_RULE: all(is_below for _, is_below in parts),
+        Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
     }
     resized = images.resize_image(image, card.size)
-    return Decoded(resized, small, image.shape[:2], greys.in_use(resized), _those(seen))
+    return Decoded(
+        image=resized,
+        mask=small,
+        source_shape=image.shape[:2],
+        levels=greys.in_use(resized),
+        seen=_those(seen),
+        values=_values(parts),
+    )
+
+
+def _content(source: Source, mask: str, case: Case) -> bytes:
+    """Of a mask; ValueError if it is the image itself."""
+    content = source.read(mask)
+    if content == source.read(case.images[0]):
+        raise ValueError(f"{mask} is {case.images[0]} again, byte for byte")
+    return content
+
+
+def _values(parts: Sequence[Mask]) -> tuple[float, ...]:
+    return tuple(sorted({part.value for part in parts} - {0.0}))
 
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
@@ -95,11 +115,11 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
             n = layer.array.shape[3]
             raise ValueError(f"{layer.name} holds {n} layers: export one map of labels")
     fitted = [volumes.turned_like(layer, files[0], is_mask=True) for layer in layers]
-    parts = [one.array for one in fitted]
-    for part in parts:
-        _require_equal_size(sides, part.shape, case)
-    pairs = zip(parts, case.masks, strict=True)
-    mask = _united([masks.classes(part, card, name) for part, name in pairs], card)
+    for one in fitted:
+        _require_equal_size(sides, one.array.shape, case)
+    pairs = zip(fitted, case.masks, strict=True)
+    parts = [masks.read(one.array, card, name) for one, name in pairs]
+    mask = _united(parts, card)
     box = (slice(None),) * 3
     if card.crop == "label_box":
         box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)
@@ -117,7 +137,7 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         Seen.CLIPPED_CLASS: any(map(_clips_a_class, channels, within, [mask] * len(kept))),
         Seen.CRUSHED: any(one.was_crushed for one in kept),
         Seen.CONSTANT: any(one.levels == 1 for one in kept),
-        Seen.BELOW_RULE: all(masks.is_below_rule(part, card) for part in parts),
+        Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
     }
     return Decoded(
         image=_together(kept)[box],
@@ -129,6 +149,7 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         std=_one_or_all([one.std for one in kept]),
         spacing=spacing,
         affine=files[0].affine,
+        values=_values(parts),
         start=() if card.crop == "none" else tuple(side.start or 0 for side in box),
     )
 
@@ -197,13 +218,13 @@ def _are_close(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return len(one) == len(other) and np.allclose(one, other, rtol=0.01)
 
 
-def _united(parts: list[UInt8[ndarray, "*s"]], card: Card) -> UInt8[ndarray, "*s"]:
+def _united(parts: Sequence[Mask], card: Card) -> UInt8[ndarray, "*s"]:
     """One mask of several files; of classes it is not said which of two would win."""
     if len(parts) > 1 and card.mask == "labels":
         raise ValueError(
             f"{len(parts)} masks for one image, and mask: labels: put the classes into one file"
         )
-    return parts[0] if len(parts) == 1 else np.maximum.reduce(parts)
+    return np.maximum.reduce([part.classes for part in parts])
 
 
 def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys, masks
+from benchmark.data.decoding.masks import Mask
 from benchmark.data.decoding.rasters import opened
 
 _ALPHA = 3
@@ -74,16 +75,16 @@ def _without_alpha(values: Shaped[ndarray, "h w n"]) -> Shaped[ndarray, "h w c"]
     return values[..., :3] if values.shape[-1] > 2 else values[..., :1]
 
 
-def read_mask(name: str, content: bytes, card: Card) -> tuple[UInt8[ndarray, "h w"], bool]:
-    """Classes, and whether it holds something that is all below the card's rule."""
+def read_mask(name: str, content: bytes, card: Card) -> Mask:
+    """What the file says of each pixel; ValueError for what the card does not expect."""
     image = opened(name, content)
     if any(isinstance(key, str) for key in card.values):
         if isinstance(image, ndarray):
             raise ValueError(f"{name} has colours of {image.dtype}: save it with 8 bits")
-        return masks.of_colours(np.asarray(image.convert("RGB")), card, name), False
+        return Mask(masks.of_colours(np.asarray(image.convert("RGB")), card, name))
     values = _one_channel(name, image, card)
     _require_lossless(name, image, values, card)
-    return masks.classes(values, card, name), masks.is_below_rule(values, card)
+    return masks.read(values, card, name)
 
 
 def _require_lossless(name: str, image: Image.Image | ndarray, values: ndarray, card: Card) -> None:

@@ -1,5 +1,7 @@
 """What a mask holds as classes, by the rule of the card."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -47,14 +49,28 @@ def _objection(present: ndarray, card: Card) -> str:
     return ""
 
 
+class Mask(NamedTuple):
+    """What a file of a mask holds, by the card's rule."""
+
+    classes: UInt8[ndarray, "*s"]
+    is_below_rule: bool = False
+    """It holds something, and nothing above the N of a rule "> N"."""
+    value: float = 0.0
+    """Of the foreground, under the rule "binary": 0 where there is none."""
+
+
+def read(values: ndarray, card: Card, name: str = "the mask") -> Mask:
+    """As `classes`, with what should be known of the values."""
+    found = classes(values, card, name)
+    is_above = card.mask.startswith(">")
+    value = float(values.max()) if card.mask == "binary" else 0.0
+    is_below = is_above and bool(0 < values.max() <= threshold(card))
+    return Mask(found, is_below, value)
+
+
 def threshold(card: Card) -> float:
     """Of a rule "> N": the N."""
     return float(card.mask.removeprefix(">"))
-
-
-def is_below_rule(values: ndarray, card: Card) -> bool:
-    """Does a mask hold something, and nothing that the rule "> N" takes for foreground?"""
-    return card.mask.startswith(">") and bool(0 < values.max() <= threshold(card))
 
 
 def of_colours(

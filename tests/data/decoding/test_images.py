@@ -14,7 +14,7 @@ LABELS = Card(name="own", mask="labels")
 
 
 def mask_of(image: Image.Image, card: Card, kind: str = "png") -> np.ndarray:
-    return read_mask(f"a.{kind}", picture(image, kind), card)[0]
+    return read_mask(f"a.{kind}", picture(image, kind), card).classes
 
 
 def palette(colours: list[int], numbers: np.ndarray) -> Image.Image:
@@ -99,7 +99,7 @@ def test_numbers_that_pillow_would_wrap_are_read_as_they_are():
         read_image("a.tif", content, BINARY)
     inverted = tiff(np.array([[65535, 65534]], np.uint16), WHITE_IS_ZERO)
     assert read_image("a.tif", inverted, BINARY).values.ravel().tolist() == [0, 1]
-    assert read_mask("a.tif", inverted, BINARY)[0].tolist() == [[0, 1]]
+    assert read_mask("a.tif", inverted, BINARY).classes.tolist() == [[0, 1]]
     with pytest.raises(ValueError, match="a TIFF of a kind that is not read"):
         read_image("a.tif", b"II*\0" + bytes(40), BINARY)
 
@@ -109,7 +109,7 @@ def test_masks_of_three_deep_channels_keep_their_numbers(tmp_path):
     numbers = np.zeros((4, 4), np.uint16)
     numbers[0], numbers[1] = 5, 300
     content = itk(tmp_path, "a.png", np.stack([numbers] * 3, -1))
-    found, _ = read_mask("a.png", content, Card(name="own", mask="nonzero"))
+    found = read_mask("a.png", content, Card(name="own", mask="nonzero")).classes
     assert np.array_equal(found, numbers > 0)
 
 

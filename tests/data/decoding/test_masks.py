@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.data.card import Card
-from benchmark.data.decoding.masks import classes, is_below_rule
+from benchmark.data.decoding.masks import classes, read
 
 THREE = Card(name="own", mask="labels", classes=["background", "one", "two"])
 SOFT = Card(name="own", mask="> 0.5")
@@ -76,8 +76,13 @@ def test_cards_that_contradict_themselves_are_refused(fields, told):
 
 
 def test_what_lies_below_a_rule():
-    card = Card(name="own", mask="> 127")
-    assert is_below_rule(np.array([0, 1]), card)
-    assert not is_below_rule(np.array([0, 0]), card)
-    assert not is_below_rule(np.array([0, 1, 128]), card)
-    assert not is_below_rule(np.array([0, 1]), Card(name="own"))
+    def is_below(values, rule="> 127"):
+        return read(np.array(values), Card(name="own", mask=rule)).is_below_rule
+
+    assert is_below([0, 1])
+    assert not is_below([0, 0]) and not is_below([0, 1, 128]) and not is_below([0, 1], "binary")
+
+
+def test_the_value_of_the_foreground_is_kept_where_any_is_allowed():
+    for values, value in (([0, 255], 255), ([0, 0], 0), ([1, 1], 1)):
+        assert read(np.array(values), BINARY).value == value
