@@ -9,6 +9,7 @@ import typer
 
 from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
 from benchmark.errors import ExitCode, UserError, require_choice
+from benchmark.wording import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -237,6 +238,7 @@ def _made(
             notes=lambda rows: [
                 *_about_data(folder, rows, there.records),
                 *_about_labels(folder, rows, there.records),
+                *_about_sizes(rows),
                 *footers.older(rows, _code_of),
                 *there.notes,
             ],
@@ -289,6 +291,19 @@ def _about_labels(folder: Path, rows: "DataFrame", records: "list[Record]") -> l
         if r.key in shown and None not in (r.n_labelled, r.n_unlabelled)
     }
     return labels.notes(subset_of(found) for _, found in sorted(one_of_each.items()))
+
+
+def _about_sizes(rows: "DataFrame") -> list[str]:
+    """Where resizing to the size of the run took small objects from the masks that are tested."""
+    if "n_lost_classes" not in rows:
+        return []
+    worst = rows.groupby(["dataset", "size"]).n_lost_classes.max()
+    return [
+        f"{dataset}: at {size} resizing takes {counted(int(n), 'object')} out of the evaluated "
+        "masks: nobody can miss them"
+        for (dataset, size), n in worst.items()
+        if n > 0
+    ]
 
 
 def _code_of(method: str) -> str:

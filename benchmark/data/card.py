@@ -51,7 +51,7 @@ class Card(BaseModel):
     the channels, such as [_t1, _flair] or [_0000, _0001]; empty: one file has all channels."""
     is_volume: bool = False
     """Three-dimensional, kept at their own sizes and seen in patches."""
-    size: list[Annotated[int, Field(gt=0)]] = [128, 128]
+    size: list[Annotated[int, Field(gt=0, le=8192)]] = [128, 128]
     """Height and width to which images (bilinear) and masks (nearest) are resized."""
     spacing: list[Annotated[float, Field(gt=0)]] = []
     """Of volumes: mm per voxel along each axis, for distances, where the files do not say it."""
@@ -87,7 +87,7 @@ class Card(BaseModel):
     """Cases that make up a group though the files do not say so, such as duplicates."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of cases in the test set, drawn by hash; used only if the files come without split."""
-    expected: dict[str, int] = {}
+    expected: dict[Literal["train", "test"], int] = {}
     """Number of cases of the whole dataset in each split."""
     homepage: str = ""
     terms: str = ""
@@ -135,6 +135,22 @@ class Card(BaseModel):
             raise ValueError("spacing is [x, y, z] in mm, of volumes (is_volume: true)")
         return self
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _as_volumes_are(cls, fields: Any) -> Any:
+        """Grey, and read as volumes, unless the card says otherwise."""
+        if isinstance(fields, dict) and fields.get("is_volume") is True:
+            return {"channels": 1, "readers": ["volume_pairs"], **fields}
+        return fields
+
+    @pydantic.model_validator(mode="after")
+    def _what_volumes_alone_have(self) -> "Card":
+        if self.is_volume and "pairs" in self.readers:
+            raise ValueError("readers of volumes are volume_pairs, la, la_h5; pairs is for images")
+        if self.crop != "none" and not self.is_volume:
+            raise ValueError("crop is of volumes (is_volume: true)")
+        return self
+
     @pydantic.model_validator(mode="after")
     def _channels_that_there_are(self) -> "Card":
         if not self.is_volume and (self.channels not in (1, 3) or self.modalities):
@@ -153,6 +169,8 @@ class Card(BaseModel):
             limits = getattr(self, name)
             if limits and not (len(limits) == 2 and limits[0] < limits[1]):
                 raise ValueError(f"{name} is [least, greatest]")
+        if self.clip and self.clip[1] <= 1:
+            raise ValueError("clip is in percent, such as [0.5, 99.5]")
         return self
 
     @pydantic.model_validator(mode="after")
@@ -252,12 +270,12 @@ def read(file: Path) -> Card:
     if not file.is_file():
         raise UserError(f"no card at {file}", ExitCode.DATA)
     try:
-        return Card.model_validate(yaml.safe_load(_text(file)))
+        return Card.model_validate(yaml.load(_text(file), _OnceEach))
     except (yaml.YAMLError, RecursionError) as error:
-        is_pattern = "unknown escape character" in str(error)
-        hint = ". In double quotes a backslash means more: put a pattern in single ones"
         raise UserError(
-            f"card {file} is not YAML: {error}{hint if is_pattern else ''}", ExitCode.DATA
+            f"card {file} is not YAML: {error}. What begins with > or # needs quotes (mask: "
+            "\"> 127\"), and a pattern with a backslash single ones (group: '^(p\\d+)_')",
+            ExitCode.DATA,
         ) from error
     except ValueError as error:
         if not isinstance(error, pydantic.ValidationError):  # a date such as 2020-13-45
@@ -273,7 +291,26 @@ def _wrong(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         known = PhantomOptions if where.startswith("phantom.") else Card
         return str(unknown("field of a card", str(error["loc"][-1]), known.model_fields))
-    return f"{where or 'card'}: {error['msg'].removeprefix('Value error, ')}"
+    if not where and error["type"] == "model_type":
+        return "it is no list of fields, such as name: mine"
+    said = _INSTEAD.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{where or 'card'}: {said}"
+
+
+_INSTEAD = {
+    "string_type": "this is read as no text: put it in quotes",
+    "string_pattern_mismatch": "a name has lower-case letters, digits and _ alone",
+}
+
+
+class _OnceEach(yaml.SafeLoader):
+    """YAML in which a field that stands there twice is an error, and not its last value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        if twice := [key for key in keys if isinstance(key, str) and keys.count(key) > 1]:
+            raise yaml.YAMLError(f'"{twice[0]}" stands there twice')
+        return super().construct_mapping(node, deep)
 
 
 def _text(file: Path) -> str:

@@ -22,6 +22,8 @@ def refusal(card: Card, decoded: Sequence[Decoded]) -> str:
             f'no mask has a foreground pixel under the card\'s rule "mask: {card.mask}": if they '
             f"are not empty, {_likely(card)}"
         )
+    if all(Seen.IMAGE_AGAIN in one.seen for one in decoded):
+        return "every mask is its image again, byte for byte: where are the masks?"
     if all(mask.all() for mask in masks):
         return (
             f'every pixel of every mask is foreground under the card\'s rule "mask: {card.mask}": '
@@ -116,6 +118,7 @@ _SENTENCES = {
         "mask",
         "without foreground, which hold values but none above the card's rule ({})",
     ),
+    Seen.IMAGE_AGAIN: ("mask", "which is its image again, byte for byte ({})"),
     Seen.BY_ORDER: (
         "mask",
         "paired with the image voxel by voxel, as one of the two has the identity for an affine "

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic
-from jaxtyping import Float, UInt
+from jaxtyping import Float, UInt, UInt8
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
@@ -248,6 +248,23 @@ def is_enlarged(card: Card, size: list[int] | None) -> bool:
     if size is None or card.is_volume:
         return False
     return any(wanted > made for wanted, made in zip(size, card.size, strict=True))
+
+
+def lost_in_resizing(data_root: Path, manifest: Manifest, size: list[int] | None) -> list[str]:
+    """Ids of cases of which a class is gone when masks are resized to a run's (h, w)."""
+    if size is None or manifest.card.is_volume or size == manifest.card.size:
+        return []
+    try:
+        masks = np.load(data_root / manifest.name / "masks.npy", mmap_mode="r")
+    except (OSError, ValueError):  # whoever loads the dataset will say it
+        return []
+    return [c.id for c, m in zip(manifest.cases, masks, strict=True) if n_lost_classes(m, size)]
+
+
+def n_lost_classes(mask: UInt8[ndarray, "h w"], size: list[int]) -> int:
+    """How many classes a mask loses at another (h, w)."""
+    before, after = (set(np.unique(m).tolist()) for m in (mask, resize_mask(np.array(mask), size)))
+    return len(before - after - {0})
 
 
 def resized(prepared: Prepared, size: list[int] | None) -> Prepared:

@@ -9,7 +9,7 @@ from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmark.data.card import Card
-from benchmark.data.prepared import Prepared
+from benchmark.data.prepared import CaseEntry, Prepared
 from benchmark.toolkit.distances import boundary
 
 _COLUMNS, _ROWS = 6, 4
@@ -24,7 +24,7 @@ _COLOURS = (
 def contact_sheet(prepared: Prepared) -> bytes:
     """A PNG of up to 24 cases, taken evenly from train and test; of volumes one slice.
 
-    The slice across the last axis that has most foreground.
+    The slice across the last axis that shows most classes, of these the one with most foreground.
     """
     card, cases = prepared.manifest.card, prepared.manifest.cases
     rows = _chosen([case.split for case in cases])
@@ -36,7 +36,8 @@ def contact_sheet(prepared: Prepared) -> bytes:
         x, y = place % _COLUMNS * (_SIDE + _GAP), place // _COLUMNS * height
         caption = _fitting(f"{cases[row].split}  {cases[row].id}", draw, font)
         draw.text((x + 2, y + 2), caption, "black", font)
-        tile = _tile(*_picture(prepared, row))
+        height_of_pixel = _height_of_pixel(cases[row])
+        tile = _tile(*_picture(prepared, row), height_of_pixel)
         sheet.paste(tile, (x + (_SIDE - tile.width) // 2, y + _CAPTION))
     _legend(draw, font, card, lines * height)
     stream = io.BytesIO()
@@ -58,11 +59,17 @@ def _chosen(splits: Sequence[str]) -> list[int]:
 def _picture(prepared: Prepared, row: int) -> tuple[UInt8[ndarray, "h w c"], UInt8[ndarray, "h w"]]:
     image, mask = prepared.images[row], prepared.masks[row]
     if mask.ndim == 3:
-        at = int((mask > 0).sum((0, 1)).argmax())
+        at = _slice_to_show(mask)
         # The second axis goes to the front or upwards: on paper that is up.
         image, mask = (np.flip(array[:, :, at].swapaxes(0, 1), 0) for array in (image, mask))
         image = _stretched(image[..., :1])
     return _as_bytes(image), mask
+
+
+def _slice_to_show(mask: UInt8[ndarray, "x y z"]) -> int:
+    slices = np.moveaxis(mask, -1, 0)
+    seen = [(len(np.unique(one)), int((one > 0).sum())) for one in slices]
+    return max(range(len(seen)), key=seen.__getitem__)
 
 
 def _stretched(image: UInt[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
@@ -75,10 +82,18 @@ def _as_bytes(image: UInt[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
     return image if image.dtype == np.uint8 else _stretched(image)
 
 
-def _tile(image: UInt8[ndarray, "h w c"], mask: UInt8[ndarray, "h w"]) -> Image.Image:
+def _height_of_pixel(case: CaseEntry) -> float:
+    """In widths, of volumes."""
+    return case.spacing[1] / case.spacing[0] if case.spacing else 1.0
+
+
+def _tile(
+    image: UInt8[ndarray, "h w c"], mask: UInt8[ndarray, "h w"], height_of_pixel: float
+) -> Image.Image:
     """Enlarged or reduced first, so that outlines are one pixel wide."""
-    scale = _SIDE / max(mask.shape)
-    size = tuple(max(1, round(side * scale)) for side in mask.shape[::-1])
+    height, width = mask.shape[0] * height_of_pixel, mask.shape[1]
+    scale = _SIDE / max(height, width)
+    size = tuple(max(1, round(side * scale)) for side in (width, height))
     colours = np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
     shown = np.asarray(Image.fromarray(colours).resize(size), np.float32).copy()
     classes = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
@@ -102,8 +117,10 @@ def _legend(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, card: Card,
 
 
 def _fitting(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> str:
-    """The text, its end cut where it is wider than a tile."""
-    cut = text
-    while draw.textlength(cut, font) > _SIDE - 4:
-        cut = cut.removesuffix("…")[:-1] + "…"
-    return cut
+    """The text, its middle cut where it is wider than a tile: names differ at their ends."""
+    kept = len(text)
+    shown = text
+    while draw.textlength(shown, font) > _SIDE - 4:
+        kept -= 1
+        shown = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
+    return shown

@@ -45,7 +45,13 @@ class Source:
 
     def __init__(self, path: Path):
         self.path = path
-        entries = dict(_entries(path))
+        entries: dict[str, _Entry] = {}
+        for name, entry in _entries(path):
+            if name in entries and path.suffix.lower() == ".zip":  # a tar's last one replaces
+                raise UserError(
+                    f"{path} holds {name} twice: unpack it, and keep one", ExitCode.DATA
+                )
+            entries[name] = entry
         self.is_synthetic = any(name.endswith(_SYNTHETIC) for name in entries)
         self._entries = {name: one for name, one in entries.items() if not _is_clutter(name)}
 

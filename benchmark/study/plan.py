@@ -1,14 +1,14 @@
 """A study against prepared data: which trials there are, which of them are left to run."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
-from benchmark.data import phantoms, prepared
+from benchmark.data import phantoms, prepared, split
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import labels, methods, presets
@@ -18,6 +18,7 @@ from benchmark.study.trials import DataFacts, MethodFacts, Trial, resolve, trial
 from benchmark.toolkit import encoders
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
+from benchmark.wording import counted, shortened
 
 ALL = "all"
 _NARROW = 8
@@ -90,7 +91,12 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
     _check_batches(grid, manifests)
-    notes = [*wanted.notes, *refused, *labels.notes(labels.subsets(study, manifests))]
+    notes = [
+        *wanted.notes,
+        *refused,
+        *labels.notes(labels.subsets(study, manifests)),
+        *_notes_on_sizes(study, manifests, data_root),
+    ]
     return Plan(study, grid, manifests, results_root / study.name, notes)
 
 
@@ -153,6 +159,28 @@ def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
                 f"Prepare it with size: {above} in its card{smaller}",
                 ExitCode.DATA,
             )
+
+
+def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Iterator[str]:
+    """What becomes of small objects at the run's size; `UserError` if no test mask keeps any."""
+    size = study.conditions.size
+    for manifest in manifests.values():
+        lost = prepared.lost_in_resizing(data_root, manifest, size)
+        if not lost:
+            continue
+        where = f"{manifest.name} at {_times(size)}, prepared at {_times(manifest.card.size)}"
+        _, evaluation = split.split_ids(manifest, study.conditions.evaluate_on)
+        has_any = {case.id for case in manifest.cases if case.foreground > 0}
+        tested = has_any & set(evaluation)
+        if len(manifest.card.classes) == 2 and tested and tested <= set(lost):
+            raise UserError(
+                f"{where}: every mask that is evaluated loses its foreground, and all methods "
+                "would score 100. Use a larger size",
+                ExitCode.DATA,
+            )
+        yield (
+            f"{where}: {counted(len(lost), 'mask')} lose a class to resizing ({shortened(lost)})"
+        )
 
 
 def _check_batches(grid: list[Trial], manifests: dict[str, Manifest]) -> None:

@@ -109,6 +109,16 @@ def _named(distances: Float[ndarray, " 4"], unit: str) -> dict[str, float]:
     return dict(zip(names, distances.tolist(), strict=True))
 
 
+def lost_classes(data: TrialData) -> int:
+    """How often a class of an evaluated mask, as prepared, is gone at the size of the run."""
+    evaluated = ((data.cases[row], data.evaluation.masks[row]) for row in data.evaluation.indices)
+    return sum(
+        share > 0 and not (mask == number).any()
+        for case, mask in evaluated
+        for number, share in list(enumerate(case.classes))[1:]
+    )
+
+
 def final(scores: dict[str, float | int]) -> dict[str, float | int]:
     """The scores without choices made on the evaluation set; those are `oracle`'s."""
     return {name: value for name, value in scores.items() if not name.startswith("best_")}

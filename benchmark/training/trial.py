@@ -94,7 +94,8 @@ class TrialJob:
             metrics=evaluate.final(final.scores)
             | surfaces.scores
             | evaluate.oracle(state.history)
-            | evaluate.floors(data.evaluation, data.classes),
+            | evaluate.floors(data.evaluation, data.classes)
+            | {"n_lost_classes": evaluate.lost_classes(data)},
             data_partial=prepared.manifest.partial,
             split_hash=short_hash(split.split_ids(prepared.manifest, trial.conditions.evaluate_on)),
             parameters_tested=outputs.count_parameters(tested),

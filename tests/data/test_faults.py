@@ -11,7 +11,7 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.files import packaged
 from benchmark.store import tables
 from tests.grids import TINY_RUN
-from tests.one_case import nifti
+from tests.one_case import nifti, picture
 
 CARD = "name: mine\nchannels: 1\nsize: [16, 16]\nmask: {rule}\nclasses: [{classes}]\n"
 
@@ -139,6 +139,51 @@ def test_a_run_does_not_enlarge_what_was_prepared_small(made, bench, tmp_path):
         assert "or add size=[16,16] to the run" in err
     for size in ("[16,16]", "[8,16]", "null"):
         assert bench(*run, f"size={size}")[0] == 0
+
+
+def dots(folder, side: int, n: int = 6) -> None:
+    """Images of 96 × 96 with a square object of this side."""
+    for kind in ("image", "mask"):
+        (folder / kind).mkdir(parents=True)
+    for i in range(n):
+        mask = np.zeros((96, 96), np.uint8)
+        mask[41 : 41 + side, 41 : 41 + side] = 255
+        noise = np.random.default_rng(i).integers(0, 99, (96, 96), np.uint8)
+        (folder / "image" / f"{i}.png").write_bytes(picture(noise + mask // 2))
+        (folder / "mask" / f"{i}.png").write_bytes(picture(mask))
+
+
+@pytest.mark.parametrize(("side", "code"), [(1, ExitCode.DATA), (24, 0)])
+def test_objects_that_a_run_s_size_loses_are_named_or_refused(side, code, tmp_path, bench):
+    """96 to 32 takes every third pixel: one pixel may be gone, and nobody could miss it."""
+    dots(tmp_path / "from", side)
+    (tmp_path / "own.yaml").write_text("name: own\nchannels: 1\nsize: [96, 96]\n")
+    prepare(cards.read(tmp_path / "own.yaml"), tmp_path / "from", tmp_path / "data")
+    run = (*TINY_RUN, "--datasets", "own", "--ratios", "50", "--data-root", tmp_path / "data")
+    found, _, err = bench(*run, "--dry-run")
+    assert found == code
+    assert ("every mask that is evaluated loses its foreground" in err) == (side == 1)
+
+
+def test_some_of_them_stand_under_the_table(tmp_path, bench):
+    dots(tmp_path / "from", 24)
+    lone = np.zeros((96, 96), np.uint8)
+    lone[41, 41] = 255
+    for name in ("0", "5"):
+        (tmp_path / "from" / "mask" / f"{name}.png").write_bytes(picture(lone))
+    (tmp_path / "own.yaml").write_text(
+        "name: own\nchannels: 1\nsize: [96, 96]\ntest_ids: ['0', '1', '2']\n"
+    )
+    prepare(cards.read(tmp_path / "own.yaml"), tmp_path / "from", tmp_path / "data")
+    run = (*TINY_RUN, "--datasets", "own", "--ratios", "50", "--data-root", tmp_path / "data",
+           "--seeds", "1")  # fmt: skip
+    code, out, err = bench(*run, "--dry-run", "-v")
+    assert code == 0
+    assert "own at 32×32, prepared at 96×96: 2 masks lose a class to resizing (5, 0)" in err
+    key = next(line.split()[0] for line in out.splitlines() if line.startswith("  "))
+    assert bench(*run, "--trial", key)[0] == 0
+    _, out, _ = bench("report")
+    assert "own: at 32x32 resizing takes 1 object out of the evaluated masks" in out
 
 
 ODD_NAMES = ["NA", "nan", "None", "null", "1", "01", "001", "1e3", "1000", "True", "x y", "-"]

@@ -149,7 +149,7 @@ def test_side_by_side_what_lacks_a_partner_is_named(read):
 @pytest.mark.parametrize(
     "names",
     [
-        ["images/site1/a.png", "masks/site1/a.png"],
+        ["images/siteA/a.png", "masks/siteA/a.png"],
         ["a.png", "b.png"],
         ["BraTS_1/BraTS_1_t1.png", "BraTS_1/BraTS_1_seg.png"],
         ["images/train/a.png", "labels/train/a.txt"],
@@ -329,3 +329,26 @@ def test_a_given_split_that_cuts_groups_is_told():
         "1 of 2 groups (patients, subjects) have cases in train and test: p1"
     ]
     assert cut_groups(cases[1:]) == []
+
+
+@pytest.mark.parametrize("path", ["{kind}s/p{p}/{i}.png", "p{p}/{kind}s/{i}.png"])
+def test_numbered_folders_are_patients_and_no_split(path, read):
+    names = [
+        path.format(kind=kind, p=p, i=i)
+        for kind in ("image", "mask") for p in (1, 2, 3) for i in (0, 1)
+    ]  # fmt: skip
+    layout = read(*names)
+    assert not layout.problems
+    assert [case.id for case in layout.cases] == [f"p{p}_{i}" for p in (1, 2, 3) for i in (0, 1)]
+    assert all(case.split == "" for case in layout.cases)
+    (note,) = layout.notes
+    assert note.startswith("3 numbered folders (p1, p2, p3) are taken together")
+
+
+@pytest.mark.parametrize("word", ["fold", "set", "part", "Split"])
+def test_numbered_folders_that_may_be_splits_are_refused(word, read):
+    names = [
+        f"{word}{p}/{kind}/{i}.png" for kind in ("image", "mask") for p in (1, 2) for i in "ab"
+    ]
+    (problem,) = read(*names).problems
+    assert "these names do not say which are for training" in problem

@@ -293,6 +293,15 @@ def two_pages(disc: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def images_as(kind: str) -> dict[str, bytes]:
+    return {f"{kind}/c{i}.png": picture(values) for i, values in enumerate(IMAGES)}
+
+
+def split_in_two(files: dict[str, bytes]) -> dict[str, bytes]:
+    """c0 … c3 beneath train/, c4 … c7 beneath test/."""
+    return {f"{'train' if name[-5] < '4' else 'test'}/{name}": c for name, c in files.items()}
+
+
 def shaded(disc: np.ndarray) -> bytes:
     return picture(Image.fromarray(255 * disc).resize((12, 12)).resize((SIDE, SIDE)))
 
@@ -323,14 +332,12 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
         "the card's test_ids name 1 case that is not there: 01.png (cases are called c0, c1, c2",
     ),
     "test ids beside a test folder": (
-        FLAT, {},
-        lambda: {f"{s}/{n}": c for s, i in (("train", "45"), ("test", "67")) for n, c in flat().items()
-                 if n[-5] in i},
-        "the files come with a test set of 2 cases, and the card's test_ids name another",
+        FLAT, {"test_ids": ["c4", "c5"]}, lambda: split_in_two(flat()),
+        "the files come with a test set of 4 cases, and the card's test_ids name another (2 of",
     ),
     "masks that are the images": (
-        FLAT, {}, lambda: flat(mask=lambda d: picture(IMAGES[0]), image=lambda v: picture(IMAGES[0])),
-        "the mask is the image again, byte for byte (8 cases)",
+        FLAT, {"mask": "nonzero"}, lambda: images_as("image") | images_as("mask"),
+        "every mask is its image again, byte for byte: where are the masks?",
     ),
     "0/1 under a rule for 0/255": (
         FLAT, {"mask": "> 127"}, lambda: flat(mask=picture), "no mask has a foreground pixel",

@@ -211,9 +211,16 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" + "".join(
         (CARD.format("Größe").encode("latin-1"), "is not UTF-8 (line 2 holds the byte 0xf6)"),
         (b"\x00\x01\x02", "is not YAML"),
         (b"name: !!python/object/apply:os.system [exit]\n", "is not YAML"),
+        (b"name: mine\nmask: > 127\n", 'needs quotes (mask: "> 127")'),
+        (b"name: mine\nsize: [8, 8]\nsize: [9, 9]\n", '"size" stands there twice'),
+        (b"name: mine\ntest_ids: [1, 2]\n", "read as no text: put it in quotes"),
+        (b"", "it is no list of fields"),
         (BOMB.encode() + b"name: mine\ntest_ids: *z\n", "card "),
         (CARD.format("x").replace("mine", "m" * 300).encode(), "name: String should have at most"),
-        (CARD.format("x").replace("mine", "../mine").encode(), "name: String should match"),
+        (
+            CARD.format("x").replace("mine", "../mine").encode(),
+            "name: a name has lower-case letters",
+        ),
     ],
 )
 def test_other_cards_are_refused_with_a_sentence(content, told, tmp_path, bench):

@@ -38,6 +38,8 @@ class Seen(StrEnum):
     """An affine is the identity and does not fit: mask and image are paired voxel by voxel."""
     OTHER_SPACING = "other spacing"
     """The file, which names no unit, has another voxel size than the card."""
+    IMAGE_AGAIN = "image again"
+    """The mask is the image, byte for byte."""
     BELOW_RULE = "below rule"
     """The mask holds something, and nothing above the N of the card's "> N"."""
 
@@ -71,7 +73,7 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     name = case.images[0]
     picture = images.read_image(name, source.read(name), card)
     image = picture.values
-    parts = [images.read_mask(file, _content(source, file, case), card) for file in case.masks]
+    parts = [images.read_mask(file, source.read(file), card) for file in case.masks]
     for part in parts:
         _require_equal_size(image.shape[:2], part.classes.shape, case)
     mask = _united(parts, card)
@@ -81,6 +83,7 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
         Seen.WAS_COLOUR: picture.was_colour,
         Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
+        Seen.IMAGE_AGAIN: mask.any() and source.read(case.masks[0]) == source.read(name),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
@@ -91,14 +94,6 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
         seen=_those(seen),
         values=_values(parts),
     )
-
-
-def _content(source: Source, mask: str, case: Case) -> bytes:
-    """Of a mask; ValueError if it is the image itself."""
-    content = source.read(mask)
-    if content == source.read(case.images[0]):
-        raise ValueError(f"{mask} is {case.images[0]} again, byte for byte")
-    return content
 
 
 def _values(parts: Sequence[Mask]) -> tuple[float, ...]:

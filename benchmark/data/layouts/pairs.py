@@ -5,6 +5,7 @@ side by side, and the mask's name says that it is one: NAME.png, NAME_mask.png.
 """
 
 import os
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,8 @@ _KINDS_WITH_SPLIT = {  # of nnU-Net and the Medical Segmentation Decathlon
     "imagests": (_IMAGE, "test"),
     "labelsts": (_MASK, "test"),
 }
-_SEEM_SPLITS = ("train", "test", "valid", "unlabel", "fold")
+_SEEM_SPLITS = ("train", "test", "valid", "unlabel", "fold", "set", "split", "part", "seen")
+_DIGITS = re.compile(r"\d+")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 
@@ -86,9 +88,11 @@ def read_volume_pairs(source: Source, card: Card) -> Layout | None:
 def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> Layout | None:
     stems = {path: stem for path in source.files if (stem := _stem(path, endings)) is not None}
     files = _in_kinds(stems)
+    places: set[str] = set()
     if {file.kind for file in files} == {_IMAGE, _MASK}:
-        problems = _several_places({file.place for file in files})
-        if not problems:
+        places = {file.place for file in files}
+        problems = [] if _are_numbered(places) else _several_places(places)
+        if len(places) == 1:
             files = [file._replace(place="") for file in files]
     else:
         files = _side_by_side(stems, modalities)
@@ -98,6 +102,11 @@ def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> 
     files = [f for f in files if f.kind == _MASK or channel(f.stem, modalities)]
     used = {file.path for file in files}
     layout = Layout([], [path for path in source.files if path not in used], problems)
+    if len(places) > 1 and not problems:
+        layout.notes.append(
+            f"{len(places)} numbered folders ({shortened(sorted(places))}) are taken together: if "
+            "they are patients or centres, the card's group keeps each on one side of the split"
+        )
     _pair(_distinct(_without_unlabelled(files, layout), layout), modalities, layout)
     _settle_splits(layout)
     return layout
@@ -130,10 +139,21 @@ def _in_kinds(stems: Mapping[str, str]) -> list[_File]:
             depth = 2 if split else 1
         elif last in _SPLITS and above in _KINDS:
             kind, split, depth = _KINDS[above], _SPLITS[last], 2
+        elif above in _KINDS and _DIGITS.search(last):  # images/patient01/00.png
+            kind, depth = _KINDS[above], 2
+            found.append(_File(path, stem, "/".join([*folders[:-2], last]), "", kind))
+            continue
         else:
             continue
         found.append(_File(path, stem, "/".join(folders[:-depth]), split, kind))
     return found
+
+
+def _are_numbered(places: set[str]) -> bool:
+    """Such as patient01, patient02, …: no split, for they are called alike but for a number."""
+    name, *others = {_DIGITS.sub("", place).lower() for place in places}
+    has_number = all(_DIGITS.search(place) for place in places)
+    return has_number and not others and not any(word in name for word in _SEEM_SPLITS)
 
 
 def _side_by_side(stems: Mapping[str, str], modalities: Sequence[str]) -> list[_File]:

@@ -80,6 +80,8 @@ def _hint(source: Source, card: Card) -> str:
     endings = Counter("." + name.lower().rpartition(".")[2] for name in source.files)
     if "volume_pairs" not in card.readers and endings.keys() & {".gz", ".nii", ".nrrd", ".mha"}:
         return "\nvolumes need is_volume: true and readers: [volume_pairs] in the card"
+    if endings.keys() & {".zip", ".tar", ".tgz", ".rar", ".7z"}:
+        return "\narchives inside are not opened: unpack them"
     return next((f"\n{text}" for ending, text in _HINTS.items() if endings[ending]), "")
 
 

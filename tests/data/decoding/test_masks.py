@@ -64,10 +64,15 @@ def test_values_become_the_classes_that_the_card_gives_them():
         ({"values": {"red": 1}, "mask": "labels"}, "colours such as \"#ff0000\", got 'red'"),
         ({"values": {"#ff0000": 1, 3: 0}, "mask": "labels"}, "not both"),
         ({"channels": 2}, "images have channels: 1"),
-        ({"modalities": ["a", "b"], "is_volume": True}, "channels is 3, and there are 2"),
+        ({"modalities": ["a", "b"], "is_volume": True}, "channels is 1, and there are 2"),
         ({"window": [3, 1]}, "window is"),
         ({"window": [1, 3], "clip": [1, 99]}, "window or clip, not both"),
         ({"clip": [1, 101]}, "less than or equal to 100"),
+        ({"clip": [0.005, 0.995]}, "clip is in percent"),
+        ({"crop": "label_box"}, "crop is of volumes"),
+        ({"is_volume": True, "readers": ["pairs"]}, "readers of volumes are volume_pairs"),
+        ({"expected": {"training": 6}}, "Input should be 'train' or 'test'"),
+        ({"size": [100000, 100000]}, "less than or equal to 8192"),
     ],
 )
 def test_cards_that_contradict_themselves_are_refused(fields, told):
@@ -86,3 +91,9 @@ def test_what_lies_below_a_rule():
 def test_the_value_of_the_foreground_is_kept_where_any_is_allowed():
     for values, value in (([0, 255], 255), ([0, 0], 0), ([1, 1], 1)):
         assert read(np.array(values), BINARY).value == value
+
+
+def test_volumes_are_grey_and_read_as_volumes_unless_the_card_says_otherwise():
+    assert (Card(name="own", is_volume=True).channels, Card(name="own").channels) == (1, 3)
+    assert Card(name="own", is_volume=True).readers == ["volume_pairs"]
+    assert Card(name="own", is_volume=True, channels=2, readers=["la"]).readers == ["la"]
