@@ -217,9 +217,15 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
     """How the data differ from the dataset as published; `UserError` for a part, if not allowed."""
     found = {split: sum(c.split == split for c in cases) for split in ("train", "test")}
     if not all(found.values()):
+        groups = {case.group for case in cases}
+        why = (
+            f" (all are of one group, {cases[0].group})"
+            if groups - {""} and len(groups) == 1
+            else ""
+        )
         raise UserError(
             f"{card.name} needs training and test cases, found {found['train']} and "
-            f"{found['test']}",
+            f"{found['test']}{why}",
             ExitCode.DATA,
         )
     differing = [
@@ -248,6 +254,8 @@ def _decode_all(
         if why := prepared.objection(case.id):
             problems[case] = f"the name of a case cannot hold {why}: rename it"
             continue
+        if card.modalities and len(case.images) < len(card.modalities):
+            continue  # which the reader has said
         try:
             decoded.append(decode(source, card, case))
         except (OSError, ValueError) as error:

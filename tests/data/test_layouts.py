@@ -301,7 +301,7 @@ def test_groups_from_a_table(table, read):
         ("^(p1)", "", "says nothing of 1 of 3 cases (p2_a)"),
         ("^q", "", "says nothing of 3 of 3 cases (p1_a, p1_b, p2_a)"),
         ("t.csv", "case,group\np1_a,x\np1_b,\n", "says nothing of 2 of 3 cases (p1_b, p2_a)"),
-        ("t.csv", "id,patient\np1_a,x\n", 't.csv is no table with the columns "case" and "group"'),
+        ("t.csv", "id,patient\np1_a,x\n", 't.csv has no column "case", but id, patient'),
         ("t.csv", "case,group\np1_a,x\np1_a,y\n", 't.csv gives more than one "group" for p1_a'),
         ("u.csv", "case,group\n", "takes groups from u.csv, but there is no such file"),
     ],

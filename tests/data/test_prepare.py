@@ -163,7 +163,7 @@ def test_numbering_may_restart_in_each_split(pairs, tmp_path):
 
 def test_a_broken_grade_table_is_a_named_problem(glas, tmp_path):
     (glas / "Grade.csv").write_text("name,grade\ntrain_1,benign\n")
-    assert 'Grade.csv is no table with the columns "name" and "patient ID"' in refused(
+    assert 'Grade.csv has no column "patient ID", but name, grade' in refused(
         GLAS, glas, tmp_path / "root"
     )
 

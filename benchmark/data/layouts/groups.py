@@ -32,7 +32,11 @@ def add_groups(layout: Layout, source: Source, card: Card) -> None:
         layout.problems.append(
             f'the card\'s group "{card.group}" says nothing of {len(lacking)} of '
             f"{counted(len(layout.cases), 'case')} ({shortened(lacking)}): "
-            + ("add them to the table" if is_table else "it is sought in the names of cases")
+            + (
+                "add them to the table, spelled as there (a spreadsheet makes 1 of 01)"
+                if is_table
+                else "it is sought in the names of cases"
+            )
         )
 
 

@@ -91,6 +91,11 @@ def column(source: Source, table: str, key: str, value: str, layout: Layout) -> 
         comma = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
         rows = csv.DictReader(lines, skipinitialspace=True, delimiter=comma)
         rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
+        if lacking := [name for name in (key, value) if name not in rows.fieldnames]:
+            layout.problems.append(
+                f'{table} has no column "{lacking[0]}", but {shortened(list(rows.fieldnames), 6)}'
+            )
+            return {}
         pairs = sorted({(row[key].strip(), row[value].strip()) for row in rows})
     except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
         layout.problems.append(
