@@ -76,7 +76,8 @@ def _record(dataset: str, ratio: float, variant: str, seed: int, dice: float) ->
         for aggregate in ("pooled", "case")
     }
     surfaces = {
-        "hd95_directed": 6.0, "hd95_joint": 5.0, "asd_directed": 1.5, "asd_joint": 1.6,
+        "hd95_directed_voxels": 6.0, "hd95_joint_voxels": 5.0, "asd_directed_voxels": 1.5,
+        "asd_joint_voxels": 1.6,
         "n_one_empty": 0, "n_empty_pred": 0, "n_empty_true": 0,
     }  # fmt: skip
     method, _, inside = variant.removesuffix("]").partition("[")
