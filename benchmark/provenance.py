@@ -85,6 +85,15 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Does the processor multiply bfloat16 itself? As far as Linux tells."""
+    try:
+        words = set(cpuinfo.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+
+
 def device_name(device: "torch.device") -> str:
     """The processor's or the accelerator's own name."""
     if device.type == "cuda":

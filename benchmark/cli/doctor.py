@@ -85,7 +85,8 @@ def _machine() -> Finding:
     memory = psutil.virtual_memory()
     text = (
         f"{provenance.cpu_count()} CPUs, {memory.total / 2**30:.1f} GiB of memory, "
-        f"{memory.available / 2**30:.1f} free"
+        f"{memory.available / 2**30:.1f} free; precision=bfloat16 "
+        f"{'in hardware' if provenance.has_bfloat16() else 'probably emulated, and slower'}"
     )
     if memory.available < _LITTLE_MEMORY:
         return Finding("warning", "machine", f"{text}: lower --max-concurrent")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.toolkit.architecture import ENCODER_DEPTH, Architecture
-from benchmark.toolkit.networks import DecoderWithHead, TimeEmbedding
+from benchmark.toolkit.networks import HEAD, DecoderWithHead, TimeEmbedding
 
 _WIDTHS = (16, 32, 64, 128, 256)  # of the decoder maps, fine to coarse: the library's defaults
 _TIME_WIDTH = 64
@@ -89,7 +89,7 @@ class EncoderUNet(nn.Module):
         """Another head for the decoder map of `level`, at that map's resolution."""
         from segmentation_models_pytorch.base.initialization import initialize_head
 
-        head = nn.Conv2d(self.widths[level], channels, 3, padding=1)
+        head = HEAD[2](self.widths[level], channels, 3, padding=1)
         initialize_head(head)
         return head
 

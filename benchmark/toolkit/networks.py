@@ -86,7 +86,26 @@ class UNet(nn.Module):
 
     def new_head(self, level: int, channels: int) -> nn.Module:
         """Another head for the decoder map of `level`, at that map's resolution."""
-        return _initialised(_CONV[self.dims](self.widths[level], channels, 3, padding=1))
+        return _initialised(HEAD[self.dims](self.widths[level], channels, 3, padding=1))
+
+
+class _Head2d(nn.Conv2d):
+    """A convolution from which losses, probabilities and metrics are computed: in float32,
+    whatever precision the run has.
+    """
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
+        return super().forward(x).float()
+
+
+class _Head3d(nn.Conv3d):
+    """The same of volumes."""
+
+    def forward(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k *s"]:
+        return super().forward(x).float()
+
+
+HEAD = {2: _Head2d, 3: _Head3d}
 
 
 class Decoder(nn.Module):

@@ -17,6 +17,7 @@ from benchmark.data.split import Images, TrialData
 from benchmark.randomness import generator
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Batch
+from benchmark.training.layout import arranged
 
 
 def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -> Batch:
@@ -29,6 +30,7 @@ def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -
     images, masks = _cut(labelled.images, labelled.masks, rows, patch, rng)
     y = torch.from_numpy(masks).to(device).long()
     x, y = random_symmetry(standardised(images, data, rows, device), y, data.symmetry, rng)
+    x = arranged(x)
     if len(data.unlabelled) == 0:
         return Batch(x, y, None)
     u = draw_images(
@@ -53,7 +55,7 @@ def draw_images(
     rows = unlabelled.indices[chosen]
     images, _ = _cut(unlabelled.images, None, rows, patch, rng)
     x = standardised(images, data, rows, device)
-    return random_symmetry(x, None, data.symmetry, rng)[0]
+    return arranged(random_symmetry(x, None, data.symmetry, rng)[0])
 
 
 def _cut(
@@ -162,4 +164,4 @@ def standardised(
     shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
     mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=device).reshape(shape)
     std = torch.tensor(data.std[rows], dtype=torch.float32, device=device).reshape(shape)
-    return ((x - mean) / std).contiguous()
+    return (x - mean) / std

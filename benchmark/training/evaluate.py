@@ -14,9 +14,11 @@ from benchmark.data.split import Labelled, TrialData
 from benchmark.toolkit.method import Method
 from benchmark.training import metrics
 from benchmark.training.batches import mirrored, standardised
+from benchmark.training.layout import arranged, in_precision
 from benchmark.training.metrics import Counts, SurfaceDistances
 
-_BATCH = 16  # images at a time; no influence on the numbers beyond rounding
+_BATCH = 8  # images at a time, by benchmarks/evaluation.py; no influence but for rounding
+_KEPT = 2**29  # bytes of images that a trial keeps ready between its evaluations
 
 
 class Diverged(Exception):
@@ -38,12 +40,45 @@ class Surfaces(NamedTuple):
     cases: list[dict[str, float]]
 
 
-def evaluate(
-    method: Method, data: TrialData, device: torch.device, patch: list[int] | None = None
-) -> Evaluation:
-    """The method's network on `data.evaluation`.
+class View:
+    """How a trial's network sees the evaluation set: on which device, in what precision.
 
-    patch: of volumes; they are passed through a sliding window of this size.
+    patch: of volumes; they are passed through a sliding window of this size. Images that fit into
+    `_KEPT` are standardised and moved once, not at each evaluation.
+    """
+
+    def __init__(
+        self,
+        data: TrialData,
+        device: torch.device,
+        patch: list[int] | None = None,
+        precision: str = "float32",
+    ):
+        self.data, self.device, self.patch = data, device, patch
+        self.precision = precision
+        self._kept: dict[tuple[int, ...], Tensor] = {}
+        self._room = _KEPT
+
+    def images(self, rows: Int[ndarray, " b"]) -> Float[Tensor, "b c *s"]:
+        """As the network gets them; a volume smaller than a window is mirrored, as in training."""
+        key = tuple(rows.tolist())
+        if key in self._kept:
+            return self._kept[key]
+        images = [self.data.evaluation.images[row] for row in rows]
+        if self.patch is not None:
+            images = [mirrored(image, self.patch)[0] for image in images]
+        x = arranged(standardised(np.stack(images), self.data, rows, self.device))
+        if x.nbytes <= self._room:
+            self._kept[key], self._room = x, self._room - x.nbytes
+        return x
+
+    def place(self, row: np.int64) -> tuple[slice, ...]:
+        """Where a volume lies in what `images` gives of it."""
+        return mirrored(self.data.evaluation.masks[row], self.patch)[1]
+
+
+def evaluate(method: Method, view: View) -> Evaluation:
+    """The method's network on `view.data.evaluation`.
 
     scores hold dc_pooled, ji_pooled, dc_case, ji_case at the argmax; best_* at the threshold with
     the highest Jaccard on these very images, pooled and per case (the optimistic reading of this
@@ -51,9 +86,9 @@ def evaluate(
     Raises `Diverged` for logits that are not finite: they would read as all foreground.
     Leaves the method, its buffers and torch's random state as they were.
     """
-    counts, predicted = [], []
-    with _as_tested(method):
-        for rows, logits in _logits(method, data, device, patch):
+    data, counts, predicted = view.data, [], []
+    with _as_tested(method, view):
+        for rows, logits in _logits(method, view):
             if not logits.isfinite().all():
                 raise Diverged("the tested network's logits are not finite")
             labels = logits.argmax(1).cpu().numpy().astype(np.uint8)
@@ -165,20 +200,18 @@ def _of_one_class(found: Int[ndarray, "n k"], predicted: int) -> dict[str, float
 
 
 def pictures(
-    method: Method, data: TrialData, rows: Int[ndarray, " n"], patch: list[int] | None
+    method: Method, view: View, rows: Int[ndarray, " n"]
 ) -> dict[str, list[UInt8[ndarray, "*s"]]]:
     """What `Method.panel` shows of these cases: class masks, and images as bytes with channels."""
-    device = next(method.parameters()).device
     found: dict[str, list[ndarray]] = {}
-    with _as_tested(method):
+    with _as_tested(method, view):
         for row in rows:
-            if patch is None:
-                image = data.evaluation.images[row][None]
-                shown = method.panel(standardised(image, data, row[None], device))
+            if view.patch is None:
+                shown = method.panel(view.images(row[None]))
             else:
-                shown = _in_windows(method.panel, data, row, device, patch)
+                shown = _in_windows(method.panel, view, row)
             for name, values in shown.items():
-                picture = _picture(name, values[0].float(), data, int(row))
+                picture = _picture(name, values[0].float(), view.data, int(row))
                 found.setdefault(name, []).append(picture)
     return found
 
@@ -191,11 +224,12 @@ def _picture(name: str, values: Float[Tensor, " c *s"], data: TrialData, row: in
 
 
 @contextlib.contextmanager
-def _as_tested(method: Method) -> Iterator[None]:
+def _as_tested(method: Method, view: View) -> Iterator[None]:
     """Evaluation mode, without gradients, with torch's random state put back afterwards."""
     was_training = method.training
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices), torch.inference_mode():
+    mixed = in_precision(view.precision, view.device)
+    with torch.random.fork_rng(devices), torch.inference_mode(), mixed:
         method.eval()
         try:
             yield
@@ -204,26 +238,22 @@ def _as_tested(method: Method) -> Iterator[None]:
 
 
 def _logits(
-    method: Method, data: TrialData, device: torch.device, patch: list[int] | None
+    method: Method, view: View
 ) -> Iterator[tuple[Int[ndarray, " b"], Float[Tensor, "b k *s"]]]:
     """Rows of the evaluation set with their logits: images in batches, volumes one by one."""
-    images, indices = data.evaluation.images, data.evaluation.indices
-    if patch is not None:
+    indices = view.data.evaluation.indices
+    if view.patch is not None:
         for row in indices:
-            logits = _in_windows(lambda x: {"logits": method(x)}, data, row, device, patch)
+            logits = _in_windows(lambda x: {"logits": method(x)}, view, row)
             yield row[None], logits["logits"].float()
         return
     for start in range(0, len(indices), _BATCH):
         rows = indices[start : start + _BATCH]
-        yield rows, method(standardised(images[rows], data, rows, device)).float()
+        yield rows, method(view.images(rows)).float()
 
 
 def _in_windows(
-    look: Callable[[Tensor], dict[str, Tensor]],
-    data: TrialData,
-    row: np.int64,
-    device: torch.device,
-    patch: list[int],
+    look: Callable[[Tensor], dict[str, Tensor]], view: View, row: np.int64
 ) -> dict[str, Float[Tensor, "1 k *s"]]:
     """What is seen of a volume: windows that overlap by half, averaged where they do.
 
@@ -232,9 +262,8 @@ def _in_windows(
     """
     from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
 
-    volume, place = mirrored(data.evaluation.images[row], patch)
-    x = standardised(volume[None], data, row[None], device)
-    seen = sliding_window_inference(x, patch, 4, look, overlap=0.5, mode="constant")
+    x, place = view.images(row[None]), view.place(row)
+    seen = sliding_window_inference(x, view.patch, 4, look, overlap=0.5, mode="constant")
     return {name: values[:, :, *place] for name, values in seen.items()}
 
 

@@ -23,6 +23,7 @@ from benchmark.study.sources import Code
 from benchmark.toolkit import schedules
 from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training.evaluate import Diverged
+from benchmark.training.layout import in_precision
 
 Log = Callable[[str], None]
 Evaluate = Callable[[Method], dict[str, float]]
@@ -124,7 +125,7 @@ def backward(method: Method, batch: Batch, progress: float, precision: str) -> d
     losses: dict[str, float] = {}
     parts = _parts(method, batch, progress)
     while True:
-        with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        with in_precision(precision, batch.x.device):
             terms = next(parts, None)
         if terms is None:
             return losses

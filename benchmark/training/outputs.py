@@ -57,15 +57,14 @@ def write_saved(
         write_predictions(folder, data, final)
 
 
-def write_panel(
-    folder: Path, method: Method, data: TrialData, final: Evaluation, patch: list[int] | None
-) -> None:
+def write_panel(folder: Path, method: Method, view: evaluate.View, final: Evaluation) -> None:
     """`panel.npz`: the first cases as image_0, target_0, prediction_0, …, and the method's own.
 
     Of a volume it is the slice across the last axis that has most foreground.
     """
+    data = view.data
     rows = data.evaluation.indices[:_PANEL_CASES]
-    further = evaluate.pictures(method, data, rows, patch)
+    further = evaluate.pictures(method, view, rows)
     panel: dict[str, ndarray] = {"case": np.array(data.evaluation.ids[:_PANEL_CASES])}
     for i, row in enumerate(rows):
         target = data.evaluation.masks[row]

@@ -30,6 +30,7 @@ from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import loop
 from benchmark.training.batches import draw_images
 from benchmark.training.job import Destination
+from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage
 
 
@@ -80,7 +81,8 @@ class PretrainingJob:
     ) -> PretrainingRecord:
         folder, settings = self.folder(destination.study_folder), self.pretraining.settings
         _clear_away(destination.study_folder, self.key, self._code, log)
-        parts = _Parts(_build(self.pretraining, prepared).to(device))
+        built = _build(self.pretraining, prepared).to(device)
+        parts = _Parts(arrange(built, 3 if prepared.manifest.card.is_volume else 2))
         stage = _stage_of(self.pretraining, prepared)
         checkpoint = folder / checkpoints.NAME
         state = loop.train(stage, parts, checkpoint, evaluate=lambda _: {}, log=log)

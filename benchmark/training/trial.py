@@ -26,6 +26,7 @@ from benchmark.training import evaluate, job, loop, outputs, pretraining
 from benchmark.training.batches import draw_batch
 from benchmark.training.evaluate import Evaluation
 from benchmark.training.job import Destination, Impossible
+from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage, State
 
 
@@ -77,16 +78,18 @@ class TrialJob:
             seed=trial.seed,
             evaluate_on=trial.conditions.evaluate_on,
         )
-        method = build_method(trial, data).to(device)
+        method = arrange(build_method(trial, data).to(device), data.spatial_dims)
         start = _start_from_pretraining(trial, method, prepared, destination, device, log)
-        evaluator = _Evaluator(data, device, trial.conditions.patch)
+        conditions = trial.conditions
+        view = evaluate.View(data, device, conditions.patch, conditions.precision)
+        evaluator = _Evaluator(view)
         stage = stage_of(trial, data)
         state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
-        final = evaluator.latest or evaluator.evaluate(method)  # none if resumed after the end
+        final = evaluator.latest or evaluate.evaluate(method, view)  # none if resumed after the end
         surfaces = evaluate.surfaces(data, final.predicted)
         tested = outputs.tested_modules(method, data, trial.conditions.patch)
         outputs.write_tables(folder, trial, data, state.history, final, surfaces)
-        outputs.write_panel(folder, method, data, final, trial.conditions.patch)
+        outputs.write_panel(folder, method, view, final)
         outputs.write_saved(folder, trial.save, data, final, tested)
         return self._record(
             destination,
@@ -140,15 +143,12 @@ class _Evaluator:
     The method that it is asked of is always the one that trains.
     """
 
-    def __init__(self, data: TrialData, device: torch.device, patch: list[int] | None):
-        self._data, self._device, self._patch = data, device, patch
+    def __init__(self, view: evaluate.View):
+        self._view = view
         self.latest: Evaluation | None = None
 
-    def evaluate(self, method: Method) -> Evaluation:
-        return evaluate.evaluate(method, self._data, self._device, self._patch)
-
     def __call__(self, method: Method) -> dict[str, float | int]:
-        self.latest = self.evaluate(method)
+        self.latest = evaluate.evaluate(method, self._view)
         return self.latest.scores
 
 

@@ -8,6 +8,7 @@ from benchmark.toolkit.method import Method
 from benchmark.training.batches import draw_images
 from benchmark.training.evaluate import (
     Diverged,
+    View,
     evaluate,
     floors,
     oracle,
@@ -62,7 +63,7 @@ def test_the_scores_of_two_cases():
 
     Per case: DC 4/5 and 0, JI 2/3 and 0. Pooled: DC 4/6, JI 2/4.
     """
-    found = evaluate(Brightness(), two_cases(), CPU)
+    found = evaluate(Brightness(), View(two_cases(), CPU))
     scores = found.scores
     assert scores["dc_case"] == pytest.approx(0.4)
     assert scores["ji_case"] == pytest.approx(1 / 3)
@@ -80,7 +81,7 @@ def test_the_best_threshold_is_at_least_as_good_as_the_argmax():
     """A pixel of brightness 0.6 is background at the argmax of logit (0.6 - 0.5)/0.25 - …"""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (3, 8, 8))
-    found = evaluate(Brightness(), data(images, images > 180), CPU).scores
+    found = evaluate(Brightness(), View(data(images, images > 180), CPU)).scores
     assert found["best_ji_pooled"] >= found["ji_pooled"]
     assert found["best_ji_pooled"] > 0.9  # brightness orders the pixels, so a threshold is near
     assert found["best_threshold_pooled"] > 0.5
@@ -92,14 +93,14 @@ def test_logits_that_are_not_finite_are_no_result():
             return super().forward(x) * float("nan")
 
     with pytest.raises(Diverged, match="not finite"):
-        evaluate(Broken(), two_cases(), CPU)
+        evaluate(Broken(), View(two_cases(), CPU))
 
 
 def test_evaluation_leaves_mode_buffers_and_random_state():
     method = Brightness().train()
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    one, two = (evaluate(method, two_cases(), CPU).scores for _ in range(2))
+    one, two = (evaluate(method, View(two_cases(), CPU)).scores for _ in range(2))
     assert one == two
     assert method.training
     assert method.norm.num_batches_tracked == 0
@@ -265,7 +266,7 @@ def test_a_volume_smaller_than_the_patch_is_padded_as_in_training():
     true = (volume > 128).astype(np.uint8)
     truth, patch = data([volume], [true])._replace(symmetry="none"), [4, 7, 4]
     method = Copy()
-    found = evaluate(method, truth, CPU, patch)
+    found = evaluate(method, View(truth, CPU, patch))
     trained = draw_images(
         truth._replace(unlabelled=Unlabelled(truth.labelled.images, np.arange(1))),
         1, 0, CPU, patch, 0, purpose="test",
@@ -273,5 +274,5 @@ def test_a_volume_smaller_than_the_patch_is_padded_as_in_training():
     assert torch.equal(method.seen[0], trained)
     assert found.predicted[0].shape == (3, 2, 4)
     assert np.array_equal(found.predicted[0], true)  # (128 / 255 - 0.5) / 0.25 is above 0
-    shown = pictures(method, truth, np.arange(1), patch)
+    shown = pictures(method, View(truth, CPU, patch), np.arange(1))
     assert np.array_equal(shown["reconstruction"][0][..., 0], volume)

@@ -11,7 +11,7 @@ from benchmark.study.syntax import Budget
 from benchmark.toolkit.method import Method
 from benchmark.training import loop
 from benchmark.training.batches import draw_batch
-from benchmark.training.evaluate import Diverged
+from benchmark.training.evaluate import Diverged, View, evaluate
 from benchmark.training.loop import backward, train
 from benchmark.training.trial import build_method, stage_of
 from tests.conftest import TINY
@@ -131,7 +131,6 @@ def test_a_damaged_checkpoint_is_set_aside(tiny_trials, prepared, tmp_path, dama
 
 
 def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepared, tmp_path):
-    from benchmark.training.evaluate import evaluate
 
     trial = tiny_trials()[1]
     unread, _ = run(dataclasses.replace(trial, evaluate_every=0), prepared, tmp_path / "a.pt")
@@ -139,7 +138,7 @@ def test_reading_the_test_set_on_the_way_influences_nothing(tiny_trials, prepare
         trial,
         prepared,
         tmp_path / "b.pt",
-        evaluate=lambda m: evaluate(m, data_of(trial, prepared), CPU).scores,
+        evaluate=lambda m: evaluate(m, View(data_of(trial, prepared), CPU)).scores,
     )
     assert all(
         torch.equal(a, b) for a, b in zip(unread.parameters(), read.parameters(), strict=True)
@@ -205,14 +204,21 @@ def test_gradients_of_yielded_parts_add_up(as_parts, batch):
 
 
 def test_mixed_precision_computes_in_bfloat16(tiny_trials, prepared, batch):
+    """What heads give, and so losses, are float32; and so are parameters and gradients."""
     trial = tiny_trials()[0]
     data = data_of(trial, prepared)
     method = build_method(trial, data)
-    seen = []
-    method.network.register_forward_hook(lambda m, i, z: seen.append(z.dtype))
+    inside, logits = [], []
+    method.network.blocks[0][0].register_forward_hook(lambda m, i, z: inside.append(z.dtype))
+    method.network.register_forward_hook(lambda m, i, z: logits.append(z.dtype))
     for precision in ("bfloat16", "float32"):
         backward(method, draw_batch(trial, data, 0, CPU), 0.5, precision)
-    assert seen == [torch.bfloat16, torch.float32]
+        evaluate(method, View(data, CPU, None, precision))
+    assert set(inside[: len(inside) // 2]) == {torch.bfloat16}
+    assert set(inside[len(inside) // 2 :]) == {torch.float32}
+    assert set(logits) == {torch.float32}
+    assert {p.dtype for p in method.parameters()} == {torch.float32}
+    assert {p.grad.dtype for p in method.parameters()} == {torch.float32}
 
 
 def test_a_checkpoint_is_replaced_as_a_whole(tiny_trials, prepared, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from benchmark.data.split import for_trial
 from benchmark.errors import UserError
 from benchmark.randomness import generator
 from benchmark.toolkit.method import Method
-from benchmark.training.evaluate import evaluate
+from benchmark.training.evaluate import View, evaluate
 from tests.one_case import BALL, RAS, decoded, flipped, itk, nifti
 
 OWN = Card(name="own", readers=["volume_pairs"], is_volume=True, channels=1)
@@ -50,7 +50,7 @@ class Threshold(Method):
 def test_a_sliding_window_over_pixelwise_logits_changes_nothing(phantom):
     data = for_trial(phantom, share=0.2, seed=0, evaluate_on="test")
     cpu = torch.device("cpu")
-    predicted = evaluate(Threshold(), data, cpu, patch=[16, 16, 16]).predicted
+    predicted = evaluate(Threshold(), View(data, cpu, [16, 16, 16])).predicted
     for row, labels in zip(data.evaluation.indices, predicted, strict=True):
         image = phantom.images[row][..., 0] / 255
         expected = (image - phantom.mean[row]) / phantom.std[row] > 1
