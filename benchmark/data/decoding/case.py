@@ -70,10 +70,11 @@ def decode(source: Source, card: Card, case: Case) -> Decoded:
 
 
 def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
-    name = case.images[0]
-    picture = images.read_image(name, source.read(name), card)
+    (name,), files = case.images, {file: source.read(file) for file in case.masks}
+    content = source.read(name)
+    picture = images.read_image(name, content, card)
     image = picture.values
-    parts = [images.read_mask(file, source.read(file), card) for file in case.masks]
+    parts = [images.read_mask(file, its, card) for file, its in files.items()]
     for part in parts:
         _require_equal_size(image.shape[:2], part.classes.shape, case)
     mask = _united(parts, card)
@@ -83,7 +84,7 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
         Seen.WAS_COLOUR: picture.was_colour,
         Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
-        Seen.IMAGE_AGAIN: mask.any() and source.read(case.masks[0]) == source.read(name),
+        Seen.IMAGE_AGAIN: bool(mask.any()) and content in files.values(),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
