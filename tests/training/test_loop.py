@@ -12,6 +12,7 @@ from benchmark.toolkit.method import Method
 from benchmark.training import loop
 from benchmark.training.batches import draw_batch
 from benchmark.training.evaluate import Diverged, View, evaluate
+from benchmark.training.layout import arrange
 from benchmark.training.loop import backward, train
 from benchmark.training.trial import build_method, stage_of
 from tests.conftest import TINY
@@ -29,7 +30,7 @@ def fit(trial, method, data, checkpoint, *, evaluate, log):
 
 def run(trial, prepared, checkpoint, evaluate=lambda method: {}):
     data = data_of(trial, prepared)
-    method = build_method(trial, data)
+    method = arrange(build_method(trial, data), data.spatial_dims)
     found = fit(trial, method, data, checkpoint, evaluate=evaluate, log=lambda line: None)
     return method, found
 
@@ -64,9 +65,14 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("killed_after", [1, 2])
-def test_a_killed_run_resumes_to_the_same_bits(tiny_trials, prepared, tmp_path, killed_after):
+def test_a_killed_run_resumes_to_the_same_bits(
+    tiny_trials, prepared, tmp_path, killed_after, precision
+):
     trial = tiny_trials()[1]
+    conditions = dataclasses.replace(trial.conditions, precision=precision)
+    trial = dataclasses.replace(trial, conditions=conditions)
     undisturbed, expected = run(trial, prepared, tmp_path / "a.pt")
     calls = []
 
