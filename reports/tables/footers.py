@@ -77,7 +77,7 @@ def _presets(rows: pd.DataFrame) -> str:
 
 def oddities(rows: pd.DataFrame) -> list[str]:
     """Whatever makes the scores less than they seem."""
-    lines = [*_steps(rows), *_settings(rows)]
+    lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -93,6 +93,16 @@ def oddities(rows: pd.DataFrame) -> list[str]:
     if code.nunique() > 1:
         lines.append(f"made with several code versions: {_list(rows.code_version)}")
     return lines
+
+
+def _precision(rows: pd.DataFrame) -> list[str]:
+    """Where it is not the usual one; that of several in one table `_settings` tells too."""
+    computed = rows.settings.map(lambda settings: settings.get("precision", "float32"))
+    return [
+        f"computed in {precision}, scores in float32: {shortened(ordered(trials.variant))}"
+        for precision, trials in rows.groupby(computed)
+        if precision != "float32"
+    ]
 
 
 def older(rows: pd.DataFrame, code: Callable[[str], str]) -> list[str]:

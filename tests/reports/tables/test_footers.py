@@ -63,3 +63,19 @@ def test_settings_are_compared_within_a_dataset_and_those_of_a_method_within_its
     ]
     (line,) = footers._settings(rows)
     assert line == "settings differ: hyperparameters.weight 1.0 (ours at 20 %: 5.0)"
+
+
+def test_a_precision_that_is_not_the_usual_one_is_named():
+    rows = trials(cps=[0.7, 0.8], ours=[0.7, 0.8])
+    rows["settings"] = [
+        {"precision": "bfloat16" if row.variant == "ours" else "float32"}
+        for row in rows.itertuples()
+    ]
+    footer = main.sheet(rows, Reading()).footer
+    assert "computed in bfloat16, scores in float32: ours" in footer
+    assert "settings differ: precision float32 (ours: bfloat16)" in footer
+    rows["settings"] = [{"precision": "bfloat16"}] * 4
+    footer = main.sheet(rows, Reading()).footer
+    assert "computed in bfloat16, scores in float32: cps, ours" in footer
+    rows["settings"] = [{"precision": "float32"}] * 4
+    assert not any("computed in" in line for line in main.sheet(rows, Reading()).footer)
