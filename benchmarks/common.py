@@ -18,10 +18,10 @@ SIDES = {2: (128, 128), 3: (112, 112, 80)}
 """The paper's images and patches."""
 
 
-def synthetic(dims: int, labelled: int, unlabelled: int, test: int, sides=None) -> TrialData:
+def synthetic(dims: int, labelled: int, unlabelled: int, test: int) -> TrialData:
     """Noise with masks of noise: what takes time does not look at the pictures."""
     rng = np.random.default_rng(0)
-    n, sides = labelled + unlabelled + test, sides or SIDES[dims]
+    n, sides = labelled + unlabelled + test, SIDES[dims]
     channels = 3 if dims == 2 else 1
     images = [rng.integers(0, 256, (*sides, channels), np.uint8) for _ in range(n)]
     masks = [rng.integers(0, 2, sides, np.uint8) for _ in range(n)]

@@ -1,7 +1,7 @@
 """The verb report: from a study's records to tables, figures and a page."""
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,13 +9,8 @@ import typer
 
 from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
 from benchmark.errors import ExitCode, UserError, require_choice
-from benchmark.wording import counted
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from benchmark.store.record import Record
-    from benchmark.study.labels import Subset
     from reports.report import Options, Report
     from reports.select import Reading
     from reports.sheet import Sheet
@@ -208,6 +203,7 @@ def _made(
 ) -> "Report | None":
     """The report; None, and why, if there is no finished trial."""
     from benchmark import files
+    from benchmark.cli import footnotes
     from benchmark.store import datasets, record, tables
     from reports.report import Report
     from reports.tables import footers, published
@@ -236,74 +232,13 @@ def _made(
             papers=partial(published.read, *printed),
             expected=_expected,
             notes=lambda rows: [
-                *_about_data(folder, rows, there.records),
-                *_about_labels(folder, rows, there.records),
-                *_about_sizes(rows),
+                *footnotes.of(folder, rows, there.records),
                 *footers.older(rows, _code_of),
                 *there.notes,
             ],
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
-
-
-def _about_data(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:
-    """What is wrong with the data of the shown trials, and in what those of others differ."""
-    from benchmark.store import datasets
-
-    lines = []
-    shown = dict(zip(rows.dataset, rows.data_hash, strict=True))  # one of each dataset
-    for name, data_hash in sorted(shown.items()):
-        kept = datasets.kept(folder, data_hash)
-        if kept:
-            lines += datasets.others(folder, records, kept)
-            lines += [f"{name}: {fault}" for fault in kept.faults]
-        elif any(r.dataset == name and r.data_hash != data_hash for r in records):
-            lines.append(f"{name}: no list of the shown cases was kept ({data_hash})")
-    return lines
-
-
-def _about_labels(folder: Path, rows: "DataFrame", records: "list[Record]") -> list[str]:
-    """Where the label budgets of the shown trials are odd: by their data, else by their records."""
-    from benchmark.store import datasets
-    from benchmark.study import labels
-    from benchmark.study.syntax import Budget
-
-    manifest_of = cache(lambda data_hash: datasets.kept(folder, data_hash))
-
-    def subset_of(found: "Record") -> "Subset":
-        budget = Budget.of_share(found.ratio)
-        if manifest := manifest_of(found.data_hash):
-            return labels.subset_of(manifest, found.evaluate_on, budget, found.seed)
-        return labels.Subset(
-            found.dataset,
-            budget,
-            found.seed,
-            n_labelled=found.n_labelled,
-            n_pool=found.n_labelled + found.n_unlabelled,
-            has_foreground=found.n_labelled_foreground != 0,
-        )
-
-    shown = set(rows.key)
-    one_of_each = {
-        (r.dataset, r.ratio, r.seed, r.data_hash, r.evaluate_on): r
-        for r in records
-        if r.key in shown and None not in (r.n_labelled, r.n_unlabelled)
-    }
-    return labels.notes(subset_of(found) for _, found in sorted(one_of_each.items()))
-
-
-def _about_sizes(rows: "DataFrame") -> list[str]:
-    """Where resizing to the size of the run took small objects from the masks that are tested."""
-    if "n_lost_classes" not in rows:
-        return []
-    worst = rows.groupby(["dataset", "size"]).n_lost_classes.max()
-    return [
-        f"{dataset}: at {size} resizing takes {counted(int(n), 'object')} out of the evaluated "
-        "masks: nobody can miss them"
-        for (dataset, size), n in worst.items()
-        if n > 0
-    ]
 
 
 def _code_of(method: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic
-from jaxtyping import Float, UInt, UInt8
+from jaxtyping import Float, UInt
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.data.card import Card
-from benchmark.data.decoding.images import resize_image, resize_mask
+from benchmark.data.decoding.images import lost_classes, resize_image, resize_mask
 from benchmark.errors import ExitCode, UserError
 
 _LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
@@ -258,13 +258,11 @@ def lost_in_resizing(data_root: Path, manifest: Manifest, size: list[int] | None
         masks = np.load(data_root / manifest.name / "masks.npy", mmap_mode="r")
     except (OSError, ValueError):  # whoever loads the dataset will say it
         return []
-    return [c.id for c, m in zip(manifest.cases, masks, strict=True) if n_lost_classes(m, size)]
-
-
-def n_lost_classes(mask: UInt8[ndarray, "h w"], size: list[int]) -> int:
-    """How many classes a mask loses at another (h, w)."""
-    before, after = (set(np.unique(m).tolist()) for m in (mask, resize_mask(np.array(mask), size)))
-    return len(before - after - {0})
+    return [
+        case.id
+        for case, mask in zip(manifest.cases, masks, strict=True)
+        if lost_classes(mask, resize_mask(np.array(mask), size))
+    ]
 
 
 def resized(prepared: Prepared, size: list[int] | None) -> Prepared:

@@ -12,9 +12,9 @@ from benchmark.study.syntax import Budget
 from benchmark.wording import counted, shortened
 
 
-def check(study: Study, manifests: Mapping[str, Manifest]) -> None:
+def check(found: Iterable["Subset"]) -> None:
     """Refuse a budget below 100 % that leaves no image unlabelled: only the baseline could run."""
-    for name, budget, _, n_labelled, n_pool, *_ in subsets(study, manifests):
+    for name, budget, _, n_labelled, n_pool, *_ in found:
         if not budget.is_everything and n_labelled >= n_pool:
             raise UserError(
                 f"{budget.text} of the {counted(n_pool, 'image')} in the train pool of {name} are "
@@ -22,14 +22,14 @@ def check(study: Study, manifests: Mapping[str, Manifest]) -> None:
             )
 
 
-def counts(study: Study, manifests: Mapping[str, Manifest]) -> list[str]:
+def counts(found: Iterable["Subset"]) -> list[str]:
     """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
-    found: dict[str, dict[str, list[Subset]]] = {}
-    for subset in subsets(study, manifests):
-        found.setdefault(subset.dataset, {}).setdefault(subset.budget.text, []).append(subset)
+    by_budget: dict[str, dict[str, list[Subset]]] = {}
+    for subset in found:
+        by_budget.setdefault(subset.dataset, {}).setdefault(subset.budget.text, []).append(subset)
     return [
         f"{name}: {', '.join(_count(text, own) for text, own in budgets.items())} images labelled"
-        for name, budgets in found.items()
+        for name, budgets in by_budget.items()
     ]
 
 

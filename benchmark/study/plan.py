@@ -12,6 +12,7 @@ from benchmark.data import phantoms, prepared, split
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import labels, methods, presets
+from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
 from benchmark.study.trials import DataFacts, MethodFacts, Trial, resolve, trials
@@ -32,6 +33,8 @@ class Plan:
     trials: list[Trial]
     manifests: dict[str, Manifest]
     folder: Path
+    subsets: list[Subset] = field(default_factory=list)
+    """What is labelled, of each dataset, budget and seed."""
     notes: list[str] = field(default_factory=list)
     """What a user should know before it runs: methods that "all" leaves out, odd budgets."""
     shard: Shard = WHOLE
@@ -62,7 +65,7 @@ class Plan:
 
     def labelled_counts(self) -> list[str]:
         """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
-        return labels.counts(self.study, self.manifests)
+        return labels.counts(self.subsets)
 
 
 class Wanted(NamedTuple):
@@ -86,7 +89,8 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     _check_sizes(study, manifests)
     _check_network(study, manifests)
-    labels.check(study, manifests)
+    subsets = list(labels.subsets(study, manifests))
+    labels.check(subsets)
     data = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
@@ -94,10 +98,10 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     notes = [
         *wanted.notes,
         *refused,
-        *labels.notes(labels.subsets(study, manifests)),
+        *labels.notes(subsets),
         *_notes_on_sizes(study, manifests, data_root),
     ]
-    return Plan(study, grid, manifests, results_root / study.name, notes)
+    return Plan(study, grid, manifests, results_root / study.name, subsets, notes)
 
 
 def _wanted(texts: Sequence[str]) -> Wanted:

@@ -54,10 +54,10 @@ def test_a_budget_that_leaves_nothing_unlabelled_is_refused(share, is_refused):
     """ceil(7 · .85) = 6; ceil(7 · .9) = 7. At 100 % the baseline runs alone."""
     study = Study(ratios=[share])
     if not is_refused:
-        labels.check(study, {"mine": manifest()})
+        labels.check(labels.subsets(study, {"mine": manifest()}))
         return
     with pytest.raises(UserError, match=r"90 % of the 7 images .* nothing is left unlabelled"):
-        labels.check(study, {"mine": manifest()})
+        labels.check(labels.subsets(study, {"mine": manifest()}))
 
 
 def in_groups(groups: str, **card) -> Manifest:
@@ -82,16 +82,20 @@ def test_groups_of_which_a_budget_labels_a_part_are_counted():
     ]
     whole = {"mine": in_groups("AABB", subset="groups")}
     assert labels.notes(labels.subsets(study, whole)) == []
-    assert labels.counts(study, whole) == ["mine: 20 % = 2/4, 100 % = 4/4 images labelled"]
+    assert labels.counts(labels.subsets(study, whole)) == [
+        "mine: 20 % = 2/4, 100 % = 4/4 images labelled"
+    ]
 
 
 def test_counts_differ_by_seed_where_groups_are_drawn():
     """Three images are in group A and one in B: whichever comes first."""
     study = Study(ratios=[0.2], seeds=list(range(10)))
     whole = {"mine": in_groups("AAAB", subset="groups")}
-    assert labels.counts(study, whole) == ["mine: 20 % = 1-3/4 images labelled"]
+    assert labels.counts(labels.subsets(study, whole)) == ["mine: 20 % = 1-3/4 images labelled"]
 
 
 def test_a_group_that_is_the_whole_pool_leaves_nothing_unlabelled():
     with pytest.raises(UserError, match=r"20 % of the 4 images .* nothing is left unlabelled"):
-        labels.check(Study(ratios=[0.2]), {"mine": in_groups("AAAA", subset="groups")})
+        labels.check(
+            labels.subsets(Study(ratios=[0.2]), {"mine": in_groups("AAAA", subset="groups")})
+        )

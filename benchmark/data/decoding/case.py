@@ -80,7 +80,7 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     mask = _united(parts, card)
     small = images.resize_mask(mask, card.size)
     seen = {
-        Seen.LOST_CLASS: bool(set(_present(mask)) - set(_present(small)) - {0}),
+        Seen.LOST_CLASS: bool(images.lost_classes(mask, small)),
         Seen.WAS_COLOUR: picture.was_colour,
         Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),

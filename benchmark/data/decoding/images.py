@@ -175,6 +175,12 @@ def _bilinear(image: ndarray, size: Sequence[int]) -> Image.Image:
     return Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
 
+def lost_classes(mask: UInt8[ndarray, "h w"], resized: UInt8[ndarray, "H W"]) -> set[int]:
+    """Foreground classes that resizing has taken out of a mask."""
+    before, after = (set(np.flatnonzero(np.bincount(m.ravel())).tolist()) for m in (mask, resized))
+    return before - after - {0}
+
+
 def resize_mask(mask: UInt8[ndarray, "h w"], size: Sequence[int]) -> UInt8[ndarray, "H W"]:
     """Nearest neighbour: classes stay classes."""
     return np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))

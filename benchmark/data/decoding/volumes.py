@@ -84,7 +84,7 @@ def _nifti(name: str, raw: bytes) -> InSpace:
         image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
     says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
     unit = image.header.get_xyzt_units()[0]
-    to_mm, is_said = _TO_MM.get(unit, 1.0), unit in _TO_MM and unit != "unknown"
+    to_mm, is_said = _TO_MM[unit], unit != "unknown"
     affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ image.affine
     array = np.asanyarray(image.dataobj)
     if says_where and np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]):
