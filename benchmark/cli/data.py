@@ -202,12 +202,12 @@ def _classes(manifest: "Manifest") -> list[str]:
 
 
 def _groups(manifest: "Manifest") -> list[str]:
-    of = {
-        split: {c.group for c in manifest.cases if c.group and c.split == split}
-        for split in ("train", "test")
-    }
-    if not any(of.values()):
+    """How many, where each case has one; single duplicates that are kept together are none."""
+    if not all(case.group for case in manifest.cases):
         return []
+    of = {
+        split: {c.group for c in manifest.cases if c.split == split} for split in ("train", "test")
+    }
     both = of["train"] & of["test"]
     shared = f", {len(both)} of them in both" if both else ""
     return [f"  groups: {len(of['train'])} in train, {len(of['test'])} in test{shared}"]

@@ -4,11 +4,12 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmark.data.card import Card
+from benchmark.data.decoding.greys import as_bytes, stretched
 from benchmark.data.prepared import CaseEntry, Prepared
 from benchmark.toolkit.distances import boundary
 
@@ -62,24 +63,14 @@ def _picture(prepared: Prepared, row: int) -> tuple[UInt8[ndarray, "h w c"], UIn
         at = _slice_to_show(mask)
         # The second axis goes to the front or upwards: on paper that is up.
         image, mask = (np.flip(array[:, :, at].swapaxes(0, 1), 0) for array in (image, mask))
-        image = _stretched(image[..., :1])
-    return _as_bytes(image), mask
+        image = stretched(image[..., :1])  # a slice has few of a scan's grey levels
+    return as_bytes(image), mask
 
 
 def _slice_to_show(mask: UInt8[ndarray, "x y z"]) -> int:
     slices = np.moveaxis(mask, -1, 0)
     seen = [(len(np.unique(one)), int((one > 0).sum())) for one in slices]
     return max(range(len(seen)), key=seen.__getitem__)
-
-
-def _stretched(image: UInt[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
-    """From the darkest to the brightest: a slice has few of a scan's grey levels."""
-    low, high = int(image.min()), int(image.max())
-    return ((image.astype(np.float32) - low) * (255 / max(high - low, 1))).astype(np.uint8)
-
-
-def _as_bytes(image: UInt[ndarray, "h w c"]) -> UInt8[ndarray, "h w c"]:
-    return image if image.dtype == np.uint8 else _stretched(image)
 
 
 def _height_of_pixel(case: CaseEntry) -> float:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from benchmark.data.decoding.greys import as_bytes
 from benchmark.data.split import Labelled, TrialData
 from benchmark.toolkit.method import Method
 from benchmark.training import metrics
@@ -220,7 +221,8 @@ def _picture(name: str, values: Float[Tensor, " c *s"], data: TrialData, row: in
     if name == "pseudo_label":
         return values.argmax(0).cpu().numpy().astype(np.uint8)
     grey = values.movedim(0, -1).cpu().numpy() * data.std[row] + data.mean[row]
-    return np.rint(grey.clip(0, 1) * 255).astype(np.uint8)
+    dtype = data.evaluation.images[row].dtype
+    return as_bytes(np.rint(grey.clip(0, 1) * np.iinfo(dtype).max).astype(dtype))
 
 
 @contextlib.contextmanager

@@ -8,12 +8,13 @@ import numpy as np
 import safetensors.torch
 import torch
 import yaml
-from jaxtyping import UInt, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import nn
 
 from benchmark import provenance
+from benchmark.data.decoding.greys import as_bytes
 from benchmark.data.native import to_native
 from benchmark.data.split import TrialData
 from benchmark.files import replacing, write_atomically
@@ -71,18 +72,13 @@ def write_panel(folder: Path, method: Method, view: evaluate.View, final: Evalua
         picture = np.s_[...]
         if data.spatial_dims == 3:
             picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
-        panel[f"image_{i}"] = _as_bytes(data.evaluation.images[row][picture])
+        panel[f"image_{i}"] = as_bytes(data.evaluation.images[row][picture])
         panel[f"target_{i}"] = target[picture]
         panel[f"prediction_{i}"] = final.predicted[i][picture]
         for name, pictures in further.items():
             panel[f"{name}_{i}"] = pictures[i][picture]
     with replacing(folder / "panel.npz") as file:
         np.savez_compressed(file, **panel)
-
-
-def _as_bytes(image: UInt[ndarray, "*s"]) -> UInt8[ndarray, "*s"]:
-    """For looking at: of 16-bit numbers the upper 8."""
-    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
 @torch.no_grad()

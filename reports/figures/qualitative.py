@@ -72,9 +72,9 @@ def _columns(found: Mapping[str, Mapping[str, ndarray]]) -> list[tuple[str, str,
 
 
 def _shown(picture: ndarray, kind: str) -> ndarray:
-    """Images as they are; class masks from black to white."""
+    """Images as they are, of neither grey nor colours the first channel; masks black to white."""
     if kind in ("image", "reconstruction"):
-        return picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
+        return picture if picture.ndim == 2 or picture.shape[-1] == 3 else picture[..., 0]
     return (255 * picture.astype(float) / max(1, int(picture.max()))).astype(np.uint8)
 
 

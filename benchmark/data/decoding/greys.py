@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import UInt, UInt8
 from numpy import ndarray
 
 DEFAULT_CLIP = (0.5, 99.5)
@@ -127,6 +127,17 @@ def moments(values: UInt[ndarray, "*s"]) -> tuple[float, float]:
     squares = sum(level**2 * int(counts[level]) for level in levels)
     variance = (n * squares - total**2) / (most * n) ** 2
     return total / (most * n), max(math.sqrt(variance), 1e-6)
+
+
+def as_bytes(image: UInt[ndarray, "*s"]) -> UInt8[ndarray, "*s"]:
+    """For looking at: 16-bit numbers, of which a file may use a small part, are stretched."""
+    return image if image.dtype == np.uint8 else stretched(image)
+
+
+def stretched(image: UInt[ndarray, "*s"]) -> UInt8[ndarray, "*s"]:
+    """From its darkest to its brightest as bytes, for looking at."""
+    low, high = int(image.min()), int(image.max())
+    return ((image.astype(np.float32) - low) * (255 / max(high - low, 1))).astype(np.uint8)
 
 
 def widened(values: UInt[ndarray, "*s"], dtype: np.dtype) -> UInt[ndarray, "*s"]:

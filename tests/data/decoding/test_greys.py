@@ -132,3 +132,11 @@ def test_a_constant_volume_has_one_level():
 def test_what_is_not_finite_is_counted(bad):
     with pytest.raises(ValueError, match=r"a\.nii holds 2 values that are not finite"):
         greys.require_numbers(np.array([1, bad, bad]), "a.nii")
+
+
+def test_what_is_looked_at_is_bytes_and_twelve_bits_are_not_black():
+    """0 … 4095 in 16 bits: the upper 8 bits would be 0 … 15."""
+    deep = np.array([[0, 2048], [1024, 4095]], np.uint16)
+    assert greys.as_bytes(deep).tolist() == [[0, 127], [63, 255]]
+    plain = np.array([[3, 7]], np.uint8)
+    assert greys.as_bytes(plain) is plain

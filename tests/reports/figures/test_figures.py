@@ -186,3 +186,18 @@ def test_equal_figures_are_equal_files(form):
         figures.saved(drawn(rows)["seeds-glas"].figure, form) for _ in range(2)
     )  # fmt: skip
     assert first == second
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_images_of_any_number_of_channels_are_drawn(full, channels):
+    """Volumes of several modalities show the first; three are colours."""
+    where, panel = next((k, v) for k, v in full.panels.items() if k[1].share < 1)
+    images = {
+        name: np.repeat(value.reshape(*value.shape[:2], -1)[..., :1], channels, -1)
+        for name, value in panel.items()
+        if name.startswith("image_")
+    }
+    found = drawn(full.rows[full.rows.dataset == where[0]], panels={where: {**panel, **images}})
+    name = next(name for name in found if name.startswith("qualitative"))
+    shown = found[name].figure.axes[0].images[0].get_array()
+    assert shown.ndim == (3 if channels == 3 else 2)
