@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,46 @@ def read_within(folder: Path, file: Path, largest: int) -> bytes:
     if len(content) > largest:
         raise ValueError(f"more than {largest} bytes, which no study has there")
     return content
+
+
+def read_each(folder: Path, name: str, largest: int) -> Iterator[tuple[Path, bytes | ValueError]]:
+    """Of each folder within this one, by name: its file of this name, as `read_within` reads it.
+
+    An error in place of what would raise one there; folders without the file are left out. Ten
+    thousand take a third of a second.
+    """
+    if not folder.is_dir():
+        return
+    is_link = folder.is_symlink()
+    with os.scandir(folder) as found:
+        inner = sorted(found, key=lambda entry: entry.name)
+    for entry in inner:
+        path = folder / entry.name
+        content = None if is_link or entry.is_symlink() else _plain(f"{entry.path}/{name}", largest)
+        if content is None:  # no plain file: is there one at all, and what is wrong with it?
+            try:
+                content = read_within(folder.parent, path / name, largest)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (ValueError, OSError) as error:
+                content = ValueError(str(error))
+        yield path, content
+
+
+def _plain(file: str, largest: int) -> bytes | None:
+    """The content of a file that is no link and not too large; None of anything else."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
+            return None
+        with open(handle, "rb", buffering=0, closefd=False) as stream:
+            return stream.read(found.st_size + 1)
+    finally:
+        os.close(handle)
 
 
 def locked(file: Path, timeout: float = -1.0) -> FileLock:

@@ -14,6 +14,8 @@ from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.study.syntax import Budget
 from benchmark.study.trials import Trial
 
+CODE = "from benchmark.cli.main import main; main()"
+"""`bench`, of whichever checkout is on the path."""
 SIDES = {2: (128, 128), 3: (112, 112, 80)}
 """The paper's images and patches."""
 

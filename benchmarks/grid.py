@@ -16,11 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from common import CODE
+
 GRID = (
     "run", "--preset", "paper", "--study", "grid", "--datasets", "glas", "--methods", "em,cps",
     "--ratios", "10", "--seeds", "2", "training.epochs=10",
 )  # fmt: skip
-CODE = "from benchmark.cli.main import main; main()"
 
 
 def main() -> None:

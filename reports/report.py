@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -65,12 +66,23 @@ class Report:
             comparisons.require_pairs(self.rows, options.control)
         has_baseline = BASELINE in set(self.rows.variant)
         self._control = options.control or (BASELINE if has_baseline else None)
+        self._made: dict[str, Sheet | None] = {}
 
     def table(self, name: str) -> Sheet | None:
         """One of `TABLES`; None if the trials are not enough for it.
 
         Raises `published.Unreadable`.
         """
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    @cached_property
+    def oddities(self) -> list[str]:
+        """Whatever makes the scores less than they seem."""
+        return footers.oddities(self.rows)
+
+    def _make(self, name: str) -> Sheet | None:
         kind = TABLES[name]
         sheet = kind.make(self)
         if sheet is None or kind.says_all:
@@ -79,7 +91,7 @@ class Report:
 
     def _common(self, kind: "Table") -> list[str]:
         """What every table has to say: how and where it was read, what it does not show."""
-        lines = footers.oddities(self.rows) + self._left_out
+        lines = self.oddities + self._left_out
         if not kind.says_reading:
             lines = [footers.selection(self.reading, self.rows), *lines]
         return [footers.evaluated(self.rows), *lines]

@@ -51,6 +51,12 @@ def any_fits(resources: dict[str, float]) -> bool:
     )
 
 
+def slots(resources: dict[str, float]) -> int:
+    """How many trials that take these fit on all nodes together."""
+    wanted = [(name.upper(), amount) for name, amount in resources.items() if amount]
+    return sum(min(int(node.get(n, 0) / amount) for n, amount in wanted) for node in _resources())
+
+
 def _resources() -> list[dict[str, float]]:
     """What each node that lives has in all."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]

@@ -8,14 +8,12 @@ import contextlib
 import io
 import logging
 import os
-import platform
 import secrets
 import shutil
 import signal
 import socket
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 # Ray reads these when it is imported. Progress and results are ours, not Tune's.
@@ -28,25 +26,25 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C comes here a
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
 import ray
-import torch
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.tune.search import Searcher
 
 from benchmark import provenance, scratch
-from benchmark.cluster import ray_nodes
+from benchmark.cluster import ray_nodes, worker
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
-from benchmark.data.prepared import Prepared
+from benchmark.cluster.queue import JobQueue
+from benchmark.data.stored import Stored
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import left_overs
 from benchmark.store.locks import TUNE
+from benchmark.store.record import JobRecord
 from benchmark.study import sources
 from benchmark.training import job as jobs
 from benchmark.training.job import Destination, Job
 
 _LONGEST_BASE = 24  # characters; the path of a socket has at most 107
-_WAVE = 200  # jobs per Tuner: the driver's memory grows with them
-_TRIES = 3  # of a job whose node is lost: one that brings its node down must not bring down all
 _TOKEN_HINT = (
     ". If the cluster has a token, this shell needs it too: RAY_AUTH_MODE=token, and "
     "RAY_AUTH_TOKEN_PATH for the file that holds it (docs/cluster.md)"
@@ -150,104 +148,102 @@ def _nothing() -> None:
 
 def run_jobs(
     work: Sequence[Job],
-    datasets: dict[str, Prepared],
+    datasets: Mapping[str, Stored],
     destination: Destination,
     cluster: Cluster,
     progress: GridProgress,
+    forecast: Mapping[str, float],
 ) -> None:
     """Run the jobs on the connected cluster; each leaves its record, also one that fails.
 
-    datasets: at the jobs' size; they go once through the object store and are shared, without
-    copies, by all workers of a node.
+    One Tuner has them all, so that a worker is started once and does whatever is next. datasets: at
+    the jobs' size. On this machine workers map their files; to a cluster they go once through the
+    object store, and are shared, without copies, by all workers of a node. forecast: seconds of
+    each job, as far as known.
     """
     resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
-    by_key = {job.key: job for job in work}
+    queue = JobQueue(work, forecast, ray_nodes.slots(resources), cluster.max_concurrent)
     trainable = tune.with_resources(
         tune.with_parameters(
-            _work,
-            work=by_key,
-            datasets=datasets,
+            worker.work,
+            work=queue.jobs,
+            datasets={n: d.opened() if cluster.address else d for n, d in datasets.items()},
             destination=destination,
             use_gpu=resources["gpu"] > 0,
             code={job.method: sources.code_of(job.method) for job in work if cluster.address},
         ),
         resources,
     )
-    tune_folder = destination.study_folder.resolve() / f"{TUNE}{cluster.suffix}"
-    watcher = _Watcher(by_key, destination, progress, resources)
-    waiting, waves = list(by_key), 0
-    try:
-        while waiting:
-            _wave(trainable, waiting[:_WAVE], cluster, tune_folder / f"wave-{waves}", watcher)
-            waiting, waves = waiting[_WAVE:] + watcher.take_lost(), waves + 1
-    finally:
-        shutil.rmtree(tune_folder, ignore_errors=True)
-
-
-def _wave(trainable, keys: list[str], cluster: Cluster, folder: Path, watcher) -> None:
-    """Run one Tuner to its end; what becomes of each job, the watcher knows."""
+    folder = destination.study_folder.resolve() / f"{TUNE}{cluster.suffix}"
     tuner = tune.Tuner(
         trainable,
-        param_space={"key": tune.grid_search(keys)},
         tune_config=tune.TuneConfig(
+            search_alg=_Next(queue),
+            num_samples=-1,  # as many as there are
             reuse_actors=True,  # or each trial pays seconds of imports
-            max_concurrent_trials=cluster.max_concurrent,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
         run_config=tune.RunConfig(
-            name=folder.name, storage_path=str(folder.parent), callbacks=[watcher], verbose=0
+            name="jobs",
+            storage_path=str(folder),
+            callbacks=[_Watcher(queue, destination, progress, resources)],
+            verbose=0,
         ),
     )
-    # Tune prints a line for each trial whatever its verbosity; our progress is on stderr.
-    with contextlib.redirect_stdout(io.StringIO()):
-        tuner.fit()
-
-
-def _work(config, work, datasets, destination, use_gpu, code) -> None:
-    """In a worker: one job. code: of each method where the run was started, if it is elsewhere."""
-    job = work[config["key"]]
-    if code and sources.code_of(job.method) != code[job.method]:
-        jobs.fail(
-            job,
-            destination,
-            f"{platform.node()}, which joined the cluster later, has other code of this tool or of "
-            "the method: install the same there",
-        )
-        return
-    device = torch.device("cuda" if use_gpu else "cpu")
-    jobs.run(job, datasets[job.dataset], destination, device=device)
+    try:
+        # Tune prints a line for each trial whatever its verbosity; our progress is on stderr.
+        with contextlib.redirect_stdout(io.StringIO()):
+            tuner.fit()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _name(trial) -> str:
     return trial.config["key"]
 
 
+class _Next(Searcher):
+    """The queue, for Tune, which asks whenever it could start something."""
+
+    def __init__(self, queue: JobQueue):
+        super().__init__()
+        self._queue = queue
+
+    def suggest(self, trial_id: str) -> dict[str, str] | str | None:
+        if self._queue.is_finished:
+            return Searcher.FINISHED
+        key = self._queue.next()
+        return None if key is None else {"key": key}
+
+    def on_trial_complete(self, trial_id: str, result=None, error=False) -> None:
+        """The watcher tells the queue, which must know why a trial ended."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: what is done stands in records."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+
 class _Watcher(tune.Callback):
-    """Tells the progress; writes the record of a job whose worker died before it could.
+    """Tells queue and progress; writes the record of a job whose worker died before it could.
 
     A job that lost its node has done nothing wrong: it gets no record, and is run again from its
-    checkpoint in a later wave.
+    checkpoint.
     """
 
     def __init__(
         self,
-        work: dict[str, Job],
+        queue: JobQueue,
         destination: Destination,
         progress: GridProgress,
         resources: dict[str, float],
     ):
-        self._work, self._destination, self._progress = work, destination, progress
+        self._queue, self._destination, self._progress = queue, destination, progress
         self._resources = resources
-        self._lost: list[str] = []
-        self._times_lost: Counter[str] = Counter()
         self._looked = time.monotonic()
         self._is_stuck = False
-
-    def take_lost(self) -> list[str]:
-        """Keys of the jobs that lost their nodes since the last call."""
-        lost, self._lost = self._lost, []
-        return lost
 
     def __getstate__(self) -> dict:
         # Tune pickles its callbacks so that it could restore a sweep. Ours resume from records,
@@ -267,29 +263,29 @@ class _Watcher(tune.Callback):
             )
 
     def on_trial_start(self, iteration, trials, trial, **info) -> None:
-        self._progress.started(self._work[trial.config["key"]])
+        self._progress.started(self._job(trial))
 
     def on_trial_complete(self, iteration, trials, trial, **info) -> None:
-        job = self._work[trial.config["key"]]
-        self._progress.ended(job, job.found(self._destination.study_folder))
+        job = self._job(trial)
+        self._ended(job, job.found(self._destination.study_folder))
 
     def on_trial_error(self, iteration, trials, trial, **info) -> None:
-        job = self._work[trial.config["key"]]
+        job = self._job(trial)
         found = job.found(self._destination.study_folder)
         if found is None or not found.is_done:  # else it died after its work was done
             error = _error_of(trial)
-            if self._is_to_be_run_again(job.key, error):
-                self._lost.append(job.key)
+            if ray_nodes.was_lost(error) and self._queue.lost(job.key):
                 self._progress.lost(job)
                 return
-            found = jobs.fail(job, self._destination, _cause(error))
-        self._progress.ended(job, found)
+            found = jobs.fail(job, self._destination, _cause(error, self._queue))
+        self._ended(job, found)
 
-    def _is_to_be_run_again(self, key: str, error: Exception | None) -> bool:
-        if not ray_nodes.was_lost(error):
-            return False
-        self._times_lost[key] += 1
-        return self._times_lost[key] < _TRIES
+    def _job(self, trial) -> Job:
+        return self._queue.jobs[trial.config["key"]]
+
+    def _ended(self, job: Job, found: JobRecord) -> None:
+        self._queue.ended(job.key)
+        self._progress.ended(job, found)
 
 
 def _error_of(trial) -> Exception | None:
@@ -298,10 +294,10 @@ def _error_of(trial) -> Exception | None:
     return ray.cloudpickle.loads(file.read_bytes()) if file.is_file() else None
 
 
-def _cause(error: Exception | None) -> str:
+def _cause(error: Exception | None, queue: JobQueue) -> str:
     """One line on why a worker did not come back."""
     if ray_nodes.was_lost(error):
-        return f"its node was lost {_TRIES} times"
+        return f"its node was lost {queue.TRIES} times"
     if isinstance(error, OutOfMemoryError):
         return "the worker was killed for memory"
     if isinstance(

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,8 +13,8 @@ from benchmark import scratch
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
-from benchmark.data import prepare, prepared
-from benchmark.data.prepared import Prepared
+from benchmark.data import prepare, prepared, stored
+from benchmark.data.stored import Stored
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.store import datasets, layout, left_overs, locks, planned, tables
@@ -38,9 +38,8 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
-            loaded = _load(plan, data_root)
             _print(console, [*describe(plan), "starting Ray …"])
-            _run_on_ray(plan, loaded, cluster, console, claim)
+            _run_on_ray(plan, data_root, cluster, console, claim)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
@@ -55,7 +54,7 @@ def _print(console: Console, lines: Iterable[str]) -> None:
 
 def _run_on_ray(
     plan: Plan,
-    datasets: dict[str, Prepared],
+    data_root: Path,
     cluster: Cluster,
     console: Console,
     claim: locks.Claim,
@@ -69,17 +68,14 @@ def _run_on_ray(
             ExitCode.RESOURCES,
         ) from error
 
-    before: Sequence[Job] = pretraining.missing(plan.missing, plan.folder)
-    trials: Sequence[Job] = [TrialJob(trial) for trial in plan.missing]
-    total = len(before) + len(trials)
-    progress = GridProgress(total, plan.folder, console, claim.note_running)
+    jobs = _jobs(plan)
+    progress = GridProgress(len(jobs), plan.folder, console, claim.note_running)
     try:
-        with ray_runner.connected(cluster), progress:
+        with ray_runner.connected(cluster), scratch.folder("data") as folder, progress:
             if cluster.address:
-                folder = plan.folder.resolve()
-                ray_runner.require_alike([*before, *trials], folder, progress.say)
-            for wave in filter(None, (before, trials)):
-                ray_runner.run_jobs(wave, datasets, _destination(plan), cluster, progress)
+                ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
+            datasets = _store(plan, data_root, folder)
+            ray_runner.run_jobs(jobs, datasets, _destination(plan), cluster, progress, {})
     except KeyboardInterrupt:
         tables.rebuild(plan.folder)
         done = len(plan.own) - len(with_done(plan).missing)
@@ -89,6 +85,18 @@ def _run_on_ray(
             highlight=False,
         )
         raise
+
+
+def _jobs(plan: Plan) -> list[Job]:
+    """What is missing, in the order of the plan; a pretraining before the first that needs it."""
+    before = {job.key: job for job in pretraining.missing(plan.missing, plan.folder)}
+    jobs: list[Job] = []
+    for trial in plan.missing:
+        made = TrialJob(trial)
+        if made.after in before:
+            jobs.append(before.pop(made.after))
+        jobs.append(made)
+    return jobs
 
 
 def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
@@ -116,7 +124,9 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
             print(f"{trial.label} is done already", flush=True)
             return 0
         claim.note_running([trial.key])
-        prepared_data = _load(plan, data_root)[trial.dataset]
+        size = plan.study.conditions.size
+        encoders.fetch(plan.study.conditions.network)
+        prepared_data = prepared.resized(prepared.load(data_root, trial.dataset), size)
         for each in (*pretraining.missing([trial], plan.folder), TrialJob(trial)):
             made = job.run(
                 each,
@@ -160,11 +170,11 @@ def _tidied(study_folder: Path, part: Part, data_root: Path) -> list[str]:
     return [f"removed what killed runs left: {left_overs.listed(gone)}"] if gone else []
 
 
-def _load(plan: Plan, data_root: Path) -> dict[str, Prepared]:
+def _store(plan: Plan, data_root: Path, folder: Path) -> dict[str, Stored]:
     """The datasets at the study's size.
 
     The network's published weights come first: without them no trial can start.
     """
     encoders.fetch(plan.study.conditions.network)
     size = plan.study.conditions.size
-    return {name: prepared.resized(prepared.load(data_root, name), size) for name in plan.manifests}
+    return {name: stored.store(data_root, name, size, folder) for name in plan.manifests}

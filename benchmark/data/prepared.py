@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic
-from jaxtyping import Float, UInt
+from jaxtyping import Float, UInt, UInt8
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
@@ -206,22 +206,32 @@ def load(data_root: Path, name: str) -> Prepared:
     """A prepared dataset; its content is compared with the manifest's hash."""
     manifest = read_manifest(data_root, name)
     try:
-        images, masks = (_array(data_root / name / f"{kind}.npy") for kind in ("images", "masks"))
+        images, masks = (mapped(data_root / name / f"{kind}.npy") for kind in ("images", "masks"))
     except (OSError, ValueError, EOFError, MemoryError) as error:
         raise _damaged(data_root, name, str(error)) from error
     if data_hash(manifest, images, masks) != manifest.data_hash:
         raise _damaged(data_root, name, "the arrays are not those that were prepared")
+    return assembled(manifest, images, masks)
+
+
+def assembled(
+    manifest: Manifest, images: UInt[ndarray, "..."], masks: UInt8[ndarray, "..."]
+) -> Prepared:
+    """A dataset of its manifest and of the arrays as they lie on disk; `ValueError` if not its."""
     if manifest.card.is_volume:
         shapes = [case.shape for case in manifest.cases]
         images = unpack(images, [[*shape, manifest.card.channels] for shape in shapes])
         masks = unpack(masks, shapes)
+    elif not len(images) == len(masks) == len(manifest.cases):
+        raise ValueError(f"{len(images)} images, {len(masks)} masks, {len(manifest.cases)} cases")
     return Prepared(manifest, images, masks, *_constants(manifest))
 
 
-def _array(file: Path) -> UInt[ndarray, "..."]:
+def mapped(file: Path) -> UInt[ndarray, "..."]:
+    """An array on disk, read as it is used, and shared with all processes that map it."""
     if file.exists() and not file.is_file():  # a pipe would be waited for
         raise ValueError(f"{file} is no file")
-    return np.load(file)
+    return np.asarray(np.load(file, mmap_mode="r"))
 
 
 def _constants(manifest: Manifest) -> tuple[Float[ndarray, "n c"], Float[ndarray, "n c"]]:
@@ -255,7 +265,7 @@ def lost_in_resizing(data_root: Path, manifest: Manifest, size: list[int] | None
     if size is None or manifest.card.is_volume or size == manifest.card.size:
         return []
     try:
-        masks = np.load(data_root / manifest.name / "masks.npy", mmap_mode="r")
+        masks = mapped(data_root / manifest.name / "masks.npy")
     except (OSError, ValueError):  # whoever loads the dataset will say it
         return []
     return [

@@ -241,17 +241,16 @@ class _Damaged(Exception):
 
 def _read(folder: Path, kind: type[_R]) -> _R:
     try:
-        study_folder = folder.parent.parent
-        content = files.read_within(study_folder, folder / _FILE, _LARGEST)
-        fields = json.loads(content.decode("utf-8-sig"))
-        if not isinstance(fields, dict):
-            raise ValueError(f"no fields, but {type(fields).__name__}")
-        if "checksum" in fields:  # those of before have none
-            _require_whole(fields)
-        fields = printable(fields)  # what a stranger wrote is shown too
-        if fields.get("schema_version") == 1:
-            fields = _of_schema_1(fields)
-        found = kind.model_validate(fields)
+        content = files.read_within(folder.parent.parent, folder / _FILE, _LARGEST)
+    except _DAMAGES as error:
+        raise _Damaged(str(error)) from error
+    return _parsed(folder, content, kind)
+
+
+def _parsed(folder: Path, content: bytes, kind: type[_R]) -> _R:
+    """The record that these bytes are, if they are one of the job with this folder."""
+    try:
+        found = kind.model_validate(_fields(content.decode("utf-8-sig")))
         if isinstance(found, Record):
             _require_agreement(found)
     except pydantic.ValidationError as error:
@@ -262,6 +261,17 @@ def _read(folder: Path, kind: type[_R]) -> _R:
     if found.key != folder.name:
         raise _Damaged(f"it is of the trial {found.key}: the folder was renamed or copied")
     return found
+
+
+def _fields(text: str) -> dict[str, Any]:
+    fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError(f"no fields, but {type(fields).__name__}")
+    if "checksum" in fields:  # those of before have none
+        _require_whole(fields)
+    if "\\" in text or not text.replace("\n", "").isprintable():
+        fields = printable(fields)  # what a stranger wrote is shown too
+    return _of_schema_1(fields) if fields.get("schema_version") == 1 else fields
 
 
 _STAND_TWICE = ("dataset", "data_hash", "budget", "method", "seed", "evaluate_on")
@@ -334,11 +344,13 @@ class Found(NamedTuple):
 def survey(study_folder: Path) -> Found:
     """All records of a study's trials; a damaged one hides no other."""
     found = Found([], {})
-    for file in sorted(study_folder.glob(f"trials/*/{_FILE}")):
+    for folder, content in files.read_each(study_folder / "trials", _FILE, _LARGEST):
         try:
-            found.records.append(_read(file.parent, Record))
+            if isinstance(content, ValueError):
+                raise _Damaged(str(content))
+            found.records.append(_parsed(folder, content, Record))
         except _Damaged as error:
-            found.damaged[file.parent] = str(error)
+            found.damaged[folder] = str(error)
     return found
 
 

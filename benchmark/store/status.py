@@ -3,15 +3,13 @@
 Only what is needed of each record is read, so that ten thousand of them take a second.
 """
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.errors import UserError
-from benchmark.files import read_within
+from benchmark.files import read_each
 from benchmark.store import layout, locks, planned
 from benchmark.study import sources
 from benchmark.study.syntax import trial_name
@@ -60,7 +58,8 @@ def read(study_folder: Path) -> Status:
     """
     rows = planned.read(study_folder)
     states, older, damaged = dict.fromkeys(rows, "waiting"), Counter[str](), []
-    for folder, text in _records(study_folder):
+    for folder, content in read_each(study_folder / "trials", "record.json", _LARGEST):
+        text = b"" if isinstance(content, ValueError) else content.rstrip()
         key, found = folder.name, _STATUS.search(text[:_HEAD])
         if found is None or key not in rows or not text.endswith(b"}"):
             try:  # whole: of a study older than grid.csv, copied in by hand, or damaged
@@ -84,19 +83,6 @@ def read(study_folder: Path) -> Status:
     }
     seeds = {key: str(row["seed"]) for key, row in rows.items()}
     return Status(lines, seeds, states, sorted(running - rows.keys()), +older, damaged)
-
-
-def _records(study_folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Each trial's folder with what its record holds."""
-    trials = study_folder / "trials"
-    for name in sorted(os.listdir(trials)) if trials.is_dir() else []:
-        try:
-            content = read_within(study_folder, trials / name / "record.json", _LARGEST)
-            yield trials / name, content.rstrip()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except ValueError:
-            yield trials / name, b""
 
 
 def _row_of(folder: Path) -> dict[str, str]:

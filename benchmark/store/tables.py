@@ -14,6 +14,7 @@ import pandas as pd
 from numpy import ndarray
 from numpy.lib import format as npy
 
+from benchmark import files
 from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import locked, read_within, write_atomically
@@ -90,19 +91,57 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     Each line says of which trial it is, by key and by dataset, budget, variant and seed; trials
     without the file have none.
     """
+    wanted = rows.set_index("key")[_WHERE]
+    found = {
+        folder.name: content
+        for folder, content in files.read_each(study_folder / "trials", name, _LARGEST)
+        if folder.name in wanted.index
+    }
+    if not found:
+        return pd.DataFrame(columns=["key", *_WHERE])
+    parts = [_together(study_folder, name, group) for group in _alike(found)]
+    lines = pd.concat(parts, ignore_index=True)
+    order = {key: place for place, key in enumerate(wanted.index)}
+    lines = lines.sort_values("key", key=lambda keys: keys.map(order), kind="stable")
+    of_each = wanted.loc[lines.key].set_index(lines.index)
+    return pd.concat([lines, of_each], axis=1).reset_index(drop=True)
+
+
+_Contents = dict[str, bytes | ValueError]  # key → of the trial's table
+
+
+def _alike(found: _Contents) -> list[_Contents]:
+    """Tables of the same first line together; those that cannot be read together too."""
+    groups: dict[bytes | None, _Contents] = {}
+    for key, content in found.items():
+        is_read = isinstance(content, bytes)
+        groups.setdefault(content.partition(b"\n")[0] if is_read else None, {})[key] = content
+    return list(groups.values())
+
+
+def _together(study_folder: Path, name: str, contents: _Contents) -> pd.DataFrame:
+    """Tables of one first line as one, with a column `key`: thousands are parsed at once.
+
+    If that fails, or finds other lines than the files have, each is read alone, and the first that
+    is damaged is named.
+    """
+    try:
+        return _at_once(contents)
+    except (*_DAMAGES, AttributeError):
+        pass
     parts = []
-    for row in rows[["key", *_WHERE]].to_dict("records"):
-        file = trial_folder(study_folder, row["key"]) / name
-        if file.exists():
-            with _readable(study_folder, file) as content:
-                lines = _table_of(content)
-                _require_possible(lines)
-            parts.append(lines.assign(**{k: [v] * len(lines) for k, v in row.items()}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", *_WHERE])
+    for key, content in contents.items():
+        with _readable(trial_folder(study_folder, key) / name):
+            if isinstance(content, ValueError):
+                raise content
+            lines = _table_of(io.BytesIO(content))
+            _require_possible(lines)
+        parts.append(lines.assign(key=key))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _table_of(content: io.BytesIO) -> pd.DataFrame:
-    """Lines of a trial's CSV. A case may be named NA, 01 or 1e3: that is a text all the same."""
+    """Lines of trials' CSVs. A case may be named NA, 01 or 1e3: that is a text all the same."""
     head = content.readline(_LONGEST_HEAD)
     if len(head) == _LONGEST_HEAD:
         raise ValueError("a first line longer than any trial's")
@@ -110,6 +149,20 @@ def _table_of(content: io.BytesIO) -> pd.DataFrame:
     names = pd.read_csv(io.BytesIO(head), nrows=0).columns
     missing = {name: [""] for name in names if name != "case"}
     return pd.read_csv(content, dtype={"case": str}, keep_default_na=False, na_values=missing)
+
+
+def _at_once(contents: _Contents) -> pd.DataFrame:
+    head = next(iter(contents.values())).partition(b"\n")[0]
+    bodies = {
+        key: content[len(head) + 1 :].removesuffix(b"\n") for key, content in contents.items()
+    }
+    counts = {key: body.count(b"\n") + 1 for key, body in bodies.items() if body}
+    lines = _table_of(io.BytesIO(b"\n".join([head, *(bodies[key] for key in counts)])))
+    if len(lines) != sum(counts.values()):
+        raise ValueError("a line end within a field")
+    lines["key"] = np.repeat(list(counts), list(counts.values()))
+    _require_possible(lines)
+    return lines
 
 
 def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
@@ -137,20 +190,22 @@ def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndar
         where = (row["dataset"], row["budget"], row["variant"])
         file = trial_folder(study_folder, row["key"]) / "panel.npz"
         if where not in found and file.exists():
-            with _readable(study_folder, file) as content, np.load(content) as pictures:
-                _require_small(pictures)
-                found[where] = dict(pictures)
+            with _readable(file):
+                content = io.BytesIO(read_within(study_folder, file, _LARGEST))
+                with np.load(content) as pictures:
+                    _require_small(pictures)
+                    found[where] = dict(pictures)
     return found
 
 
 @contextlib.contextmanager
-def _readable(study_folder: Path, file: Path) -> Iterator[io.BytesIO]:
-    """The file's content. What goes wrong with it is a `UserError` (exit code 3) that names it.
+def _readable(file: Path) -> Iterator[None]:
+    """What goes wrong with the file's content is a `UserError` (exit code 3) that names it.
 
     Records come from strangers too, and a small file may unfold into more than there is memory.
     """
     try:
-        yield io.BytesIO(read_within(study_folder, file, _LARGEST))
+        yield
     except (*_DAMAGES, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{file} is damaged ({error}): restore it, or delete the folder {file.parent} and run "
@@ -164,9 +219,10 @@ def _require_possible(lines: pd.DataFrame) -> None:
     first = lines.columns[0]
     if first not in ("epoch", "case"):
         raise ValueError(f"its first column is {first[:40]!r}")
-    if lines[first].duplicated().any():
+    of_one = [first, "key"] if "key" in lines else [first]
+    if lines.duplicated(of_one).any():
         raise ValueError(f"a {first} stands there twice")
-    for name in lines[first].astype(str) if first == "case" else ():
+    for name in lines[first].astype(str).unique() if first == "case" else ():
         if why := objection(name):
             raise ValueError(f"no case can be named {name[:40]!r}: it holds {why}")
     for name in lines.columns[lines.columns.str.match(r"(dc|ji)(_|$)")] if first == "case" else ():

@@ -55,6 +55,10 @@ class Job(Protocol):
     @property
     def method(self) -> str: ...
 
+    @property
+    def after(self) -> str:
+        """Key of the job that it starts from; "" if there is none."""
+
     def folder(self, study_folder: Path) -> Path:
         """Where it leaves everything."""
 
@@ -143,7 +147,7 @@ def log_file(job: Job, study_folder: Path) -> Path:
 def settle(threads: int, device: torch.device) -> bool:
     """Bring the process to the same state whatever it ran before; is peak memory known?"""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # the same, without importing the compiler
     torch.backends.cudnn.benchmark = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return provenance.reset_peak_memory(device)

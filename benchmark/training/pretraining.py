@@ -60,6 +60,10 @@ class PretrainingJob:
     def method(self) -> str:
         return self.pretraining.method
 
+    @property
+    def after(self) -> str:
+        return ""
+
     def folder(self, study_folder: Path) -> Path:
         return layout.pretraining_folder(study_folder, self.key)
 

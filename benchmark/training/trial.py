@@ -56,6 +56,10 @@ class TrialJob:
     def method(self) -> str:
         return self.trial.method
 
+    @property
+    def after(self) -> str:
+        return self.trial.pretraining.key if self.trial.pretraining else ""
+
     def folder(self, study_folder: Path) -> Path:
         return layout.trial_folder(study_folder, self.key)
 

@@ -22,7 +22,7 @@ def page(study: str, report: Report, trials: pd.DataFrame, drawn: list[Named]) -
     """
     bare = Page(
         study=study,
-        summary=sentences(report.rows, report.reading),
+        summary=sentences(report),
         sheets=report.tables(),
         pictures=[],
         provenance=provenance(report.rows),
@@ -49,8 +49,9 @@ def fitting(pictures: list[Picture], room: int) -> tuple[list[Picture], list[str
     return [picture for picture in pictures if picture.name in size], [sentence]
 
 
-def sentences(rows: pd.DataFrame, reading: Reading) -> list[str]:
+def sentences(report: Report) -> list[str]:
     """What was compared, how it was read, and how much choosing would have added."""
+    rows, reading = report.rows, report.reading
     variants, budgets = ordered(rows.variant), sorted(rows.budget.unique())
     gap = optimism.gaps(rows, reading)
     lines = [
@@ -61,7 +62,7 @@ def sentences(rows: pd.DataFrame, reading: Reading) -> list[str]:
         _sentence(footers.selection(reading, rows)),
         _choosing(100 * gap.mean, reading),
     ]
-    return [*lines, *map(_sentence, footers.oddities(rows))]
+    return [*lines, *map(_sentence, report.oddities)]
 
 
 def _choosing(points: float, reading: Reading) -> str:

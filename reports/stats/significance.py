@@ -35,10 +35,18 @@ def sign_flip(d: Values, rng: np.random.Generator | None = None) -> float:
     n, observed = len(d), abs(d.mean()) - 1e-12
     if n <= _EXACT:
         return float(np.mean(np.abs(_all_signs(n) @ d / n) >= observed))
-    rng = rng or np.random.default_rng(0)
-    signs = rng.choice((-1.0, 1.0), size=(_FLIPS, n))
-    hits = np.count_nonzero(np.abs((signs * d).mean(1)) >= observed)
+    signs = _some_signs(n) if rng is None else _drawn_signs(n, rng)
+    hits = np.count_nonzero(np.abs(signs @ d / n) >= observed)
     return float((hits + 1) / (_FLIPS + 1))
+
+
+@functools.lru_cache(maxsize=2)  # 40 MB for 50 pairs; most tables have one number of pairs
+def _some_signs(n: int) -> Float[ndarray, "flips n"]:
+    return _drawn_signs(n, np.random.default_rng(0))
+
+
+def _drawn_signs(n: int, rng: np.random.Generator) -> Float[ndarray, "flips n"]:
+    return rng.choice((-1.0, 1.0), size=(_FLIPS, n))
 
 
 @functools.cache

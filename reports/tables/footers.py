@@ -152,13 +152,15 @@ _OF_A_METHOD = ("hyperparameters", "pretraining")
 
 def _steps(rows: pd.DataFrame) -> list[str]:
     """Training steps, with those of a pretraining, where they differ within dataset and budget."""
-    frame = rows.assign(before=rows.pretrain_steps.astype(float).fillna(0))
+    firsts = rows.drop_duplicates(WHERE)
+    firsts = firsts.assign(before=firsts.pretrain_steps.astype(float).fillna(0))
     groups, lines = 0, []
-    for (dataset, budget), trials in frame.groupby(["dataset", "budget"]):
+    for (dataset, budget), trials in firsts.groupby(["dataset", "budget"]):
         groups += 1
         found: dict[tuple[int, int], list[str]] = {}
+        of_each = trials.set_index("variant")
         for variant in ordered(trials.variant):
-            first = trials[trials.variant == variant].iloc[0]
+            first = of_each.loc[variant]
             found.setdefault((int(first.before), int(first.steps)), []).append(variant)
         if len(found) > 1:
             told = "; ".join(

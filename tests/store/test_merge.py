@@ -249,10 +249,10 @@ def test_what_cannot_be_merged_is_refused(bench, halves, tmp_path):
 def without_ray(monkeypatch):
     """Grids run in this process, one job after the other."""
 
-    def run_jobs(work, datasets, destination, cluster, progress):
+    def run_jobs(work, datasets, destination, cluster, progress, forecast):
         for job in work:
             progress.started(job)
-            made = jobs.run(job, datasets[job.dataset], destination, device=torch.device("cpu"))
+            made = jobs.run(job, datasets[job.dataset].opened(), destination, device=torch.device("cpu"))
             progress.ended(job, made)
 
     fake = SimpleNamespace(connected=contextlib.nullcontext, run_jobs=run_jobs)

@@ -1,0 +1,35 @@
+"""What a worker of Ray does: one job after the other."""
+
+import platform
+from collections.abc import Mapping
+
+import torch
+
+from benchmark.data.prepared import Prepared
+from benchmark.data.stored import Stored
+from benchmark.study import sources
+from benchmark.training import job as jobs
+from benchmark.training.job import Destination, Job
+
+
+def work(
+    config: Mapping[str, str],
+    work: Mapping[str, Job],
+    datasets: Mapping[str, Stored | Prepared],
+    destination: Destination,
+    use_gpu: bool,
+    code: Mapping[str, sources.Code],
+) -> None:
+    """One job to its record. code: of each method where the run was started, if it is elsewhere."""
+    job = work[config["key"]]
+    if code and sources.code_of(job.method) != code[job.method]:
+        jobs.fail(
+            job,
+            destination,
+            f"{platform.node()}, which joined the cluster later, has other code of this tool or of "
+            "the method: install the same there",
+        )
+        return
+    device = torch.device("cuda" if use_gpu else "cpu")
+    data = datasets[job.dataset]
+    jobs.run(job, data.opened() if isinstance(data, Stored) else data, destination, device=device)

@@ -1,0 +1,48 @@
+"""A dataset at the size of a run as files, which all processes of a machine map and none copies."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmark.data import prepared
+from benchmark.data.prepared import Manifest, Prepared
+from benchmark.errors import ExitCode, UserError
+
+
+class Stored(NamedTuple):
+    """Arrays in files, and the manifest that they belong to."""
+
+    manifest: Manifest
+    folder: Path
+    data_root: Path
+
+    def opened(self) -> Prepared:
+        """The dataset; `UserError` (exit code 3) if another was prepared in its place meanwhile."""
+        name = self.manifest.name
+        there = prepared.read_manifest(self.data_root, name)
+        if there.data_hash != self.manifest.data_hash:
+            raise UserError(
+                f'the dataset "{name}" was prepared again while this ran: {there.data_hash}, and '
+                f"{self.manifest.data_hash} when it began. The same command runs what is missing",
+                ExitCode.DATA,
+            )
+        images, masks = (prepared.mapped(self.folder / f"{k}.npy") for k in ("images", "masks"))
+        return prepared.assembled(self.manifest, images, masks)
+
+
+def store(data_root: Path, name: str, size: list[int] | None, scratch: Path) -> Stored:
+    """A prepared dataset, compared with the manifest's hash, at a run's (h, w).
+
+    scratch: a folder for arrays that have another size than the prepared ones.
+    """
+    data_root = data_root.resolve()
+    loaded = prepared.load(data_root, name)
+    at_size = prepared.resized(loaded, size)
+    folder = data_root / name
+    if at_size is not loaded:
+        folder = scratch / name
+        folder.mkdir()
+        np.save(folder / "images.npy", at_size.images)
+        np.save(folder / "masks.npy", at_size.masks)
+    return Stored(loaded.manifest, folder, data_root)
