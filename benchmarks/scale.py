@@ -12,11 +12,9 @@ import argparse
 import itertools
 import os
 import re
-import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 

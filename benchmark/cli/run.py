@@ -1,6 +1,7 @@
 """The verb run: plan a grid of trials, run what is missing, print its table."""
 
 import gc
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +68,11 @@ def run(
         str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')
     ] = None,
     gpus_per_trial: Annotated[
-        float | None, typer.Option(help="0.25 lets four trials share a GPU [1 if there is one].")
+        str | None,
+        typer.Option(
+            help="0.25 lets four trials share a GPU; auto: as many as its memory and speed allow "
+            "[1 if there is one]."
+        ),
     ] = None,
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at once [as many as fit].")
@@ -91,7 +96,22 @@ def run(
             "commas.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and how long that takes.")
+    ] = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="First time a few steps of each method and dataset, for the forecast."
+        ),
+    ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HARDWARE",
+            help='Forecast of --dry-run for other hardware of the kind here: "64 cpu", "8 gpu".',
+        ),
+    ] = None,
     trial: Annotated[
         str | None,
         typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),
@@ -101,6 +121,8 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run the trials that have no result yet; repeat the command to resume."""
+    if on is not None and not dry_run:
+        raise UserError("--on is for a forecast: add --dry-run")
     if trial is not None and shard is not None:
         raise UserError("--trial names one trial and --shard a part of all: give one of them")
     typed = {
@@ -119,20 +141,22 @@ def run(
     for note in plan.notes:
         say(f"note: {note}", err=True)
 
+    from benchmark.cluster import run as running
+
+    cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
     if dry_run:
         from benchmark.cluster import outlook
 
         plan = outlook.with_done(plan)
         say("\n".join([*outlook.describe(plan), *outlook.listed(plan, verbose=verbose)]))
+        lines = running.forecast_lines(plan, data_root, cluster, on, probes=probe)
+        say("\n".join(["", *lines]) if lines else "", nl=bool(lines))
         return
 
-    from benchmark.cluster import run as running
-
     if trial is not None:
-        failed = running.run_single(plan, trial, data_root, gpus_per_trial)
+        failed = running.run_single(plan, trial, data_root, cluster.gpus_per_trial)
     else:
-        cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
-        failed = running.run_grid(plan, data_root, cluster)
+        failed = running.run_grid(plan, data_root, cluster, probes=probe)
     say()
     report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
     say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
@@ -196,13 +220,23 @@ def _settings(
 
 
 def _cluster(
-    address: str | None, gpus_per_trial: float | None, max_concurrent: int | None, shard: "Shard"
+    address: str | None, gpus_per_trial: str | None, max_concurrent: int | None, shard: "Shard"
 ) -> "Cluster":
     from benchmark.cluster.cluster import Cluster
 
-    if gpus_per_trial is not None and gpus_per_trial < 0:
-        raise UserError(f"--gpus-per-trial must not be negative, got {gpus_per_trial}")
-    return Cluster(address, gpus_per_trial, max_concurrent, shard.suffix)
+    if gpus_per_trial == "auto":
+        if address is not None:
+            raise UserError(
+                "--gpus-per-trial auto is for this machine; give a number with --address"
+            )
+        return Cluster(None, None, True, max_concurrent, shard.suffix)
+    try:
+        share = None if gpus_per_trial is None else float(gpus_per_trial)
+    except ValueError:
+        share = -1.0
+    if share is not None and not 0 <= share < math.inf:
+        raise UserError(f"--gpus-per-trial is a number from 0, or auto, got {gpus_per_trial}")
+    return Cluster(address, share, False, max_concurrent, shard.suffix)
 
 
 def _next(plan: "Plan") -> str:

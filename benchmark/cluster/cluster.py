@@ -11,6 +11,8 @@ class Cluster:
     """Of a running Ray cluster ("auto", "host:6379"); None starts one on this machine."""
     gpus_per_trial: float | None = None
     """A fraction lets trials share a GPU; None: 1 where there is a GPU, else 0."""
+    shares_gpus: bool = False
+    """As many trials on a GPU as the forecast says that it holds, instead."""
     max_concurrent: int | None = None
     suffix: str = ""
     """Of the files of this part of the grid: shards that run side by side have each their own."""

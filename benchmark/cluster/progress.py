@@ -1,7 +1,7 @@
 """How far a grid is: one live block on a terminal, one line per event elsewhere."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,8 +25,16 @@ class GridProgress:
         study_folder: Path,
         console: Console,
         note_running: Callable[[Iterable[str]], None] = lambda keys: None,
+        forecast: Mapping[str, float] | None = None,
     ):
-        """note_running: gets the keys of the running jobs whenever they change."""
+        """note_running: gets the keys of the running jobs whenever they change.
+
+        forecast: seconds of each job, if all are known.
+        """
+        self._forecast = dict(forecast) if forecast and len(forecast) == total else None
+        self._since: dict[str, float] = {}  # when each running job started
+        self._expected, self._taken = 0.0, 0.0  # of those that ended
+        self._at_once = 1  # as many as ever ran side by side
         self._total, self._folder, self._console = total, study_folder, console
         self._note_running = note_running
         self._began = time.monotonic()
@@ -58,12 +66,17 @@ class GridProgress:
     def started(self, job: Job) -> None:
         """To be told when a worker takes up the job."""
         self._running[job.key] = job
+        self._since[job.key] = time.monotonic()
+        self._at_once = max(self._at_once, len(self._running))
         self._refresh()
 
     def ended(self, job: Job, record: JobRecord) -> None:
         """To be told when its record is there, done or failed."""
         self._running.pop(job.key, None)
         self.finished += 1
+        if self._forecast and job.key in self._since:
+            self._expected += self._forecast.pop(job.key, 0.0)
+            self._taken += time.monotonic() - self._since.pop(job.key)
         self.failed += not record.is_done
         if record.is_done:
             self.say(f"{job.label}: {record.summary}")
@@ -90,10 +103,24 @@ class GridProgress:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _left(self) -> str:
-        if not self.finished or self.finished == self._total:
+        if self.finished == self._total or not (self._forecast or self.finished):
             return ""
-        seconds = (time.monotonic() - self._began) / self.finished * (self._total - self.finished)
+        if self._forecast:
+            seconds = self._by_forecast()
+        else:
+            each = (time.monotonic() - self._began) / self.finished
+            seconds = each * (self._total - self.finished)
         return f"about {timedelta(seconds=round(seconds))} left"
+
+    def _by_forecast(self) -> float:
+        """What is left of it, slower or faster as the jobs that ended were, side by side."""
+        pace = self._taken / self._expected if self._expected else 1.0
+        now = time.monotonic()
+        left = {
+            key: max(pace * seconds - (now - self._since.get(key, now)), 0.0)
+            for key, seconds in self._forecast.items()
+        }
+        return max(sum(left.values()) / self._at_once, *left.values())
 
     def _refresh(self) -> None:
         self._note_running(self._running)

@@ -51,14 +51,10 @@ class JobQueue:
             return None
         key = self._tail() or next(filter(self._is_ready, self._waiting), None)
         if key is not None:
-            self.take(key)
+            del self._waiting[key]
+            self._left -= self._seconds[key]
+            self._given[key] = None
         return key
-
-    def take(self, key: str) -> None:
-        """Count the job as running."""
-        del self._waiting[key]
-        self._left -= self._seconds[key]
-        self._given[key] = None
 
     def ended(self, key: str) -> None:
         """To be told when the job has left a record."""
@@ -91,23 +87,12 @@ class JobQueue:
         return after not in self.jobs or after in self._ended
 
 
-def seconds_until_done(
-    jobs: Sequence[Job], seconds: Mapping[str, float], slots: int, running: Mapping[str, float]
-) -> float:
-    """How long the jobs take side by side, in the order of the queue.
-
-    running: those of them that have begun → seconds that they still need.
-    """
-    queue = JobQueue(jobs, seconds, slots)
-    ends = []
-    for key, left in running.items():
-        queue.take(key)
-        heapq.heappush(ends, (left, key))
-    now = 0.0
-    while True:
+def seconds_until_done(jobs: Sequence[Job], seconds: Mapping[str, float], slots: int) -> float:
+    """How long the jobs take side by side, in the order of the queue."""
+    queue, ends, now = JobQueue(jobs, seconds, slots), [], 0.0
+    while not queue.is_finished:
         while len(ends) < queue.slots and (key := queue.next()) is not None:
-            heapq.heappush(ends, (now + seconds.get(key, 0.0), key))
-        if not ends:
-            return now
+            heapq.heappush(ends, (now + seconds[key], key))
         now, key = heapq.heappop(ends)
         queue.ended(key)
+    return now

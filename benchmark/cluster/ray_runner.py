@@ -33,6 +33,7 @@ from ray.tune.search import Searcher
 from benchmark import provenance, scratch
 from benchmark.cluster import ray_nodes, worker
 from benchmark.cluster.cluster import Cluster
+from benchmark.cluster.estimate import Forecast
 from benchmark.cluster.progress import GridProgress
 from benchmark.cluster.queue import JobQueue
 from benchmark.data.stored import Stored
@@ -152,17 +153,22 @@ def run_jobs(
     destination: Destination,
     cluster: Cluster,
     progress: GridProgress,
-    forecast: Mapping[str, float],
+    forecast: Forecast,
 ) -> None:
     """Run the jobs on the connected cluster; each leaves its record, also one that fails.
 
     One Tuner has them all, so that a worker is started once and does whatever is next. datasets: at
     the jobs' size. On this machine workers map their files; to a cluster they go once through the
-    object store, and are shared, without copies, by all workers of a node. forecast: seconds of
-    each job, as far as known.
+    object store, and are shared, without copies, by all workers of a node.
     """
     resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
-    queue = JobQueue(work, forecast, ray_nodes.slots(resources), cluster.max_concurrent)
+    slots = ray_nodes.slots(resources)
+    queue = JobQueue(work, forecast.seconds, slots, cluster.max_concurrent)
+
+    def of_trial(config: Mapping[str, str]) -> tune.PlacementGroupFactory:
+        share = forecast.gpus.get(config["key"], resources["gpu"])
+        return tune.PlacementGroupFactory([{"CPU": resources["cpu"], "GPU": share}])
+
     trainable = tune.with_resources(
         tune.with_parameters(
             worker.work,
@@ -172,7 +178,7 @@ def run_jobs(
             use_gpu=resources["gpu"] > 0,
             code={job.method: sources.code_of(job.method) for job in work if cluster.address},
         ),
-        resources,
+        of_trial,
     )
     folder = destination.study_folder.resolve() / f"{TUNE}{cluster.suffix}"
     tuner = tune.Tuner(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,13 +11,18 @@ import yaml
 from rich.console import Console
 
 from benchmark import scratch
+from benchmark.cluster import estimate
 from benchmark.cluster.cluster import Cluster
+from benchmark.cluster.estimate import Forecast
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
-from benchmark.data import prepare, prepared, stored
-from benchmark.data.stored import Stored
+from benchmark.data import prepare, prepared
+from benchmark.data.stored import Stored, store
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
+from benchmark.forecast import hardware, known, probe
+from benchmark.forecast.hardware import Hardware
+from benchmark.forecast.work import works
 from benchmark.store import datasets, layout, left_overs, locks, planned, tables
 from benchmark.study import presets
 from benchmark.study.plan import Plan
@@ -28,23 +34,75 @@ from benchmark.training.trial import TrialJob
 from benchmark.wording import counted, printable
 
 
-def run_grid(plan: Plan, data_root: Path, cluster: Cluster) -> int:
+def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = False) -> int:
     """Run the missing trials on Ray; returns how many have no result.
 
-    Raises KeyboardInterrupt after saying how far it came; the records that are there stay.
+    probes: first measure what is not known to cost. Raises KeyboardInterrupt after saying how far
+    it came; the records that are there stay.
     """
     console = Console(stderr=True)
-    with _opened(plan, plan.shard) as claim:
+    with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
-            _print(console, [*describe(plan), "starting Ray …"])
-            _run_on_ray(plan, data_root, cluster, console, claim)
+            _print(console, describe(plan))
+            stored = _store(plan, data_root, folder)
+            forecast = _forecast(plan, stored, cluster, console, probes=probes)
+            _print(console, ["starting Ray …"])
+            _run_on_ray(plan, stored, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
         tables.rebuild(plan.folder)
         return len(with_done(plan).missing)
+
+
+def forecast_lines(
+    plan: Plan, data_root: Path, cluster: Cluster, on: str | None, *, probes: bool
+) -> list[str]:
+    """What the missing trials would take, for a dry run. on: other hardware, as typed."""
+    jobs, costs = missing_jobs(plan), known.costs(plan.folder.parent)
+    machine = _here(plan, cluster)
+    if probes and jobs:
+        with scratch.folder("data") as folder:
+            stored = _store(plan, data_root, folder)
+            _measure(plan, jobs, stored, machine, Console(stderr=True))
+        costs = known.costs(plan.folder.parent)
+    if on is not None:
+        threads = plan.study.conditions.threads_per_trial
+        share, at_once = cluster.gpus_per_trial, cluster.max_concurrent
+        devices = [device for device, _ in costs]
+        machine = hardware.elsewhere(on, devices, threads, share, at_once)
+    return estimate.describe(works(plan, jobs, costs, machine.device), machine)
+
+
+def _here(plan: Plan, cluster: Cluster) -> Hardware:
+    threads = plan.study.conditions.threads_per_trial
+    return hardware.here(threads, cluster.gpus_per_trial, cluster.max_concurrent)
+
+
+def _measure(
+    plan: Plan, jobs: list[Job], stored: dict[str, Stored], on: Hardware, console: Console
+) -> None:
+    root = plan.folder.parent
+    found = works(plan, jobs, known.costs(root), on.device)
+    probe.measure(found, stored, root, on, lambda line: _print(console, [line]))
+
+
+def _forecast(
+    plan: Plan, stored: dict[str, Stored], cluster: Cluster, console: Console, *, probes: bool
+) -> Forecast:
+    """What is known of a run on this machine; of one on a cluster nothing is."""
+    if cluster.address:
+        return Forecast()
+    jobs, on = missing_jobs(plan), _here(plan, cluster)
+    if probes or cluster.shares_gpus:
+        _measure(plan, jobs, stored, on, console)
+    found = works(plan, jobs, known.costs(plan.folder.parent), on.device)
+    forecast = estimate.of_run(found, on, shares_gpus=cluster.shares_gpus)
+    if forecast.wall is not None:
+        _print(console, estimate.describe(found, on))
+    return forecast
 
 
 def _print(console: Console, lines: Iterable[str]) -> None:
@@ -54,10 +112,11 @@ def _print(console: Console, lines: Iterable[str]) -> None:
 
 def _run_on_ray(
     plan: Plan,
-    data_root: Path,
+    stored: dict[str, Stored],
     cluster: Cluster,
     console: Console,
     claim: locks.Claim,
+    forecast: Forecast,
 ) -> None:
     try:
         from benchmark.cluster import ray_runner  # seconds, and only this needs it
@@ -68,14 +127,16 @@ def _run_on_ray(
             ExitCode.RESOURCES,
         ) from error
 
-    jobs = _jobs(plan)
-    progress = GridProgress(len(jobs), plan.folder, console, claim.note_running)
+    jobs, started = missing_jobs(plan), time.monotonic()
+    progress = GridProgress(len(jobs), plan.folder, console, claim.note_running, forecast.seconds)
     try:
-        with ray_runner.connected(cluster), scratch.folder("data") as folder, progress:
+        with ray_runner.connected(cluster), progress:
             if cluster.address:
                 ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
-            datasets = _store(plan, data_root, folder)
-            ray_runner.run_jobs(jobs, datasets, _destination(plan), cluster, progress, {})
+            ray_runner.run_jobs(jobs, stored, _destination(plan), cluster, progress, forecast)
+        if forecast.wall is not None:
+            took = time.monotonic() - started
+            _print(console, [estimate.compared(forecast.wall, took)])
     except KeyboardInterrupt:
         tables.rebuild(plan.folder)
         done = len(plan.own) - len(with_done(plan).missing)
@@ -87,7 +148,7 @@ def _run_on_ray(
         raise
 
 
-def _jobs(plan: Plan) -> list[Job]:
+def missing_jobs(plan: Plan) -> list[Job]:
     """What is missing, in the order of the plan; a pretraining before the first that needs it."""
     before = {job.key: job for job in pretraining.missing(plan.missing, plan.folder)}
     jobs: list[Job] = []
@@ -177,4 +238,4 @@ def _store(plan: Plan, data_root: Path, folder: Path) -> dict[str, Stored]:
     """
     encoders.fetch(plan.study.conditions.network)
     size = plan.study.conditions.size
-    return {name: stored.store(data_root, name, size, folder) for name in plan.manifests}
+    return {name: store(data_root, name, size, folder) for name in plan.manifests}

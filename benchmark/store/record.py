@@ -131,6 +131,8 @@ class Record(JobRecord):
     seconds_pretrain: Quantity = None
     """Of the pretraining that the trial started from, which others may share."""
     seconds_train: Quantity = None
+    seconds_evaluate: Quantity = None
+    """Of all evaluations together; None in records from before."""
     settings: dict[str, Any] = {}
     data_hash: str = ""
     data_partial: str = ""
@@ -189,7 +191,7 @@ class Record(JobRecord):
 
 MAY_DIFFER = (
     "study", "preset", "overrides", "error", "method_code", "tool_code", "seconds_pretrain",
-    "seconds_train", "seconds_total", "peak_memory_mib", "flops_per_step",
+    "seconds_train", "seconds_evaluate", "seconds_total", "peak_memory_mib", "flops_per_step",
     "pretrain_flops_per_step", "data_partial", "code_version", "packages", "host", "device",
     "finished_at", "n_labelled_foreground",
 )  # fmt: skip

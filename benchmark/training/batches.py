@@ -13,11 +13,13 @@ from numpy.random import Generator
 from torch import Tensor
 
 from benchmark.data.prepared import Arrays
-from benchmark.data.split import Images, TrialData
+from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Batch
 from benchmark.training.layout import arranged
+
+_RESIDENT = 2**31  # bytes of a train pool that may lie on a GPU
 
 
 def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -> Batch:
@@ -27,9 +29,9 @@ def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -
     chosen = positions(len(labelled), training.batch_labelled, step, *seeds, "order labelled")
     rng = generator(*seeds, "symmetry labelled", step)
     rows = labelled.indices[chosen]
-    images, masks = _cut(labelled.images, labelled.masks, rows, patch, rng)
-    y = torch.from_numpy(masks).to(device).long()
-    x, y = random_symmetry(standardised(images, data, rows, device), y, data.symmetry, rng)
+    images, masks = _cut(labelled.images, labelled.masks, rows, patch, rng, device)
+    x = standardised(images, data, rows)
+    x, y = random_symmetry(x, masks.long(), data.symmetry, rng)
     x = arranged(x)
     if len(data.unlabelled) == 0:
         return Batch(x, y, None)
@@ -53,24 +55,80 @@ def draw_images(
     chosen = positions(len(unlabelled), batch, step, *seeds, f"order {purpose}")
     rng = generator(*seeds, f"symmetry {purpose}", step)
     rows = unlabelled.indices[chosen]
-    images, _ = _cut(unlabelled.images, None, rows, patch, rng)
-    x = standardised(images, data, rows, device)
+    images, _ = _cut(unlabelled.images, None, rows, patch, rng, device)
+    x = standardised(images, data, rows)
     return arranged(random_symmetry(x, None, data.symmetry, rng)[0])
 
 
+def resident(
+    data: TrialData | Images, device: torch.device, patch: list[int] | None
+) -> TrialData | Images:
+    """The data with a train pool that lies on the GPU, where it fits: no step waits for a copy.
+
+    Volumes are mirrored to the patch beforehand, as `random_patch` would.
+    """
+    images = data.unlabelled.images
+    if device.type != "cuda" or sum(image.nbytes for image in images) > _RESIDENT:
+        return data
+    return moved(data, device, patch)
+
+
+def moved(
+    data: TrialData | Images, device: torch.device, patch: list[int] | None
+) -> TrialData | Images:
+    """The data with a train pool of tensors on the device; what is evaluated stays an array."""
+
+    def move(arrays: Arrays) -> Tensor | list[Tensor]:
+        if patch is None:
+            return _tensor(arrays).to(device)
+        return [_tensor(mirrored(volume, patch)[0]).to(device) for volume in arrays]
+
+    images = move(data.unlabelled.images)
+    data = data._replace(unlabelled=Unlabelled(images, data.unlabelled.indices))
+    if isinstance(data, Images):
+        return data
+    _, masks, indices, ids = data.labelled
+    return data._replace(labelled=Labelled(images, move(masks), indices, ids))
+
+
+def _tensor(array: UInt[ndarray, "*s"]) -> Tensor:
+    """Of 16 bits as 32: PyTorch can do little with those."""
+    wide = array.astype(np.int32) if array.dtype == np.uint16 else array
+    # Arrays from an object store are read-only, and torch refuses to wrap them: such are copied.
+    return torch.from_numpy(np.require(wide, requirements="W"))
+
+
 def _cut(
-    images: Arrays,
-    masks: Arrays | None,
+    images: Arrays | Tensor | list[Tensor],
+    masks: Arrays | Tensor | list[Tensor] | None,
     rows: Int[ndarray, " b"],
     patch: list[int] | None,
     rng: Generator,
-) -> tuple[UInt[ndarray, "b *s c"], UInt8[ndarray, " b *s"] | None]:
-    """The images (and masks) of these rows: whole, or a random patch of each volume."""
+    device: torch.device,
+) -> tuple[Tensor, Tensor | None]:
+    """The images (and masks) of these rows on the device: whole, or a random patch of each."""
     if patch is None:
-        return images[rows], None if masks is None else masks[rows]
+        return _rows(images, rows, device), None if masks is None else _rows(masks, rows, device)
     parts = [random_patch(images[r], None if masks is None else masks[r], patch, rng) for r in rows]
-    cut_images = np.stack([image for image, _ in parts])
-    return cut_images, None if masks is None else np.stack([mask for _, mask in parts])
+    cut_images = _stacked([image for image, _ in parts], device)
+    return cut_images, None if masks is None else _stacked([mask for _, mask in parts], device)
+
+
+def _rows(arrays: ndarray | Tensor, rows: Int[ndarray, " b"], device: torch.device) -> Tensor:
+    if isinstance(arrays, Tensor):
+        return arrays[torch.from_numpy(rows).to(device)]
+    return _sent(_tensor(arrays[rows]), device)
+
+
+def _stacked(parts: list[ndarray] | list[Tensor], device: torch.device) -> Tensor:
+    if isinstance(parts[0], Tensor):
+        return torch.stack(parts)
+    return _sent(_tensor(np.stack(parts)), device)
+
+
+def _sent(x: Tensor, device: torch.device) -> Tensor:
+    """On the device; to a GPU by a copy that nobody waits for."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
 
 
 def positions(n: int, batch: int, step: int, *purpose: int | str) -> Int[ndarray, " batch"]:
@@ -119,11 +177,11 @@ def _where(
 
 
 def random_patch(
-    image: UInt[ndarray, "x y z c"],
-    mask: UInt8[ndarray, "x y z"] | None,
+    image: UInt[ndarray, "x y z c"] | Int[Tensor, "x y z c"] | UInt8[Tensor, "x y z c"],
+    mask: UInt8[ndarray, "x y z"] | UInt8[Tensor, "x y z"] | None,
     size: Sequence[int],
     rng: Generator,
-) -> tuple[ndarray, ndarray | None]:
+) -> tuple[ndarray | Tensor, ndarray | Tensor | None]:
     """Image and mask at a place drawn uniformly; a volume that is too small is mirrored."""
     image, _ = mirrored(image, size)
     starts = [
@@ -134,8 +192,8 @@ def random_patch(
 
 
 def mirrored(
-    volume: UInt[ndarray, "*s"], size: Sequence[int]
-) -> tuple[UInt[ndarray, "*larger"], tuple[slice, ...]]:
+    volume: UInt[ndarray, "*s"] | Int[Tensor, "*s"] | UInt8[Tensor, "*s"], size: Sequence[int]
+) -> tuple[ndarray | Tensor, tuple[slice, ...]]:
     """The volume, mirrored at its ends until it is no smaller than `size`; where in that it lies.
 
     What a network is trained on and what it is tested on are padded alike.
@@ -151,17 +209,24 @@ def mirrored(
 
 
 def standardised(
-    images: UInt[ndarray, "b *s c"],
+    images: Int[Tensor, "b *s c"] | UInt8[Tensor, "b *s c"],
     data: TrialData | Images,
+    rows: Int[ndarray, " b"],
+) -> Float[Tensor, "b c *s"]:
+    """Grey levels of these rows as stored → standardised floats, channels first."""
+    most = 255 if images.dtype == torch.uint8 else 65535
+    x = images.movedim(-1, 1).float() / most
+    shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
+    mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=x.device).reshape(shape)
+    std = torch.tensor(data.std[rows], dtype=torch.float32, device=x.device).reshape(shape)
+    return (x - mean) / std
+
+
+def standardised_arrays(
+    images: list[UInt[ndarray, "*s c"]],
+    data: TrialData,
     rows: Int[ndarray, " b"],
     device: torch.device,
 ) -> Float[Tensor, "b c *s"]:
-    """Images of these rows as stored → standardised floats on the device, channels first."""
-    # Arrays from an object store are read-only, and torch refuses to wrap them: such are copied.
-    writable = torch.from_numpy(np.require(images, requirements="W"))
-    most = np.iinfo(images.dtype).max
-    x = writable.to(device).movedim(-1, 1).float() / most
-    shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
-    mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=device).reshape(shape)
-    std = torch.tensor(data.std[rows], dtype=torch.float32, device=device).reshape(shape)
-    return (x - mean) / std
+    """The same, of images of one size as they are stored, on the device."""
+    return standardised(_stacked(images, device), data, rows)

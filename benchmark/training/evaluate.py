@@ -14,7 +14,7 @@ from benchmark.data.decoding.greys import as_bytes
 from benchmark.data.split import Labelled, TrialData
 from benchmark.toolkit.method import Method
 from benchmark.training import metrics
-from benchmark.training.batches import mirrored, standardised
+from benchmark.training.batches import mirrored, standardised_arrays
 from benchmark.training.layout import arranged, in_precision
 from benchmark.training.metrics import Counts, SurfaceDistances
 
@@ -68,7 +68,7 @@ class View:
         images = [self.data.evaluation.images[row] for row in rows]
         if self.patch is not None:
             images = [mirrored(image, self.patch)[0] for image in images]
-        x = arranged(standardised(np.stack(images), self.data, rows, self.device))
+        x = arranged(standardised_arrays(images, self.data, rows, self.device))
         if x.nbytes <= self._room:
             self._kept[key], self._room = x, self._room - x.nbytes
         return x

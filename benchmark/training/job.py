@@ -15,8 +15,9 @@ from benchmark import files, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
-from benchmark.training.evaluate import Diverged
-from benchmark.training.loop import Log
+from benchmark.toolkit.method import Method
+from benchmark.training.evaluate import Diverged, View
+from benchmark.training.loop import Log, Stage
 
 _LOG = "log.txt"
 
@@ -33,6 +34,15 @@ class Destination(NamedTuple):
     preset: str
     overrides: str = ""
     """Command-line overrides of the preset's settings."""
+
+
+class Built(NamedTuple):
+    """What a job trains, with nothing loaded into it."""
+
+    stage: Stage
+    method: Method
+    view: View | None
+    """Of the evaluation set; None of a pretraining."""
 
 
 @runtime_checkable
@@ -70,6 +80,9 @@ class Job(Protocol):
 
     def is_to_be_run(self, study_folder: Path) -> bool:
         """Once it is held: is there nothing usable that somebody else has made meanwhile?"""
+
+    def built(self, prepared: Prepared, device: torch.device) -> Built:
+        """What it trains, freshly initialised on the device."""
 
     def work(
         self, prepared: Prepared, destination: Destination, device: torch.device, log: Log

@@ -6,7 +6,6 @@ epoch and go on from a checkpoint to the very same weights.
 
 import contextlib
 import io
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.randomness import reseed_torch
@@ -27,6 +27,7 @@ from benchmark.training.layout import in_precision
 
 Log = Callable[[str], None]
 Evaluate = Callable[[Method], dict[str, float]]
+_LOOK_EVERY = 50  # steps on a GPU between looks at whether all losses were finite
 
 
 @dataclass
@@ -35,6 +36,8 @@ class State:
 
     epoch: int = 0
     seconds: float = 0.0
+    """Of training steps."""
+    seconds_evaluate: float = 0.0
     flops_per_step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -82,7 +85,9 @@ def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate,
         state.epoch += 1
         is_last = state.epoch == epochs
         if is_last or (stage.evaluate_every and state.epoch % stage.evaluate_every == 0):
+            started = time.perf_counter()
             row |= evaluate(method)
+            state.seconds_evaluate += time.perf_counter() - started
         state.history.append(row)
         log(_line(row, epochs, state.seconds))
         if is_last or time.monotonic() - saved >= stage.conditions.checkpoint_seconds:
@@ -98,31 +103,46 @@ def _train_epoch(
     per_epoch = stage.steps_per_epoch
     device = next(method.parameters()).device
     method.train()
-    sums: dict[str, float] = {}
+    watch = _Watch(stage, every=1 if device.type == "cpu" else _LOOK_EVERY)
+    sums: Terms = {}  # on the device: to read a value is to wait for it
     for step in range(state.epoch * per_epoch, (state.epoch + 1) * per_epoch):
-        rate = learning_rate(stage.optimisation, step, per_epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        batch = stage.draw(step, device)
-        progress = (step + 1) / stage.steps
-        with _counting_flops(state) if step == 0 else contextlib.nullcontext():
-            losses = backward(method, batch, progress, stage.conditions.precision)
-        _check_finite(losses, step, rate)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        method.after_step(progress)
+        set_rate(optimiser, rate := learning_rate(stage.optimisation, step, per_epoch))
+        with _counting_into(state) if step == 0 else contextlib.nullcontext():
+            losses = gradients(stage, method, step, device)
+        watch.see(step, losses)
+        advance(stage, method, optimiser, step)
         for name, value in {**losses, **method.diagnostics}.items():
-            sums[name] = sums.get(name, 0.0) + float(value)
-    means = {name: total / per_epoch for name, total in sums.items()}
+            sums[name] = sums.get(name, 0.0) + value.detach().double()
+    watch.look()
+    means = {name: float(total) / per_epoch for name, total in sums.items()}
     return {"epoch": state.epoch + 1, "step": step + 1, "learning_rate": rate, **means}
 
 
-def backward(method: Method, batch: Batch, progress: float, precision: str) -> dict[str, float]:
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def gradients(stage: Stage, method: Method, step: int, device: torch.device) -> Terms:
+    """Draw the step's batch and add the gradients of its loss; the terms."""
+    batch = stage.draw(step, device)
+    return backward(method, batch, (step + 1) / stage.steps, stage.conditions.precision)
+
+
+def advance(stage: Stage, method: Method, optimiser: torch.optim.Optimizer, step: int) -> None:
+    """Let the optimiser move the weights, and the method what follows them."""
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    method.after_step((step + 1) / stage.steps)
+
+
+def backward(method: Method, batch: Batch, progress: float, precision: str) -> Terms:
     """Add the gradients of the method's loss, part by part; returns the value of each term.
 
     A part's graph is freed before the next part is computed.
     """
-    losses: dict[str, float] = {}
+    losses: Terms = {}
     parts = _parts(method, batch, progress)
     while True:
         with in_precision(precision, batch.x.device):
@@ -131,7 +151,7 @@ def backward(method: Method, batch: Batch, progress: float, precision: str) -> d
             return losses
         sum(terms.values()).backward()
         for name, value in terms.items():
-            losses[f"loss_{name}"] = losses.get(f"loss_{name}", 0.0) + value.item()
+            losses[f"loss_{name}"] = losses.get(f"loss_{name}", 0.0) + value.detach().double()
 
 
 def _parts(method: Method, batch: Batch, progress: float) -> Iterator[Terms]:
@@ -142,16 +162,50 @@ def _parts(method: Method, batch: Batch, progress: float) -> Iterator[Terms]:
         yield from loss
 
 
-def _check_finite(losses: dict[str, float], step: int, rate: float) -> None:
-    if not all(map(math.isfinite, losses.values())):
-        terms = ", ".join(f"{name.removeprefix('loss_')} {v:.4g}" for name, v in losses.items())
+class _Watch:
+    """Notices the first step whose loss is not finite, where it is computed.
+
+    A GPU is asked every so many steps: each answer costs the time in which it could work on.
+    """
+
+    def __init__(self, stage: Stage, every: int):
+        self._stage, self._every = stage, every
+        self._seen = 0
+        self._names: list[str] = []
+        self._step: Tensor | None = None  # -1: none so far
+        self._values: Tensor | None = None
+
+    def see(self, step: int, losses: Terms) -> None:
+        """Remember the step if it is the first bad one; raise `Diverged` if it is time to look."""
+        values = torch.stack(list(losses.values()))
+        if self._step is None:
+            self._names, self._values = list(losses), values
+            self._step = torch.full((), -1, device=values.device)
+        is_first = ~values.isfinite().all() & (self._step < 0)
+        self._step = torch.where(is_first, step, self._step)
+        self._values = torch.where(is_first, values, self._values)
+        self._seen += 1
+        if self._seen % self._every == 0:
+            self.look()
+
+    def look(self) -> None:
+        """Raise `Diverged` if a step was bad."""
+        if self._step is None or (step := int(self._step)) < 0:
+            return
+        named = zip(self._names, self._values.tolist(), strict=True)
+        terms = ", ".join(f"{name.removeprefix('loss_')} {value:.4g}" for name, value in named)
+        rate = learning_rate(self._stage.optimisation, step, self._stage.steps_per_epoch)
         raise Diverged(f"the loss is not finite at step {step} (learning rate {rate:.3g}): {terms}")
 
 
+def counting_flops() -> FlopCounterMode:
+    """Counts the floating-point operations of forward and backward passes within it."""
+    return FlopCounterMode(display=False)
+
+
 @contextlib.contextmanager
-def _counting_flops(state: State) -> Iterator[None]:
-    """Floating-point operations of the forward and backward passes of the first step."""
-    with FlopCounterMode(display=False) as counter:
+def _counting_into(state: State) -> Iterator[None]:
+    with counting_flops() as counter:
         yield
     state.flops_per_step = counter.get_total_flops()
 
@@ -175,18 +229,21 @@ def learning_rate(training: Optimisation, step: int, per_epoch: int) -> float:
 def build_optimiser(method: Method, training: Optimisation) -> torch.optim.Optimizer:
     """One optimiser over all trainable parameters."""
     parameters = [p for p in method.parameters() if p.requires_grad]
+    fused = True if parameters[0].device.type == "cuda" else None  # one kernel for all of them
     if training.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,
             training.learning_rate,
             momentum=training.momentum,
             weight_decay=training.weight_decay,
+            fused=fused,
         )
     return torch.optim.Adam(
         parameters,
         training.learning_rate,
         betas=tuple(training.betas),
         weight_decay=training.weight_decay,
+        fused=fused,
     )
 
 

@@ -28,8 +28,8 @@ from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import loop
-from benchmark.training.batches import draw_images
-from benchmark.training.job import Destination
+from benchmark.training.batches import draw_images, resident
+from benchmark.training.job import Built, Destination
 from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage
 
@@ -80,14 +80,17 @@ class PretrainingJob:
     def _code(self) -> Code:
         return sources.code_of(self.method)
 
+    def built(self, prepared: Prepared, device: torch.device) -> Built:
+        method = _build(self.pretraining, prepared).to(device)
+        parts = _Parts(arrange(method, 3 if prepared.manifest.card.is_volume else 2))
+        return Built(_stage_of(self.pretraining, prepared, device), parts, None)
+
     def work(
         self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
     ) -> PretrainingRecord:
         folder, settings = self.folder(destination.study_folder), self.pretraining.settings
         _clear_away(destination.study_folder, self.key, self._code, log)
-        built = _build(self.pretraining, prepared).to(device)
-        parts = _Parts(arrange(built, 3 if prepared.manifest.card.is_volume else 2))
-        stage = _stage_of(self.pretraining, prepared)
+        stage, parts, _ = self.built(prepared, device)
         checkpoint = folder / checkpoints.NAME
         state = loop.train(stage, parts, checkpoint, evaluate=lambda _: {}, log=log)
         tables.write_table(folder / "history.csv", state.history)
@@ -169,10 +172,11 @@ def _build(pretraining: Pretraining, prepared: Prepared) -> Method:
     return methods.build(pretraining.method, builder, pretraining.hyperparameters)
 
 
-def _stage_of(pretraining: Pretraining, prepared: Prepared) -> Stage:
+def _stage_of(pretraining: Pretraining, prepared: Prepared, device: torch.device) -> Stage:
     """The pretraining, for the loop."""
     conditions, seed = pretraining.conditions, pretraining.seed
     data = split.for_pretraining(prepared, evaluate_on=conditions.evaluate_on)
+    data = resident(data, device, conditions.patch)
 
     def draw(step: int, device: torch.device) -> Batch:
         seeds = (conditions.study_seed, seed)
@@ -183,7 +187,7 @@ def _stage_of(pretraining: Pretraining, prepared: Prepared) -> Stage:
     return Stage(
         name="pretrain",
         optimisation=pretraining.settings,
-        steps_per_epoch=_steps_per_epoch(pretraining.settings, len(data.unlabelled)),
+        steps_per_epoch=steps_per_epoch(pretraining.settings, len(data.unlabelled)),
         draw=draw,
         seed=seed,
         conditions=conditions,
@@ -191,7 +195,8 @@ def _stage_of(pretraining: Pretraining, prepared: Prepared) -> Stage:
     )
 
 
-def _steps_per_epoch(settings: PretrainingSettings, n_images: int) -> int:
+def steps_per_epoch(settings: PretrainingSettings, n_images: int) -> int:
+    """Fixed, or ("images") once through the pool."""
     if settings.steps_per_epoch == "images":
         return math.ceil(n_images / settings.batch)
     return int(settings.steps_per_epoch)

@@ -22,10 +22,9 @@ from benchmark.study.settings import TrainingSettings
 from benchmark.study.trials import Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
-from benchmark.training import evaluate, job, loop, outputs, pretraining
-from benchmark.training.batches import draw_batch
+from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
 from benchmark.training.evaluate import Evaluation
-from benchmark.training.job import Destination, Impossible
+from benchmark.training.job import Built, Destination, Impossible
 from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage, State
 
@@ -72,22 +71,25 @@ class TrialJob:
     def is_to_be_run(self, study_folder: Path) -> bool:
         return True
 
-    def work(
-        self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
-    ) -> Record:
-        trial, folder = self.trial, self.folder(destination.study_folder)
+    def built(self, prepared: Prepared, device: torch.device) -> Built:
+        trial, conditions = self.trial, self.trial.conditions
         data = split.for_trial(
             prepared,
             share=trial.budget.share,
             seed=trial.seed,
-            evaluate_on=trial.conditions.evaluate_on,
+            evaluate_on=conditions.evaluate_on,
         )
         method = arrange(build_method(trial, data).to(device), data.spatial_dims)
-        start = _start_from_pretraining(trial, method, prepared, destination, device, log)
-        conditions = trial.conditions
         view = evaluate.View(data, device, conditions.patch, conditions.precision)
-        evaluator = _Evaluator(view)
-        stage = stage_of(trial, data)
+        return Built(stage_of(trial, data, device), method, view)
+
+    def work(
+        self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
+    ) -> Record:
+        trial, folder = self.trial, self.folder(destination.study_folder)
+        stage, method, view = self.built(prepared, device)
+        data, evaluator = view.data, _Evaluator(view)
+        start = _start_from_pretraining(trial, method, prepared, destination, device, log)
         state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
         final = evaluator.latest or evaluate.evaluate(method, view)  # none if resumed after the end
         surfaces = evaluate.surfaces(data, final.predicted)
@@ -156,13 +158,14 @@ class _Evaluator:
         return self.latest.scores
 
 
-def stage_of(trial: Trial, data: TrialData) -> Stage:
-    """The trial's training, for the loop."""
+def stage_of(trial: Trial, data: TrialData, device: torch.device) -> Stage:
+    """The trial's training on the device, for the loop."""
+    pool = batches.resident(data, device, trial.conditions.patch)
     return Stage(
         name="train",
         optimisation=trial.training,
         steps_per_epoch=steps_per_epoch(trial.training, len(data.labelled)),
-        draw=lambda step, device: draw_batch(trial, data, step, device),
+        draw=lambda step, device: batches.draw_batch(trial, pool, step, device),
         seed=trial.seed,
         conditions=trial.conditions,
         code=sources.code_of(trial.method),
@@ -237,4 +240,5 @@ def _amounts(data: TrialData, method: Method, stage: Stage, state: State) -> dic
         "flops_per_step": state.flops_per_step,
         "steps": stage.steps,
         "seconds_train": round(state.seconds, 3),
+        "seconds_evaluate": round(state.seconds_evaluate, 3),
     }

@@ -1,0 +1,81 @@
+"""Costs that were measured: by trials that left records, and by probes, which a file keeps."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from benchmark import files
+from benchmark.files import write_atomically
+from benchmark.forecast.costs import Cost, evaluations, kind, typical
+from benchmark.store import layout, record
+from benchmark.store.record import Record
+
+_PROBES = ".probes.json"
+_LARGEST = 2**24  # bytes
+_RECENT = 20  # trials of a kind: older ones may have been measured on another day's load
+
+Known = dict[tuple[str, str], Cost]
+"""(device, kind of work) → what it costs there."""
+
+
+def costs(results_root: Path) -> Known:
+    """All that is known under the results folder; what trials took goes before probes."""
+    return probes(results_root) | from_records(_records(results_root))
+
+
+def _records(results_root: Path) -> Iterator[Record]:
+    for name in layout.studies(results_root):
+        yield from record.survey(results_root / name).records
+
+
+def from_records(records: Iterable[Record]) -> Known:
+    """Medians over the latest trials of each kind that measured all there is to know."""
+    found: dict[tuple[str, str], list[Cost]] = {}
+    for each in sorted(records, key=lambda r: r.finished_at, reverse=True):
+        if not each.is_done or None in (each.seconds_evaluate, each.steps, each.n_test):
+            continue
+        for stage, cost in _of(each):
+            same = found.setdefault((each.device, kind(each.settings, stage)), [])
+            if len(same) < _RECENT:
+                same.append(cost)
+    return {key: typical(all_costs) for key, all_costs in found.items()}
+
+
+def _of(trial: Record) -> Iterator[tuple[str, Cost]]:
+    """(stage, cost) of a trial's training and, if it has one, of its pretraining."""
+    training = trial.settings["training"]
+    times = evaluations(training["epochs"], trial.settings["evaluate_every"])
+    spent = trial.seconds_train + trial.seconds_evaluate
+    memory = trial.peak_memory_mib or float("nan")
+    yield (
+        "training",
+        Cost(
+            step=trial.seconds_train / trial.steps,
+            evaluation=trial.seconds_evaluate / (times * max(trial.n_test, 1)),
+            around=max(0.0, trial.seconds_total - spent),  # of a resumed one a part alone
+            memory=memory,
+            flops=trial.flops_per_step or 0,
+        ),
+    )
+    if trial.pretrain_steps and trial.seconds_pretrain:
+        step = trial.seconds_pretrain / trial.pretrain_steps
+        yield "pretraining", Cost(step, 0.0, 1.0, memory, trial.pretrain_flops_per_step or 0)
+
+
+def probes(results_root: Path) -> Known:
+    """What was probed before; nothing if the file cannot be read: it can be made again."""
+    try:
+        content = files.read_within(results_root, results_root / _PROBES, _LARGEST)
+        found = json.loads(content)
+        return {tuple(name.split("|", 1)): Cost(**cost) for name, cost in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def keep(results_root: Path, measured: Mapping[tuple[str, str], Cost]) -> None:
+    """Add probes to the file."""
+    results_root.mkdir(parents=True, exist_ok=True)
+    with files.locked(results_root / f"{_PROBES}.lock", 60.0):
+        merged = probes(results_root) | dict(measured)
+        stored = {"|".join(key): cost.plain() for key, cost in sorted(merged.items())}
+        write_atomically(results_root / _PROBES, json.dumps(stored, indent=1))
