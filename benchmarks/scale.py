@@ -15,6 +15,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,6 +32,11 @@ from benchmark.training.metrics import THRESHOLDS, Counts
 from benchmark.training.trial import TrialJob
 
 EPOCHS, CASES, N = 50, 60, len(THRESHOLDS)
+CHECKOUT = Path(__file__).resolve().parent.parent
+_PEAK = (
+    "import atexit; atexit.register(lambda: print(next(l for l in open('/proc/self/status') "
+    "if l.startswith('VmHWM')).split()[1], file=sys.stderr)); "
+)
 VERBS = {
     "status": ("status", "--study", "scale"),
     "report": ("report", "--study", "scale"),
@@ -89,15 +95,13 @@ def _write_trial(folder: Path, trial) -> None:
     rows = []
     for epoch in range(1, EPOCHS + 1):
         counts = _counts(rng, at * (1 - 0.5 ** (epoch / 5)))
-        scores = (
-            evaluate._scores(counts.at(N // 2)) | evaluate._best(counts) | evaluate._empty(counts)
-        )
+        final = counts.at(N // 2)
+        scores = evaluate._scores(final) | evaluate._best(counts) | evaluate._empty(final)
         losses = {"loss_supervised": float(rng.random()), "loss_own": float(rng.random())}
         rows.append(
             {"epoch": epoch, "step": 25 * epoch, "learning_rate": 0.003, **losses, **scores}
         )
     tables.write_table(own / "history.csv", rows)
-    final = counts.at(N // 2)
     dc, ji = (evaluate.metrics.per_case(m, final)[:, 0]
               for m in (evaluate.metrics.dice, evaluate.metrics.jaccard))  # fmt: skip
     tables.write_table(
@@ -157,17 +161,33 @@ def read_in_turn(checkouts: list[Path], out: Path, repeats: int) -> None:
 def _timed(checkout: Path, words: tuple[str, ...]) -> tuple[float, float]:
     """Seconds of a command, and the peak of its memory in MiB."""
     start = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-c", CODE, *words],
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {_PEAK}{CODE}", *words],
         env=os.environ | {"PYTHONPATH": str(checkout.resolve())},
         cwd=checkout,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        text=True,
+        check=True,
     )
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise RuntimeError(child.stderr.read().decode())
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return time.perf_counter() - start, int(done.stderr.split()[-1]) / 1024
+
+
+def run_trials(count: int) -> None:
+    """Two trials at a time, each of two tiny steps; the driver is this process's child."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = (
+            "run", "--preset", "demo", "--study", "tiny", "--methods", "supervised",
+            "--ratios", "5", "size=[32,32]", "network.widths=[4,8]",
+            "network.dropout=[0,0]", "training.epochs=1", "training.steps_per_epoch=1",
+            "--data-root", f"{folder}/data", "--results", f"{folder}/results",
+        )  # fmt: skip
+        few, _ = _timed(CHECKOUT, (*words[:9], "20", *words[10:]))
+        all_seconds, mib = _timed(CHECKOUT, words)
+    each = (all_seconds - few) / (count - 20)
+    print(
+        f"{count} trials: {all_seconds:.0f} s, {each:.2f} s each after the first 20; {mib:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

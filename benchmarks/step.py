@@ -1,6 +1,6 @@
 """A training step: each method, in images and volumes, in both precisions and layouts.
 
-    python benchmarks/step.py [--methods em,cps] [--dims 2,3] [--repeats 5]
+    python benchmarks/step.py [--methods em,cps] [--dims 2,3] [--patch 112,112,80] [--repeats 5]
 
 Prints, as Markdown: milliseconds with channels first, the share of that in the layout that a run
 uses, the share of the step outside loss and gradients (drawing the batch, the optimiser), and the
@@ -10,6 +10,7 @@ share of what the processor does in matrix products.
 import argparse
 from unittest import mock
 
+import common
 import torch
 from common import in_turn, peak, synthetic, trial_of
 
@@ -26,8 +27,10 @@ def main() -> None:
     arguments.add_argument("--methods", default="supervised,em,cps,mean_teacher,ours")
     arguments.add_argument("--dims", default="2")
     arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--patch", default="112,112,80", help="Sides of a volume's patch.")
     given = arguments.parse_args()
     torch.set_num_threads(1)
+    common.SIDES[3] = tuple(map(int, given.patch.split(",")))
     peaks = {name: peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
     print(
         ", ".join(
@@ -72,8 +75,8 @@ def _step(trial, data, *, is_arranged: bool):
     method = build_method(trial, data).train()
     if is_arranged:
         layout.arrange(method, dims)
-    optimiser, batch, state = loop.build_optimiser(method, trial.training), draw(), loop.State()
-    with loop._counting_flops(state):
+    optimiser, batch = loop.build_optimiser(method, trial.training), draw()
+    with loop.counting_flops() as counter:
         loop.backward(method, batch, 0.5, precision)
 
     def core():
@@ -85,7 +88,7 @@ def _step(trial, data, *, is_arranged: bool):
         optimiser.zero_grad(set_to_none=True)
         method.after_step(0.5)
 
-    return whole, core, state.flops_per_step
+    return whole, core, counter.get_total_flops()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def write(
                 mean = 0.70 + 0.03 * d + 0.06 * np.log2(100 * ratio) / 4 + 0.006 * ((v * 5) % 9)
                 for seed in seeds:
                     dice = float(np.clip(mean + rng.normal(0, 0.015), 0, 1))
-                    made = _record(dataset, ratio, variant, seed, dice)
+                    made = invented_record(dataset, ratio, variant, seed, dice)
                     record.write(trial_folder(folder, made.key), made)
                     if files:
                         _write_files(trial_folder(folder, made.key), dice, seed, rng)
@@ -64,7 +64,8 @@ def fields_of(file: Path) -> dict[str, Any]:
     return fields
 
 
-def _record(dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
+def invented_record(dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
+    """A record of a trial that never was."""
     jaccard = dice / (2 - dice)
     values = {"dc_pooled": dice, "ji_pooled": jaccard, "dc_case": dice - 0.02}
     values["ji_case"] = jaccard - 0.02

@@ -169,7 +169,9 @@ def _ray() -> Finding:
     try:
         from benchmark.cluster import ray_runner
 
-        return Finding("ok", "Ray", f"starts in {ray_runner.seconds_to_start():.0f} s")
+        found = ray_runner.start()
+        worker = f"a worker takes {found.worker_mib:.0f} MiB before its trial's own"
+        return Finding("ok", "Ray", f"starts in {found.seconds:.0f} s; {worker}")
     except Exception as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return Finding(

@@ -31,7 +31,7 @@ def for_each(work: Sequence[Job], gpus: float | None) -> dict[str, float]:
     found = _resources()
     if gpus is None:
         gpus = 1.0 if any(node.get("GPU", 0) for node in found) else 0.0
-    cpus = float(max(job.threads for job in work))
+    cpus = float(max(job.conditions.threads_per_trial for job in work))
     resources = {"cpu": cpus, "gpu": gpus}
     if not any_fits(resources):
         listed = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in found)

@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 # Ray reads these when it is imported. Progress and results are ours, not Tune's.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -135,12 +136,23 @@ def _require_reachable(address: str | None) -> None:
         ) from error
 
 
-def seconds_to_start() -> float:
-    """How long a local Ray takes to run a first task; `UserError` (exit code 4) if it cannot."""
+class Start(NamedTuple):
+    """What it takes to begin."""
+
+    seconds: float
+    """Until a local Ray has run a first task."""
+    worker_mib: float
+    """Memory of a worker that has imported what trials need, and nothing else."""
+
+
+def start() -> Start:
+    """Try it; `UserError` (exit code 4) if Ray cannot."""
     started = time.monotonic()
     with connected(Cluster()):
+        ask = ray.remote(num_cpus=1)(worker.resident_mib)
         ray.get(ray.remote(num_cpus=1)(_nothing).remote(), timeout=60)
-    return time.monotonic() - started
+        seconds = time.monotonic() - started
+        return Start(seconds, ray.get(ask.remote(), timeout=120))
 
 
 def _nothing() -> None:

@@ -1,8 +1,10 @@
 """What a worker of Ray does: one job after the other."""
 
+import importlib
 import platform
 from collections.abc import Mapping
 
+import psutil
 import torch
 
 from benchmark.data.prepared import Prepared
@@ -33,3 +35,9 @@ def work(
     device = torch.device("cuda" if use_gpu else "cpu")
     data = datasets[job.dataset]
     jobs.run(job, data.opened() if isinstance(data, Stored) else data, destination, device=device)
+
+
+def resident_mib() -> float:
+    """Memory of this process, with all that a first step imports."""
+    importlib.import_module("torch._dynamo")  # which optimisers do
+    return psutil.Process().memory_info().rss / 2**20

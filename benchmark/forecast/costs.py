@@ -35,7 +35,7 @@ class Cost:
     """Seconds of everything else: building, distances, writing."""
     memory: float = math.nan
     """Peak, in MiB: of the process, or of the GPU's allocator."""
-    flops: float = 0.0
+    flops: int = 0
     """Operations of a step."""
     busy: float = 1.0
     """Share of a step in which the device computes; below 1 a GPU waits for its processor."""
@@ -48,7 +48,8 @@ class Cost:
 def typical(costs: Iterable[Cost]) -> Cost:
     """The median of each part; there must be one cost at least."""
     costs = list(costs)
-    return Cost(**{f.name: median(getattr(cost, f.name) for cost in costs) for f in fields(Cost)})
+    found = {f.name: median(getattr(cost, f.name) for cost in costs) for f in fields(Cost)}
+    return Cost(**found | {"flops": int(found["flops"])})
 
 
 class Amount(NamedTuple):
@@ -77,7 +78,7 @@ def sparser(amount: Amount, cost: Cost, epochs: int, share: float) -> int:
     """The least number of epochs between evaluations with which they take no more than a share."""
     each = amount.cases * cost.evaluation
     rest = amount.steps * cost.step + cost.around
-    allowed = max(1, int(share / (1 - share) * rest / each))
+    allowed = max(1, int(share / (1 - share) * rest / each + 1e-9))
     return math.ceil(epochs / allowed)
 
 

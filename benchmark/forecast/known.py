@@ -32,13 +32,22 @@ def from_records(records: Iterable[Record]) -> Known:
     """Medians over the latest trials of each kind that measured all there is to know."""
     found: dict[tuple[str, str], list[Cost]] = {}
     for each in sorted(records, key=lambda r: r.finished_at, reverse=True):
-        if not each.is_done or None in (each.seconds_evaluate, each.steps, each.n_test):
+        if not each.is_done or not _is_measured(each):
             continue
         for stage, cost in _of(each):
             same = found.setdefault((each.device, kind(each.settings, stage)), [])
             if len(same) < _RECENT:
                 same.append(cost)
     return {key: typical(all_costs) for key, all_costs in found.items()}
+
+
+def _is_measured(trial: Record) -> bool:
+    """Does the record say all that is asked? Those of older versions do not."""
+    training = trial.settings.get("training")
+    has_length = isinstance(training, dict) and isinstance(training.get("epochs"), int)
+    measured = (trial.seconds_train, trial.seconds_evaluate, trial.seconds_total)
+    is_whole = None not in measured and trial.steps and trial.n_test
+    return bool(has_length and is_whole and isinstance(trial.settings.get("evaluate_every"), int))
 
 
 def _of(trial: Record) -> Iterator[tuple[str, Cost]]:
@@ -51,7 +60,7 @@ def _of(trial: Record) -> Iterator[tuple[str, Cost]]:
         "training",
         Cost(
             step=trial.seconds_train / trial.steps,
-            evaluation=trial.seconds_evaluate / (times * max(trial.n_test, 1)),
+            evaluation=trial.seconds_evaluate / (times * trial.n_test),
             around=max(0.0, trial.seconds_total - spent),  # of a resumed one a part alone
             memory=memory,
             flops=trial.flops_per_step or 0,

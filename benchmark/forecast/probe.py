@@ -100,7 +100,7 @@ def probe_all(
 def probe(job: Job, data: Stored, use_gpu: bool) -> Cost:
     """Build the job's networks, step, and evaluate; raises whatever goes wrong."""
     device = torch.device("cuda" if use_gpu else "cpu")
-    is_memory_known = jobs.settle(job.threads, device)
+    is_memory_known = jobs.settle(job.conditions, device)
     seconds_to_build, built = _timed(lambda: job.built(data.opened(), device))
     cost = _of_steps(built, device)
     if built.view is not None:
@@ -137,11 +137,11 @@ def _of_steps(built: Built, device: torch.device) -> Cost:
     ):
         seconds.append(_timed(lambda: step(1 + len(seconds)))[0])
     each = statistics.median(seconds)
-    busy = _computing(lambda: step(0)) / each if device.type == "cuda" else 1.0
+    busy = computing(lambda: step(0)) / each if device.type == "cuda" else 1.0
     return Cost(each, 0.0, 0.0, flops=counter.get_total_flops(), busy=min(busy, 1.0))
 
 
-def _computing(work: Callable[[], object]) -> float:
+def computing(work: Callable[[], object]) -> float:
     """Seconds in which the GPU does anything."""
     with profile(activities=[ProfilerActivity.CUDA]) as profiled:
         work()

@@ -25,7 +25,7 @@ class Work:
     kind: str
     amount: Amount
     cost: Cost | None
-    flops: float
+    flops: int
     """Operations of a step, as counted anywhere; 0: unknown."""
     epochs: int
     disk: int
@@ -61,7 +61,7 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
             per_epoch = pretraining.steps_per_epoch(own, n_pool[job.dataset])
             amount, disk = Amount(per_epoch * epochs), _WEIGHTS
         cost = known.get((device, kind))
-        return Work(job, name, kind, amount, cost, flops.get(kind, 0.0), epochs, disk)
+        return Work(job, name, kind, amount, cost, flops.get(kind, 0), epochs, disk)
 
     return [made(job) for job in jobs]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UserError, require_choice
-from benchmark.keys import aside
+from benchmark.keys import aside, later
 from benchmark.study.syntax import Budget
 from benchmark.toolkit.architecture import Architecture
 
@@ -30,7 +30,9 @@ class Conditions:
     """Of volumes; None of images."""
     threads_per_trial: int = 1
     precision: str = "float32"
-    """float32, or bfloat16: mixed precision."""
+    """float32; bfloat16: mixed precision; tf32: float32 with shorter products, of GPUs alone."""
+    compile: bool = later(False, before=False)
+    """On a GPU: networks as `torch.compile` makes them."""
     network: Architecture = field(default_factory=Architecture)
     checkpoint_seconds: float = aside(30.0)
     """Between two checkpoints."""
@@ -131,7 +133,7 @@ class Study:
 SAVED = ("predictions", "weights")
 CHOICES = {
     "conditions.evaluate_on": ("test", "dev"),
-    "conditions.precision": ("float32", "bfloat16"),
+    "conditions.precision": ("float32", "bfloat16", "tf32"),
     "training.criterion": ("ce", "dice", "ce_dice"),
     "training.optimiser": ("adam", "sgd"),
     "training.schedule": ("constant", "cosine", "step"),

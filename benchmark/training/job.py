@@ -15,6 +15,7 @@ from benchmark import files, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
+from benchmark.study.settings import Conditions
 from benchmark.toolkit.method import Method
 from benchmark.training.evaluate import Diverged, View
 from benchmark.training.loop import Log, Stage
@@ -60,7 +61,7 @@ class Job(Protocol):
     def dataset(self) -> str: ...
 
     @property
-    def threads(self) -> int: ...
+    def conditions(self) -> Conditions: ...
 
     @property
     def method(self) -> str: ...
@@ -116,7 +117,7 @@ def run(
         started = time.perf_counter()
         is_memory_known = False
         try:
-            is_memory_known = settle(job.threads, device)
+            is_memory_known = settle(job.conditions, device)
             made = job.work(prepared, destination, device, log)
         except (Diverged, Impossible) as error:
             made = job.failed(destination, str(error))
@@ -157,11 +158,21 @@ def log_file(job: Job, study_folder: Path) -> Path:
     return job.folder(study_folder) / _LOG
 
 
-def settle(threads: int, device: torch.device) -> bool:
-    """Bring the process to the same state whatever it ran before; is peak memory known?"""
-    torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("warn")  # the same, without importing the compiler
+def settle(conditions: Conditions, device: torch.device) -> bool:
+    """Bring the process to the same state whatever it ran before; is peak memory known?
+
+    Raises `Impossible` for what processors cannot do.
+    """
+    if device.type == "cpu" and conditions.precision == "tf32":
+        raise Impossible("precision=tf32 is of GPUs; a processor has float32 and bfloat16")
+    if device.type == "cpu" and conditions.compile:
+        raise Impossible("compile=true is for GPUs: on a processor it takes more than it saves")
+    torch.set_num_threads(conditions.threads_per_trial)
+    torch.set_deterministic_debug_mode("warn")  # without importing the compiler, as others do
     torch.backends.cudnn.benchmark = False
+    # cuDNN would take it for float32, and PyTorch lets it.
+    torch.backends.cudnn.allow_tf32 = conditions.precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = conditions.precision == "tf32"
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return provenance.reset_peak_memory(device)
 

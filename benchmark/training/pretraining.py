@@ -22,7 +22,7 @@ from benchmark.randomness import derive, reseed_torch
 from benchmark.store import checkpoints, layout, record, tables
 from benchmark.store.record import PretrainingRecord
 from benchmark.study import methods, sources
-from benchmark.study.settings import PretrainingSettings
+from benchmark.study.settings import Conditions, PretrainingSettings
 from benchmark.study.sources import Code
 from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
@@ -30,7 +30,7 @@ from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import loop
 from benchmark.training.batches import draw_images, resident
 from benchmark.training.job import Built, Destination
-from benchmark.training.layout import arrange
+from benchmark.training.layout import arrange, compile_networks
 from benchmark.training.loop import Log, Stage
 
 
@@ -53,8 +53,8 @@ class PretrainingJob:
         return self.pretraining.dataset
 
     @property
-    def threads(self) -> int:
-        return self.pretraining.conditions.threads_per_trial
+    def conditions(self) -> Conditions:
+        return self.pretraining.conditions
 
     @property
     def method(self) -> str:
@@ -83,6 +83,8 @@ class PretrainingJob:
     def built(self, prepared: Prepared, device: torch.device) -> Built:
         method = _build(self.pretraining, prepared).to(device)
         parts = _Parts(arrange(method, 3 if prepared.manifest.card.is_volume else 2))
+        if self.conditions.compile:
+            compile_networks(method)
         return Built(_stage_of(self.pretraining, prepared, device), parts, None)
 
     def work(

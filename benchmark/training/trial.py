@@ -18,14 +18,14 @@ from benchmark.randomness import derive, reseed_torch
 from benchmark.store import checkpoints, layout, record
 from benchmark.store.record import JobRecord, Record
 from benchmark.study import methods, sources
-from benchmark.study.settings import TrainingSettings
+from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.study.trials import Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
 from benchmark.training.evaluate import Evaluation
 from benchmark.training.job import Built, Destination, Impossible
-from benchmark.training.layout import arrange
+from benchmark.training.layout import arrange, compile_networks
 from benchmark.training.loop import Log, Stage, State
 
 
@@ -48,8 +48,8 @@ class TrialJob:
         return self.trial.dataset
 
     @property
-    def threads(self) -> int:
-        return self.trial.conditions.threads_per_trial
+    def conditions(self) -> Conditions:
+        return self.trial.conditions
 
     @property
     def method(self) -> str:
@@ -80,6 +80,8 @@ class TrialJob:
             evaluate_on=conditions.evaluate_on,
         )
         method = arrange(build_method(trial, data).to(device), data.spatial_dims)
+        if conditions.compile:
+            compile_networks(method)
         view = evaluate.View(data, device, conditions.patch, conditions.precision)
         return Built(stage_of(trial, data, device), method, view)
 

@@ -13,7 +13,8 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from benchmark.cluster import ray_nodes as nodes
-from benchmark.cluster import ray_runner, worker
+from benchmark.cluster import ray_runner
+from benchmark.cluster.worker import work
 from benchmark.errors import ExitCode
 from benchmark.store import status
 from benchmark.study import sources
@@ -196,7 +197,7 @@ def test_a_node_of_other_code_that_joins_later_makes_no_number(tiny_trials, prep
     job = TrialJob(tiny_trials()[0])
     destination = Destination(tmp_path, "demo", "demo")
     code = {job.method: sources.code_of(job.method)._replace(tool="another")}
-    worker.work({"key": job.key}, {job.key: job}, {}, destination, False, code)
+    work({"key": job.key}, {job.key: job}, {}, destination, False, code)
     found = job.found(tmp_path)
     assert (found.status, found.metrics) == ("failed", {})
     assert "has other code of this tool or of the method" in found.error

@@ -252,7 +252,9 @@ def without_ray(monkeypatch):
     def run_jobs(work, datasets, destination, cluster, progress, forecast):
         for job in work:
             progress.started(job)
-            made = jobs.run(job, datasets[job.dataset].opened(), destination, device=torch.device("cpu"))
+            made = jobs.run(
+                job, datasets[job.dataset].opened(), destination, device=torch.device("cpu")
+            )
             progress.ended(job, made)
 
     fake = SimpleNamespace(connected=contextlib.nullcontext, run_jobs=run_jobs)

@@ -1,18 +1,26 @@
 """Which images a step sees, and how they are turned and cut."""
 
+import inspect
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from benchmark.data.split import Images, Unlabelled
+from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
+from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.training.batches import (
+    draw_batch,
     draw_images,
     mirrored,
+    moved,
     positions,
     random_patch,
     random_symmetry,
 )
+
+CPU = torch.device("cpu")
 
 
 def test_every_case_comes_once_per_round_also_across_batches():
@@ -105,6 +113,35 @@ def test_patches_of_image_and_mask_belong_together_and_cover_the_volume():
         assert np.array_equal(patch[..., 0], mask)
         corners.add(int(patch[0, 0, 0, 0]))
     assert corners == {0, 4, 20, 24, 40, 44}  # starts 0-2 × 0-1 × 0, strides 20 and 4
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("patch", [None, [4, 4, 4]])
+def test_a_pool_of_tensors_gives_the_same_batches_as_arrays(dtype, patch):
+    """As on a GPU, where the pool lies; one of the volumes is smaller than the patch."""
+    rng = np.random.default_rng(0)
+    most, shapes = np.iinfo(dtype).max, [(5, 6, 7), (4, 3, 4), (6, 4, 4)]
+    if patch is None:
+        images, masks = rng.integers(0, most, (3, 4, 4, 2), dtype), rng.integers(0, 2, (3, 4, 4))
+        masks = masks.astype(np.uint8)
+    else:
+        images = [rng.integers(0, most, (*shape, 2), dtype) for shape in shapes]
+        masks = [rng.integers(0, 2, shape, np.uint8) for shape in shapes]
+    labelled = Labelled(images, masks, np.array([1, 2]), ["b", "c"])
+    data = TrialData(
+        labelled, Unlabelled(images, np.array([0])), labelled,
+        mean=rng.random((3, 2)), std=rng.random((3, 2)) + 0.5, classes=2, cases=[], symmetry="all",
+    )  # fmt: skip
+    trial = SimpleNamespace(
+        seed=0,
+        conditions=Conditions(patch=patch),
+        training=TrainingSettings(batch_labelled=2, batch_unlabelled=1),
+    )
+    draw = inspect.unwrap(draw_batch)
+    for step in range(3):
+        expected = draw(trial, data, step, CPU)
+        found = draw(trial, moved(data, CPU, patch), step, CPU)
+        assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
 def test_a_volume_smaller_than_the_patch_is_mirrored():

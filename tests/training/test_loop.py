@@ -25,7 +25,7 @@ def data_of(trial, prepared):
 
 
 def fit(trial, method, data, checkpoint, *, evaluate, log):
-    return train(stage_of(trial, data), method, checkpoint, evaluate=evaluate, log=log)
+    return train(stage_of(trial, data, CPU), method, checkpoint, evaluate=evaluate, log=log)
 
 
 def run(trial, prepared, checkpoint, evaluate=lambda method: {}):
@@ -186,6 +186,21 @@ def test_a_loss_that_is_not_finite_stops_the_trial_and_says_where(
             evaluate=lambda m: {},
             log=lambda line: None,
         )
+
+
+def test_a_gpu_is_asked_seldom_and_still_names_the_first_bad_step(tiny_trials, prepared):
+    """NaN at step 4 and 6; it is looked at after ten steps. TINY's rate is constant."""
+    trial = tiny_trials()[0]
+    watch = loop._Watch(stage_of(trial, data_of(trial, prepared), CPU), every=10)
+    for step in range(9):
+        loss = torch.tensor(float("nan") if step in (4, 6) else 0.5)
+        watch.see(step, {"loss_supervised": loss, "loss_other": torch.tensor(float(step))})
+    with pytest.raises(
+        Diverged, match=r"at step 4 \(learning rate 0.003\): supervised nan, other 4"
+    ):
+        watch.see(9, {"loss_supervised": torch.tensor(0.5), "loss_other": torch.tensor(9.0)})
+    with pytest.raises(Diverged, match="at step 4"):
+        watch.look()
 
 
 class Parts(Method):
