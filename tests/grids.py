@@ -106,7 +106,7 @@ def keys_of(data_root: Path, *words: str) -> list[str]:
     places = ["--data-root", str(data_root), "--results", "/nowhere", "--dry-run", "-v"]
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         main.guarded(lambda: main.app([*words, *places], standalone_mode=False))
-    return [line.split()[0] for line in printed.getvalue().splitlines() if line[:2] == "  "]
+    return re.findall(r"^  ([0-9a-f]{16})  ", printed.getvalue(), re.MULTILINE)
 
 
 def family(process: psutil.Process | subprocess.Popen) -> list[psutil.Process]:

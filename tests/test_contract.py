@@ -81,7 +81,7 @@ def step(make, batch, network, steps):
 def first_step(name: str, method, batch) -> Step:
     passes = count_passes(name, method, batch)
     torch.manual_seed(0)
-    figures = backward(method, batch, 0.5, "float32")
+    figures = {name: float(v) for name, v in backward(method, batch, 0.5, "float32").items()}
     return Step(
         figures,
         digests(method),

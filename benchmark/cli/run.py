@@ -148,9 +148,9 @@ def run(
         from benchmark.cluster import outlook
 
         plan = outlook.with_done(plan)
-        say("\n".join([*outlook.describe(plan), *outlook.listed(plan, verbose=verbose)]))
         lines = running.forecast_lines(plan, data_root, cluster, on, probes=probe)
-        say("\n".join(["", *lines]) if lines else "", nl=bool(lines))
+        listed = outlook.listed(plan, verbose=verbose)
+        say("\n".join([*outlook.describe(plan), *lines, *listed]))
         return
 
     if trial is not None:

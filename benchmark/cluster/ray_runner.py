@@ -24,6 +24,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C comes here as KeyboardInterrupt
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")  # nothing is restored from Tune's
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
 import ray
@@ -34,11 +35,11 @@ from ray.tune.search import Searcher
 from benchmark import provenance, scratch
 from benchmark.cluster import ray_nodes, worker
 from benchmark.cluster.cluster import Cluster
-from benchmark.cluster.estimate import Forecast
 from benchmark.cluster.progress import GridProgress
-from benchmark.cluster.queue import JobQueue
 from benchmark.data.stored import Stored
 from benchmark.errors import ExitCode, UserError
+from benchmark.forecast.estimate import Forecast
+from benchmark.forecast.queue import JobQueue
 from benchmark.store import left_overs
 from benchmark.store.locks import TUNE
 from benchmark.store.record import JobRecord

@@ -11,16 +11,15 @@ import yaml
 from rich.console import Console
 
 from benchmark import scratch
-from benchmark.cluster import estimate
 from benchmark.cluster.cluster import Cluster
-from benchmark.cluster.estimate import Forecast
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
 from benchmark.data import prepare, prepared
 from benchmark.data.stored import Stored, store
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.forecast import hardware, known, probe
+from benchmark.forecast import estimate, hardware, known, probe
+from benchmark.forecast.estimate import Forecast
 from benchmark.forecast.hardware import Hardware
 from benchmark.forecast.work import works
 from benchmark.store import datasets, layout, left_overs, locks, planned, tables
@@ -30,7 +29,7 @@ from benchmark.study.syntax import Part, SingleTrial
 from benchmark.toolkit import encoders
 from benchmark.training import job, pretraining
 from benchmark.training.job import Destination, Job
-from benchmark.training.trial import TrialJob
+from benchmark.training.trial import TrialJob, jobs_of
 from benchmark.wording import counted, printable
 
 
@@ -61,7 +60,7 @@ def forecast_lines(
     plan: Plan, data_root: Path, cluster: Cluster, on: str | None, *, probes: bool
 ) -> list[str]:
     """What the missing trials would take, for a dry run. on: other hardware, as typed."""
-    jobs, costs = missing_jobs(plan), known.costs(plan.folder.parent)
+    jobs, costs = jobs_of(plan.missing, plan.folder), known.costs(plan.folder.parent)
     machine = _here(plan, cluster)
     if probes and jobs:
         with scratch.folder("data") as folder:
@@ -95,7 +94,7 @@ def _forecast(
     """What is known of a run on this machine; of one on a cluster nothing is."""
     if cluster.address:
         return Forecast()
-    jobs, on = missing_jobs(plan), _here(plan, cluster)
+    jobs, on = jobs_of(plan.missing, plan.folder), _here(plan, cluster)
     if probes or cluster.shares_gpus:
         _measure(plan, jobs, stored, on, console)
     found = works(plan, jobs, known.costs(plan.folder.parent), on.device)
@@ -127,7 +126,7 @@ def _run_on_ray(
             ExitCode.RESOURCES,
         ) from error
 
-    jobs, started = missing_jobs(plan), time.monotonic()
+    jobs, started = jobs_of(plan.missing, plan.folder), time.monotonic()
     progress = GridProgress(len(jobs), plan.folder, console, claim.note_running, forecast.seconds)
     try:
         with ray_runner.connected(cluster), progress:
@@ -146,18 +145,6 @@ def _run_on_ray(
             highlight=False,
         )
         raise
-
-
-def missing_jobs(plan: Plan) -> list[Job]:
-    """What is missing, in the order of the plan; a pretraining before the first that needs it."""
-    before = {job.key: job for job in pretraining.missing(plan.missing, plan.folder)}
-    jobs: list[Job] = []
-    for trial in plan.missing:
-        made = TrialJob(trial)
-        if made.after in before:
-            jobs.append(before.pop(made.after))
-        jobs.append(made)
-    return jobs
 
 
 def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:

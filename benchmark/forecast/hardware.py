@@ -28,10 +28,9 @@ class Hardware(NamedTuple):
 def here(threads: int, gpus_per_trial: float | None, at_once: int | None) -> Hardware:
     """What there is on this machine."""
     if torch.cuda.is_available() and gpus_per_trial != 0:
-        count, device = torch.cuda.device_count(), torch.device("cuda")
-        return _hardware(provenance.device_name(device), count, threads, gpus_per_trial, at_once)
-    device = provenance.device_name(torch.device("cpu"))
-    return _hardware(device, provenance.cpu_count(), threads, None, at_once)
+        device, count = provenance.device_name(torch.device("cuda")), torch.cuda.device_count()
+        return _gpus(device, count, gpus_per_trial, at_once)
+    return _cpus(provenance.cpu_count(), threads, at_once)
 
 
 def elsewhere(
@@ -50,17 +49,18 @@ def elsewhere(
     if not typed or not int(typed[1]):
         raise UserError(f'--on takes a number of GPUs or CPUs, such as "8 gpu"; got {text!r}')
     if typed[2] == "cpu":
-        device = provenance.device_name(torch.device("cpu"))
-        return _hardware(device, int(typed[1]), threads, None, at_once)
-    names = sorted({device for device in devices if _GPU.search(device)})
-    share = 1.0 if gpus_per_trial is None else gpus_per_trial
-    return _hardware(names[0] if names else "", int(typed[1]), threads, share or 1.0, at_once)
+        return _cpus(int(typed[1]), threads, at_once)
+    processor = provenance.device_name(torch.device("cpu"))  # some are named after graphics, too
+    names = sorted({d for d in devices if _GPU.search(d) and d != processor})
+    return _gpus(names[0] if names else "", int(typed[1]), gpus_per_trial, at_once)
 
 
-def _hardware(
-    device: str, count: int, threads: int, gpus_per_trial: float | None, at_once: int | None
-) -> Hardware:
-    is_gpu = gpus_per_trial is not None or bool(_GPU.search(device))
-    fit = int(count / (gpus_per_trial or 1.0)) if is_gpu else count // threads
-    slots = max(1, min(fit, at_once or fit))
-    return Hardware(device, slots, counted(count, "GPU" if is_gpu else "CPU"), is_gpu)
+def _cpus(count: int, threads: int, at_once: int | None) -> Hardware:
+    fit = max(1, min(count // threads, at_once or count))
+    device = provenance.device_name(torch.device("cpu"))
+    return Hardware(device, fit, counted(count, "CPU"))
+
+
+def _gpus(device: str, count: int, share: float | None, at_once: int | None) -> Hardware:
+    fit = int(count / (share or 1.0))
+    return Hardware(device, max(1, min(fit, at_once or fit)), counted(count, "GPU"), is_gpu=True)

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
 from benchmark.training.evaluate import Evaluation
-from benchmark.training.job import Built, Destination, Impossible
+from benchmark.training.job import Built, Destination, Impossible, Job
 from benchmark.training.layout import arrange, compile_networks
 from benchmark.training.loop import Log, Stage, State
 
@@ -143,6 +144,18 @@ class TrialJob:
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
             **fields,
         )
+
+
+def jobs_of(trials: Iterable[Trial], study_folder: Path) -> list[Job]:
+    """Trials as jobs, in their order; each missing pretraining before the first that needs it."""
+    trials = list(trials)
+    before = {made.key: made for made in pretraining.missing(trials, study_folder)}
+    jobs: list[Job] = []
+    for made in map(TrialJob, trials):
+        if made.after in before:
+            jobs.append(before.pop(made.after))
+        jobs.append(made)
+    return jobs
 
 
 class _Evaluator:

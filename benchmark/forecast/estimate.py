@@ -1,14 +1,16 @@
 """The forecast of a plan in words: what each method takes on each dataset, and all together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import zip_longest
 from typing import NamedTuple
 
 import torch
 
-from benchmark.cluster.queue import seconds_until_done
 from benchmark.forecast import costs
 from benchmark.forecast.hardware import Hardware
+from benchmark.forecast.queue import seconds_until_done
 from benchmark.forecast.work import Work
 from benchmark.wording import counted, shortened
 
@@ -52,21 +54,25 @@ def describe(works: Sequence[Work], on: Hardware) -> list[str]:
     """A line for each method and dataset, hours in all, time on the wall, disk, advice."""
     if not works:
         return []
+    if all(work.cost is None and not work.flops for work in works):
+        return [f"forecast for {on.text}: no like trial was ever timed; --probe times a few steps"]
     groups: dict[tuple[str, str], list[Work]] = {}
     for work in works:
         groups.setdefault((work.job.dataset, work.name), []).append(work)
     unit = "GPU" if on.is_gpu else "processor"
     lines = [f"forecast for {on.text}{f' ({on.device})' if on.device else ''}:"]
     rows = [[*name, *_row(group)] for name, group in groups.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     known = seconds(works)
     total = sum(known.values())
     if len(known) == len(works):
         at_once, disk = min(on.slots, len(works)), sum(work.disk for work in works) / 2**20
+        memory = at_once * max(work.cost.memory for work in works) / 1024
+        held = f", up to {memory:.1f} GiB of memory" if math.isfinite(memory) else ""
         lines.append(
             f"in all {_hours(total)} of {unit} time, about {_hours(wall(works, on.slots))} with "
-            f"{counted(at_once, 'trial')} at once; {disk:.0f} MiB of disk"
+            f"{counted(at_once, 'trial')} at once{held}; {disk:.0f} MiB of disk"
         )
     else:
         unknown = sorted({f"{w.name} on {w.job.dataset}" for w in works if w.seconds is None})
@@ -78,13 +84,14 @@ def describe(works: Sequence[Work], on: Hardware) -> list[str]:
 
 def _row(group: Sequence[Work]) -> list[str]:
     first, n = group[0], len(group)
-    jobs = f"{n} x {first.amount.steps} steps"
+    steps = sorted({work.amount.steps for work in group})
+    jobs = f"{n} x {'-'.join(map(str, (steps[0], *steps[1:][-1:])))} steps"
     if first.cost is None:
         flops = sum(work.amount.steps * work.flops for work in group)
         return [jobs, f"{flops / 1e15:.2g} PFLOP in training" if flops else "unknown"]
     cost, each = first.cost, [work.seconds for work in group]
     share = first.amount.seconds_evaluating(cost) / first.seconds
-    memory = f"{cost.memory:.0f} MiB" if cost.memory == cost.memory else "memory unknown"
+    memory = f"{cost.memory:.0f} MiB" if math.isfinite(cost.memory) else "memory unknown"
     return [
         jobs,
         f"{1000 * cost.step:.0f} ms a step",
@@ -122,11 +129,12 @@ def compared(forecast: float, took: float) -> str:
 
 def _hours(seconds: float) -> str:
     """12 s, 3 min 20 s, 12 min, 2 h 5 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 600:
-        return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
-    minutes = round(seconds / 60)
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(whole / 60)
     if minutes < 60:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.cluster.queue import JobQueue, seconds_until_done
+from benchmark.forecast.queue import JobQueue, seconds_until_done
 from benchmark.study.settings import Conditions
 from benchmark.training.job import Job
 
