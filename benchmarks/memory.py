@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--rounds 1,10]
 
-Each number of rounds runs in a process of its own; prints the peak that a step adds, and the ratio
-to the first.
+Each number of rounds runs in a process of its own; prints the peak of the process and what a step
+adds to what it held before, each with its ratio to the first.
 """
 
 import argparse
@@ -32,14 +32,18 @@ def main() -> None:
     found = {}
     for number in rounds:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            found[number] = pool.submit(added, number).result()
-    print("| rounds | MiB of a step | ratio |\n|---|---|---|")
-    for number, mib in found.items():
-        print(f"| {number} | {mib:.0f} | {mib / found[rounds[0]]:.2f} |")
+            found[number] = pool.submit(measured, number).result()
+    print("| rounds | MiB at the peak | ratio | MiB of a step | ratio |\n|---|---|---|---|---|")
+    first = found[rounds[0]]
+    for number, (peak, added) in found.items():
+        print(
+            f"| {number} | {peak:.0f} | {peak / first[0]:.2f} | {added:.0f} "
+            f"| {added / first[1]:.2f} |"
+        )
 
 
-def added(rounds: int) -> float:
-    """MiB between the peak of a step and what the process held before."""
+def measured(rounds: int) -> tuple[float, float]:
+    """MiB at the peak of a step, and how many more than the process held before."""
     torch.set_num_threads(1)
     trial, data = trial_of("ours", 2, "float32", 4), synthetic(2, 8, 8, 1)
     trial = dataclasses.replace(trial, hyperparameters=trial.hyperparameters | {"rounds": rounds})
@@ -55,7 +59,8 @@ def added(rounds: int) -> float:
     provenance.reset_peak_memory(CPU)
     before = provenance.peak_memory_mib(CPU)
     step()
-    return provenance.peak_memory_mib(CPU) - before
+    peak = provenance.peak_memory_mib(CPU)
+    return peak, peak - before
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from benchmark.store.record import Record
 from benchmark.study.syntax import Budget
 
 VOLATILE = [
-    "seconds_pretrain", "seconds_train", "seconds_evaluate", "seconds_total", "peak_memory_mib", "host", "device",
-    "finished_at",
+    "seconds_pretrain", "seconds_train", "seconds_evaluate", "seconds_total", "peak_memory_mib",
+    "host", "device", "finished_at",
 ]  # fmt: skip
 """Columns of `results.csv` that differ from run to run of the same trial."""
 

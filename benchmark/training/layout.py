@@ -1,8 +1,8 @@
 """How images and weights lie in memory, and in what precision networks compute.
 
 Shares of the time with channels first, medians of benchmarks/ on one thread of an AMD EPYC, in
-float32 (and bfloat16, of the same): a step of CPS on 128 × 128 images .86 (.58), of EM .78 (.52),
-in patches of volumes .83 (.52), around a ResNet-34 .93 (.60); an evaluation .60 (.29).
+float32 (and bfloat16, of the same): a step of CPS on 128 × 128 images .78 (.48), of EM .80 (.52),
+in patches of volumes .89 (.41), around a ResNet-34 .93 (.60); an evaluation .62 (.31).
 """
 
 import torch

@@ -86,11 +86,12 @@ def test_a_processor_says_whether_it_has_bfloat16(text, has, tmp_path):
 
 _COMPARED = """
 import sys, torch
+from benchmark.study import methods
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch
 from benchmark.training.layout import compile_networks
-from tests.conftest import CHECKOUT
+from benchmark.training.loop import backward
 
 def loss(is_compiled):
     small = Architecture(widths=[4, 8], dropout=[0.0, 0.0])
@@ -114,7 +115,7 @@ print("alike", "torch._dynamo" in sys.modules)
 
 @pytest.mark.parametrize("name", ["supervised", "mean_teacher", "ours"])
 def test_compiled_networks_give_the_loss_of_those_that_are_not(name):
-    """With the compiler's front end alone, which a GPU's back end follows; without types checked."""
+    """With the compiler's front end alone, and no types checked, which it cannot trace."""
     command = [sys.executable, "-c", _COMPARED, name]
     done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
     assert done.stdout == "alike True\n", done.stderr[-2000:]
