@@ -63,7 +63,7 @@ def describe(works: Sequence[Work], on: Hardware) -> list[str]:
     lines = [f"forecast for {on.text}{f' ({on.device})' if on.device else ''}:"]
     rows = [[*name, *_row(group)] for name, group in groups.items()]
     widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
-    lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     known = seconds(works)
     total = sum(known.values())
     if len(known) == len(works):

@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from numpy import ndarray
-from scipy import stats
 
 from reports.stats.intervals import Interval
 
@@ -50,14 +50,14 @@ def rank(scores: Float[ndarray, "datasets methods"], alpha: float = 0.10) -> Ran
     n, k = scores.shape
     if n < 2 or k < 3:
         raise ValueError(f"ranks need two datasets and three methods, got {n} and {k}")
-    ranks = stats.rankdata(-scores, axis=1)
+    ranks = scipy.stats.rankdata(-scores, axis=1)
     if (np.ptp(ranks, axis=1) == 0).all():
         chi_square = 0.0
     else:
-        chi_square = float(stats.friedmanchisquare(*scores.T).statistic)
+        chi_square = float(scipy.stats.friedmanchisquare(*scores.T).statistic)
     rest = n * (k - 1) - chi_square
     f = (n - 1) * chi_square / rest if rest > 0 else math.inf
-    p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    p = float(scipy.stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     mean_ranks = [float(r) for r in ranks.mean(0)]
     return Ranking(
         mean_ranks, chi_square, f, p, _permuted(ranks),
@@ -71,7 +71,7 @@ def _permuted(ranks: Float[ndarray, "datasets methods"]) -> float:
     def spread(*methods: ndarray, axis: int) -> ndarray | np.floating:
         return np.square([ranks.sum(axis) for ranks in methods]).sum(0)
 
-    found = stats.permutation_test(
+    found = scipy.stats.permutation_test(
         tuple(ranks.T), spread, permutation_type="samples", alternative="greater",
         n_resamples=_PERMUTATIONS, vectorized=True, rng=np.random.default_rng(0),
     )  # fmt: skip
@@ -99,5 +99,5 @@ def score(
 
 def critical_difference(methods: int, datasets: int, alpha: float = 0.05) -> float:
     """Nemenyi's: average ranks that differ by less do not differ significantly."""
-    q = float(stats.studentized_range.ppf(1 - alpha, methods, 1e6)) / math.sqrt(2)
+    q = float(scipy.stats.studentized_range.ppf(1 - alpha, methods, 1e6)) / math.sqrt(2)
     return q * math.sqrt(methods * (methods + 1) / (6 * datasets))

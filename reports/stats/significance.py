@@ -8,9 +8,9 @@ import itertools
 import math
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from numpy import ndarray
-from scipy import optimize, stats
 
 MIN_PAIRS = 6
 """With five, the smallest p of 32 sign flips is .0625."""
@@ -63,7 +63,7 @@ def paired_t(d: Values) -> float:
     """Two-sided p of Student's paired test; 1 if all differences are zero, 0 if all are alike."""
     if _are_alike(d):
         return 0.0 if d.any() else 1.0
-    return float(stats.ttest_1samp(d, 0.0).pvalue)
+    return float(scipy.stats.ttest_1samp(d, 0.0).pvalue)
 
 
 def wilcoxon(d: Values) -> float:
@@ -76,9 +76,9 @@ def wilcoxon(d: Values) -> float:
     if len(d) == 0:
         return 1.0
     if len(d) <= _EXACT:
-        return sign_flip(np.sign(d) * stats.rankdata(np.abs(d)))
+        return sign_flip(np.sign(d) * scipy.stats.rankdata(np.abs(d)))
     has_ties = len(np.unique(np.abs(d))) < len(d)
-    return float(stats.wilcoxon(d, method="approx" if has_ties else "exact").pvalue)
+    return float(scipy.stats.wilcoxon(d, method="approx" if has_ties else "exact").pvalue)
 
 
 TESTS = {"sign-flip": sign_flip, "t": paired_t, "wilcoxon": wilcoxon}
@@ -96,7 +96,7 @@ def holm(p: Values) -> Values:
 
 def false_discovery_rate(p: Values) -> Values:
     """Benjamini & Hochberg's adjusted p values, for exploring."""
-    return stats.false_discovery_control(p, method="bh")
+    return scipy.stats.false_discovery_control(p, method="bh")
 
 
 def smallest_p(pairs: int, test: str = "sign-flip") -> float:
@@ -114,12 +114,12 @@ def smallest_p(pairs: int, test: str = "sign-flip") -> float:
 @functools.cache
 def detectable_effect(pairs: int, alpha: float, power: float = 0.80) -> float:
     """The mean difference that a paired t test would find, in their standard deviations."""
-    limit = stats.t.ppf(1 - alpha / 2, pairs - 1)
+    limit = scipy.stats.t.ppf(1 - alpha / 2, pairs - 1)
 
     def missing(effect: float) -> float:
-        return float(stats.nct.sf(limit, pairs - 1, effect * math.sqrt(pairs))) - power
+        return float(scipy.stats.nct.sf(limit, pairs - 1, effect * math.sqrt(pairs))) - power
 
-    return float(optimize.brentq(missing, 0.01, 50.0))
+    return float(scipy.optimize.brentq(missing, 0.01, 50.0))
 
 
 def cohen_d(d: Values) -> float:
@@ -138,7 +138,7 @@ def rank_biserial(d: Values) -> float:
     """Ranks of the gains minus ranks of the losses, over their sum; 0 without any difference."""
     if not d.any():
         return 0.0
-    ranks = stats.rankdata(np.abs(d))
+    ranks = scipy.stats.rankdata(np.abs(d))
     return float((ranks[d > 0].sum() - ranks[d < 0].sum()) / ranks.sum())
 
 

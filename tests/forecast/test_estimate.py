@@ -31,7 +31,7 @@ def test_a_forecast_in_words():
     works = [work(key, "em", cost, Amount(100, 50, 20)) for key in "ab"]
     assert describe(works, TWO) == [
         "forecast for 2 CPUs (a processor):",
-        "  glas  em  2 x 100 steps  500 ms a step  512 MiB  62% evaluation  2 min 40 s each",
+        "glas  em  2 x 100 steps  500 ms a step  512 MiB  62% evaluation  2 min 40 s each",
         "in all 5 min 20 s of processor time, about 2 min 50 s with 2 trials at once, "
         "up to 1.0 GiB of memory; 1 MiB of disk",
         "evaluation takes more than a third of em on glas (62%): evaluate_every=4 takes less "
@@ -47,8 +47,8 @@ def test_what_is_unknown_beside_what_is_known():
     known = work("a", "em", Cost(0.1, 0.0, 0.0), Amount(10), "la")
     unknown = [work(key, "cps", None, Amount(1000)) for key in "bcd"]
     assert describe([known, *unknown], TWO)[1:] == [
-        "  la    em   1 x 10 steps    100 ms a step        memory unknown  0% evaluation  1 s each",
-        "  glas  cps  3 x 1000 steps  3 PFLOP in training",
+        "la    em   1 x 10 steps    100 ms a step        memory unknown  0% evaluation  1 s each",
+        "glas  cps  3 x 1000 steps  3 PFLOP in training",
         "unknown on such hardware: cps on glas. --probe measures, where it runs",
     ]
     assert of_run([known, *unknown], TWO, shares_gpus=False).wall is None

@@ -193,7 +193,7 @@ def test_without_rounds_it_is_cps_with_a_noisy_input(make, build, batch):
     for name, method in (("ours", ours), ("cps", cps)):
         torch.manual_seed(0)
         ours.zero_grad()
-        figures = backward(method, batch(), 0.5, "float32")
+        figures = {n: float(v) for n, v in backward(method, batch(), 0.5, "float32").items()}
         gradients = [p.grad for p in ours.student.parameters() if p.grad is not None]
         found[name] = figures, [g.clone() for g in gradients]
     ours_figures, cps_figures = found["ours"][0], found["cps"][0]
