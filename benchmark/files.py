@@ -95,8 +95,8 @@ def read_each(folder: Path, name: str, largest: int) -> Iterator[tuple[Path, byt
                 content = read_within(folder.parent, path / name, largest)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except (ValueError, OSError) as error:
-                content = ValueError(str(error))
+            except ValueError as error:  # what the world does to a file is no damage: it is raised
+                content = error
         yield path, content
 
 
@@ -110,7 +110,7 @@ def _plain(file: str, largest: int) -> bytes | None:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
             return None
-        with open(handle, "rb", buffering=0, closefd=False) as stream:
+        with open(handle, "rb", closefd=False) as stream:
             return stream.read(found.st_size + 1)
     finally:
         os.close(handle)

@@ -2,13 +2,12 @@
 
     python benchmarks/gpu.py [--methods supervised,cps,mean_teacher,ours] [--dims 2,3]
 
-Milliseconds of a step in float32, TF32 and bfloat16, eager and compiled, and peak memory; the share
+Milliseconds of a step in float32, TF32 and bfloat16, and peak memory; the share
 of a step in which the GPU computes; then 1, 2 and 4 processes side by side: steps a second of all
 together. Nobody has run it here: there was no GPU.
 """
 
 import argparse
-import dataclasses
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,11 +20,11 @@ from benchmark import provenance
 from benchmark.forecast.probe import computing
 from benchmark.training import job as jobs
 from benchmark.training import loop
-from benchmark.training.layout import arrange, compile_networks
+from benchmark.training.layout import arrange
 from benchmark.training.trial import build_method, stage_of
 
 GPU = torch.device("cuda")
-WAYS = [("float32", False), ("tf32", False), ("bfloat16", False), ("bfloat16", True)]
+PRECISIONS = ("float32", "tf32", "bfloat16")
 SECONDS = 5.0  # of each measurement
 
 
@@ -38,28 +37,28 @@ def main() -> None:
     if not torch.cuda.is_available():
         raise SystemExit("torch finds no GPU: this script measures nothing else")
     print(f"{provenance.device_name(GPU)}, torch {torch.__version__}\n")
-    print("| method | dims | precision | compiled | ms a step | MiB | GPU busy | x2 | x4 |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| method | dims | precision | ms a step | MiB | GPU busy | x2 | x4 |")
+    print("|---|---|---|---|---|---|---|---|")
     for dims in map(int, given.dims.split(",")):
         for method in given.methods.split(","):
-            for precision, is_compiled in WAYS:
-                print(row(method, dims, precision, is_compiled), flush=True)
+            for precision in PRECISIONS:
+                print(row(method, dims, precision), flush=True)
 
 
-def row(method: str, dims: int, precision: str, is_compiled: bool) -> str:
+def row(method: str, dims: int, precision: str) -> str:
     """A line of the table; x2 and x4: steps a second of so many processes, against one alone."""
-    alone = _side_by_side(1, method, dims, precision, is_compiled)
+    alone = _side_by_side(1, method, dims, precision)
     ms, mib, busy = alone[0]
     more = []
     for n in (2, 4):
         try:
-            found = _side_by_side(n, method, dims, precision, is_compiled)
+            found = _side_by_side(n, method, dims, precision)
             more.append(f"{sum(ms / each for each, _, _ in found):.2f}")
         except torch.OutOfMemoryError:
             more.append("out of memory")
     return (
-        f"| {method} | {dims} | {precision} | {'yes' if is_compiled else 'no'} | {ms:.1f} "
-        f"| {mib:.0f} | {busy:.0%} | {' | '.join(more)} |"
+        f"| {method} | {dims} | {precision} | {ms:.1f} | {mib:.0f} "
+        f"| {busy:.0%} | {' | '.join(more)} |"
     )
 
 
@@ -68,18 +67,11 @@ def _side_by_side(n: int, *what: object) -> list[tuple[float, float, float]]:
         return [found.result() for found in [pool.submit(measured, *what) for _ in range(n)]]
 
 
-def measured(
-    method: str, dims: int, precision: str, is_compiled: bool
-) -> tuple[float, float, float]:
+def measured(method: str, dims: int, precision: str) -> tuple[float, float, float]:
     """(milliseconds of a step, MiB at the peak, share of a step in which the GPU computes)."""
     trial, data = trial_of(method, dims, precision, 4), synthetic(dims, 16, 64, 1)
-    trial = dataclasses.replace(
-        trial, conditions=dataclasses.replace(trial.conditions, compile=is_compiled)
-    )
     jobs.settle(trial.conditions, GPU)
     network = arrange(build_method(trial, data).to(GPU), dims).train()
-    if is_compiled:
-        compile_networks(network)
     stage, optimiser = stage_of(trial, data, GPU), loop.build_optimiser(network, trial.training)
 
     def step(number: int) -> None:

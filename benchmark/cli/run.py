@@ -121,10 +121,8 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run the trials that have no result yet; repeat the command to resume."""
-    if on is not None and not dry_run:
-        raise UserError("--on is for a forecast: add --dry-run")
-    if trial is not None and shard is not None:
-        raise UserError("--trial names one trial and --shard a part of all: give one of them")
+    words = {"--trial": trial, "--shard": shard, "--address": address, "--on": on}
+    _require_sense(words, dry_run=dry_run, probe=probe)
     typed = {
         "methods": methods,
         "datasets": datasets,
@@ -167,6 +165,17 @@ def run(
             "again",
             ExitCode.SOME_TRIALS_FAILED,
         )
+
+
+def _require_sense(given: dict[str, str | None], *, dry_run: bool, probe: bool) -> None:
+    """Refuse options that contradict each other."""
+    typed = {option for option, value in given.items() if value is not None}
+    if "--on" in typed and not dry_run:
+        raise UserError("--on is for a forecast: add --dry-run")
+    if probe and (elsewhere := typed & {"--trial", "--address"}):
+        raise UserError(f"--probe times a grid on this machine: not with {min(elsewhere)}")
+    if {"--trial", "--shard"} <= typed:
+        raise UserError("--trial names one trial and --shard a part of all: give one of them")
 
 
 def _plan(

@@ -175,7 +175,9 @@ def run_jobs(
     object store, and are shared, without copies, by all workers of a node.
     """
     resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
-    slots = ray_nodes.slots(resources)
+    slots = forecast.slots or ray_nodes.slots(resources)
+    # As many actors may start at once; Tune starts one at a time for what a searcher suggests.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))
     queue = JobQueue(work, forecast.seconds, slots, cluster.max_concurrent)
 
     def of_trial(config: Mapping[str, str]) -> tune.PlacementGroupFactory:

@@ -95,7 +95,7 @@ def _forecast(
     if cluster.address:
         return Forecast()
     jobs, on = jobs_of(plan.missing, plan.folder), _here(plan, cluster)
-    if probes or cluster.shares_gpus:
+    if probes or (cluster.shares_gpus and on.is_gpu):
         _measure(plan, jobs, stored, on, console)
     found = works(plan, jobs, known.costs(plan.folder.parent), on.device)
     forecast = estimate.of_run(found, on, shares_gpus=cluster.shares_gpus)

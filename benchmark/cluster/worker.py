@@ -33,8 +33,7 @@ def work(
         )
         return
     device = torch.device("cuda" if use_gpu else "cpu")
-    data = datasets[job.dataset]
-    jobs.run(job, data.opened() if isinstance(data, Stored) else data, destination, device=device)
+    jobs.run(job, datasets[job.dataset], destination, device=device)
 
 
 def resident_mib() -> float:

@@ -19,16 +19,26 @@ class Stored(NamedTuple):
 
     def opened(self) -> Prepared:
         """The dataset; `UserError` (exit code 3) if another was prepared in its place meanwhile."""
-        name = self.manifest.name
-        there = prepared.read_manifest(self.data_root, name)
-        if there.data_hash != self.manifest.data_hash:
+        name, is_own = self.manifest.name, self.folder.parent != self.data_root
+        if not is_own and prepared.read_manifest(self.data_root, name).data_hash != self._hash:
             raise UserError(
-                f'the dataset "{name}" was prepared again while this ran: {there.data_hash}, and '
-                f"{self.manifest.data_hash} when it began. The same command runs what is missing",
+                f'the dataset "{name}" was prepared again while this ran. The same command runs '
+                "what is missing, of the new data",
                 ExitCode.DATA,
             )
-        images, masks = (prepared.mapped(self.folder / f"{k}.npy") for k in ("images", "masks"))
-        return prepared.assembled(self.manifest, images, masks)
+        try:
+            images, masks = (prepared.mapped(self.folder / f"{k}.npy") for k in ("images", "masks"))
+            return prepared.assembled(self.manifest, images, masks)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(
+                f'the files of the dataset "{name}" changed while this ran ({error}). The same '
+                "command runs what is missing",
+                ExitCode.DATA,
+            ) from error
+
+    @property
+    def _hash(self) -> str:
+        return self.manifest.data_hash
 
 
 def store(data_root: Path, name: str, size: list[int] | None, scratch: Path) -> Stored:

@@ -38,7 +38,15 @@ class Cost:
     flops: int = 0
     """Operations of a step."""
     busy: float = 1.0
-    """Share of a step in which the device computes; below 1 a GPU waits for its processor."""
+    """Share of a step in which the device computes; below 1 a GPU waits for its processor. NaN
+    where it was not measured, as trials do not."""
+
+    @property
+    def is_possible(self) -> bool:
+        """Are these numbers that work can cost?"""
+        times = (self.step, self.evaluation, self.around, self.flops)
+        are_real = all(isinstance(v, int | float) and 0 <= v < _MOST for v in times)
+        return are_real and all(isinstance(v, int | float) for v in (self.memory, self.busy))
 
     def plain(self) -> dict[str, float]:
         """As JSON has it."""
@@ -88,9 +96,12 @@ def together(cost: Cost, memory: float, *, most: int = 8) -> int:
     Each brings a context of its own; a tenth stays free. Trials that keep the GPU busy gain
     nothing from company.
     """
-    fit = int(0.9 * memory / (1.1 * cost.memory + _CONTEXT)) if cost.memory > 0 else 1
+    if not (cost.memory > 0 and cost.busy > 0):  # unknown
+        return 1
+    fit = int(0.9 * memory / (1.1 * cost.memory + _CONTEXT))
     wanted = math.ceil(1 / max(cost.busy, 1 / most))
     return max(1, min(fit, wanted, most))
 
 
+_MOST = 1e18
 _CONTEXT = 600.0  # MiB that CUDA and its libraries take for each process

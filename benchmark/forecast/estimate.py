@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import zip_longest
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from benchmark.forecast import costs
@@ -26,6 +27,8 @@ class Forecast(NamedTuple):
     """Shares of a GPU; none: as the user says."""
     wall: float | None = None
     """Seconds from the command to the end; None: some job is unknown."""
+    slots: int | None = None
+    """How many jobs fit side by side; None: as the cluster says."""
 
 
 def of_run(works: Sequence[Work], on: Hardware, *, shares_gpus: bool) -> Forecast:
@@ -34,7 +37,8 @@ def of_run(works: Sequence[Work], on: Hardware, *, shares_gpus: bool) -> Forecas
     if shares_gpus and on.is_gpu:
         memory = torch.cuda.get_device_properties(0).total_memory / 2**20
         gpus = {w.job.key: 1 / costs.together(w.cost, memory) for w in works if w.cost}
-    return Forecast(seconds(works), gpus, wall(works, on.slots))
+    slots = int(on.slots / np.mean(list(gpus.values()))) if gpus else on.slots
+    return Forecast(seconds(works), gpus, wall(works, slots), slots)
 
 
 def seconds(works: Sequence[Work]) -> dict[str, float]:
@@ -56,19 +60,19 @@ def describe(works: Sequence[Work], on: Hardware) -> list[str]:
         return []
     if all(work.cost is None and not work.flops for work in works):
         return [f"forecast for {on.text}: no like trial was ever timed; --probe times a few steps"]
-    groups: dict[tuple[str, str], list[Work]] = {}
+    groups: dict[tuple[str, str, str], list[Work]] = {}
     for work in works:
-        groups.setdefault((work.job.dataset, work.name), []).append(work)
+        groups.setdefault((work.job.dataset, work.name, work.kind), []).append(work)
     unit = "GPU" if on.is_gpu else "processor"
     lines = [f"forecast for {on.text}{f' ({on.device})' if on.device else ''}:"]
-    rows = [[*name, *_row(group)] for name, group in groups.items()]
+    rows = [[dataset, name, *_row(group)] for (dataset, name, _), group in groups.items()]
     widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     known = seconds(works)
     total = sum(known.values())
     if len(known) == len(works):
         at_once, disk = min(on.slots, len(works)), sum(work.disk for work in works) / 2**20
-        memory = at_once * max(work.cost.memory for work in works) / 1024
+        memory = at_once * float(np.max([work.cost.memory for work in works])) / 1024
         held = f", up to {memory:.1f} GiB of memory" if math.isfinite(memory) else ""
         lines.append(
             f"in all {_hours(total)} of {unit} time, about {_hours(wall(works, on.slots))} with "
@@ -101,10 +105,10 @@ def _row(group: Sequence[Work]) -> list[str]:
     ]
 
 
-def _advice(groups: Mapping[tuple[str, str], Sequence[Work]]) -> list[str]:
+def _advice(groups: Mapping[tuple[str, str, str], Sequence[Work]]) -> list[str]:
     """Where evaluations on the way take more than a third, how seldom they would not."""
     found: dict[int, list[str]] = {}
-    for (dataset, name), group in groups.items():
+    for (dataset, name, _), group in groups.items():
         work = group[0]
         if work.cost is None or work.amount.evaluations < 2:
             continue

@@ -1,7 +1,10 @@
 """Costs that were measured: by trials that left records, and by probes, which a file keeps."""
 
+import contextlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark import files
@@ -20,12 +23,15 @@ Known = dict[tuple[str, str], Cost]
 
 def costs(results_root: Path) -> Known:
     """All that is known under the results folder; what trials took goes before probes."""
-    return probes(results_root) | from_records(_records(results_root))
+    probed, found = probes(results_root), from_records(_records(results_root))
+    both = found.keys() & probed.keys()  # how busy a GPU is, probes alone tell
+    return probed | found | {key: replace(found[key], busy=probed[key].busy) for key in both}
 
 
 def _records(results_root: Path) -> Iterator[Record]:
     for name in layout.studies(results_root):
-        yield from record.survey(results_root / name).records
+        with contextlib.suppress(OSError):  # somebody else's study must not stop this one
+            yield from record.survey(results_root / name).records
 
 
 def from_records(records: Iterable[Record]) -> Known:
@@ -34,11 +40,20 @@ def from_records(records: Iterable[Record]) -> Known:
     for each in sorted(records, key=lambda r: r.finished_at, reverse=True):
         if not each.is_done or not _is_measured(each):
             continue
-        for stage, cost in _of(each):
-            same = found.setdefault((each.device, kind(each.settings, stage)), [])
+        for of_kind, cost in _possible(each):
+            same = found.setdefault((each.device, of_kind), [])
             if len(same) < _RECENT:
                 same.append(cost)
     return {key: typical(all_costs) for key, all_costs in found.items()}
+
+
+def _possible(trial: Record) -> list[tuple[str, Cost]]:
+    """Kinds of work and their costs that are numbers; records come from strangers too."""
+    try:
+        found = [(kind(trial.settings, stage), cost) for stage, cost in _of(trial)]
+        return [(of_kind, cost) for of_kind, cost in found if cost.is_possible]
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return []
 
 
 def _is_measured(trial: Record) -> bool:
@@ -64,11 +79,13 @@ def _of(trial: Record) -> Iterator[tuple[str, Cost]]:
             around=max(0.0, trial.seconds_total - spent),  # of a resumed one a part alone
             memory=memory,
             flops=trial.flops_per_step or 0,
+            busy=math.nan,
         ),
     )
     if trial.pretrain_steps and trial.seconds_pretrain:
         step = trial.seconds_pretrain / trial.pretrain_steps
-        yield "pretraining", Cost(step, 0.0, 1.0, memory, trial.pretrain_flops_per_step or 0)
+        flops = trial.pretrain_flops_per_step or 0
+        yield "pretraining", Cost(step, 0.0, 1.0, memory, flops, busy=math.nan)
 
 
 def probes(results_root: Path) -> Known:
@@ -76,8 +93,9 @@ def probes(results_root: Path) -> Known:
     try:
         content = files.read_within(results_root, results_root / _PROBES, _LARGEST)
         found = json.loads(content)
-        return {tuple(name.split("|", 1)): Cost(**cost) for name, cost in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        costs = {tuple(name.split("|", 1)): Cost(**cost) for name, cost in found.items()}
+        return {key: cost for key, cost in costs.items() if len(key) == 2 and cost.is_possible}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

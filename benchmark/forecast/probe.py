@@ -1,6 +1,7 @@
 """A few steps and an evaluation of some images, timed: what a job costs, and that it runs."""
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import torch
@@ -45,7 +47,7 @@ def measure(
     """
     first: dict[str, Work] = {}
     for work in works:
-        if work.cost is None:
+        if work.cost is None or (on.is_gpu and math.isnan(work.cost.busy)):
             first.setdefault(work.kind, work)
     if not first:
         return
@@ -75,7 +77,11 @@ def probe_all(
     names = list(work)
     repeated = [names[i % len(names)] for i in range(max(len(names), slots))]
     found: dict[str, list[Cost]] = {}
-    with ProcessPoolExecutor(slots, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    gpus = context.SimpleQueue()
+    for i in range(slots):
+        gpus.put(str(i % max(torch.cuda.device_count(), 1)) if use_gpu else "")
+    with ProcessPoolExecutor(slots, context, _take_gpu, (gpus,)) as pool:
         running = {
             pool.submit(probe, work[name], datasets[work[name].dataset], use_gpu): name
             for name in repeated
@@ -97,6 +103,13 @@ def probe_all(
             pool.shutdown(cancel_futures=True)
 
 
+def _take_gpu(gpus: SimpleQueue) -> None:
+    """In a new process: one of the GPUs that may be seen is its own, before CUDA starts."""
+    if own := gpus.get():
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[int(own)] if seen else own
+
+
 def probe(job: Job, data: Stored, use_gpu: bool) -> Cost:
     """Build the job's networks, step, and evaluate; raises whatever goes wrong."""
     device = torch.device("cuda" if use_gpu else "cpu")
@@ -115,7 +128,7 @@ def probe(job: Job, data: Stored, use_gpu: bool) -> Cost:
 def _timed(work: Callable[[], object]) -> tuple[float, object]:
     started = time.perf_counter()
     made = work()
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter() - started, made
 
@@ -126,8 +139,8 @@ def _of_steps(built: Built, device: torch.device) -> Cost:
     method.train()
 
     def step(number: int) -> None:
-        loop.gradients(stage, method, number, device)
-        loop.advance(stage, method, optimiser, number)
+        loop.gradients(stage, method, number % stage.steps, device)
+        loop.advance(stage, method, optimiser, number % stage.steps)
 
     with loop.counting_flops() as counter:
         step(0)
@@ -154,6 +167,10 @@ def _with_evaluation(cost: Cost, method, view: View) -> Cost:
     data, n = view.data, len(view.data.evaluation)
     images, masks, indices, ids = data.evaluation
     some = Labelled(images, masks, indices[:_CASES], ids[:_CASES])
+    one = Labelled(images, masks, indices[:1], ids[:1])
+    evaluate.evaluate(  # imports, and what libraries do once
+        method, View(data._replace(evaluation=one), view.device, view.patch, view.precision)
+    )
     few = View(data._replace(evaluation=some), view.device, view.patch, view.precision)
     first, _ = _timed(lambda: evaluate.evaluate(method, few))
     again, found = _timed(lambda: evaluate.evaluate(method, few))

@@ -25,12 +25,13 @@ class JobQueue:
         slots: int = 1,
         at_once: int | None = None,
     ):
-        """seconds: expected of each job, as far as known; slots: how many fit side by side.
+        """seconds: expected of each job; unless all are known, none counts.
 
-        at_once: more must not run at the same time.
+        slots: how many fit side by side; at_once: more must not run at the same time.
         """
         self.jobs = {job.key: job for job in jobs}
-        self._seconds = {key: (seconds or {}).get(key, 0.0) for key in self.jobs}
+        known = seconds if seconds and all(key in seconds for key in self.jobs) else {}
+        self._seconds = {key: known.get(key, 0.0) for key in self.jobs}
         self.slots, self._at_once = max(slots, 1), at_once
         self._waiting = dict.fromkeys(self.jobs)
         self._given: dict[str, None] = {}

@@ -148,7 +148,8 @@ def _table_of(content: io.BytesIO) -> pd.DataFrame:
     content.seek(0)
     names = pd.read_csv(io.BytesIO(head), nrows=0).columns
     missing = {name: [""] for name in names if name != "case"}
-    return pd.read_csv(content, dtype={"case": str}, keep_default_na=False, na_values=missing)
+    lines = pd.read_csv(content, dtype={"case": str}, keep_default_na=False, na_values=missing)
+    return lines.drop(columns=["key", *_WHERE], errors="ignore")  # a stranger's: ours are put there
 
 
 def _at_once(contents: _Contents) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UserError, require_choice
-from benchmark.keys import aside, later
+from benchmark.keys import aside
 from benchmark.study.syntax import Budget
 from benchmark.toolkit.architecture import Architecture
 
@@ -31,8 +31,6 @@ class Conditions:
     threads_per_trial: int = 1
     precision: str = "float32"
     """float32; bfloat16: mixed precision; tf32: float32 with shorter products, of GPUs alone."""
-    compile: bool = later(False, before=False)
-    """On a GPU: networks as `torch.compile` makes them."""
     network: Architecture = field(default_factory=Architecture)
     checkpoint_seconds: float = aside(30.0)
     """Between two checkpoints."""

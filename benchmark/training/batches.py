@@ -3,6 +3,7 @@
 All of it is a function of (study seed, trial seed, step) alone.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -67,10 +68,20 @@ def resident(
 
     Volumes are mirrored to the patch beforehand, as `random_patch` would.
     """
-    images = data.unlabelled.images
-    if device.type != "cuda" or sum(image.nbytes for image in images) > _RESIDENT:
+    if device.type != "cuda" or _bytes_moved(data.unlabelled.images, patch) > _RESIDENT:
         return data
     return moved(data, device, patch)
+
+
+def _bytes_moved(images: Arrays, patch: list[int] | None) -> int:
+    """Of images with their masks, as `moved` has them."""
+
+    def size(image: ndarray) -> int:
+        sides = image.shape[:-1] if patch is None else map(max, image.shape, patch)
+        wide = 4 if image.dtype == np.uint16 else 1
+        return math.prod(sides) * (wide * image.shape[-1] + 1)
+
+    return sum(map(size, images))
 
 
 def moved(
@@ -116,7 +127,7 @@ def _cut(
 
 def _rows(arrays: ndarray | Tensor, rows: Int[ndarray, " b"], device: torch.device) -> Tensor:
     if isinstance(arrays, Tensor):
-        return arrays[torch.from_numpy(rows).to(device)]
+        return arrays[_sent(torch.from_numpy(rows), device)]
     return _sent(_tensor(arrays[rows]), device)
 
 
@@ -168,7 +179,7 @@ def _where(
     chosen: Bool[ndarray, " b"], x: Tensor, y: Tensor | None, change: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor | None]:
     """Image and mask, changed where they are chosen."""
-    condition = torch.from_numpy(chosen).to(x.device)
+    condition = _sent(torch.from_numpy(chosen), x.device)
 
     def apply(v: Tensor) -> Tensor:
         return torch.where(condition.reshape(-1, *[1] * (v.ndim - 1)), change(v), v)
@@ -217,8 +228,10 @@ def standardised(
     most = 255 if images.dtype == torch.uint8 else 65535
     x = images.movedim(-1, 1).float() / most
     shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
-    mean = torch.tensor(data.mean[rows], dtype=torch.float32, device=x.device).reshape(shape)
-    std = torch.tensor(data.std[rows], dtype=torch.float32, device=x.device).reshape(shape)
+    mean, std = (
+        _sent(torch.tensor(values[rows], dtype=torch.float32), x.device).reshape(shape)
+        for values in (data.mean, data.std)
+    )
     return (x - mean) / std
 
 

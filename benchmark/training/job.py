@@ -13,6 +13,8 @@ import torch
 
 from benchmark import files, provenance
 from benchmark.data.prepared import Prepared
+from benchmark.data.stored import Stored
+from benchmark.errors import UserError
 from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
 from benchmark.study.settings import Conditions
@@ -96,7 +98,7 @@ class Job(Protocol):
 
 def run(
     job: Job,
-    prepared: Prepared,
+    data: Prepared | Stored,
     destination: Destination,
     *,
     device: torch.device,
@@ -104,8 +106,8 @@ def run(
 ) -> JobRecord:
     """Run the job to its record, which is written last; one that fails leaves one that says why.
 
-    prepared: at the job's size. echo: also gets each line of the log. Interruptions pass through,
-    and leave the checkpoint.
+    data: at the job's size, in memory or in files. echo: also gets each line of the log.
+    Interruptions pass through, and leave the checkpoint.
     """
     folder = job.folder(destination.study_folder)
     _clear(folder)
@@ -118,9 +120,10 @@ def run(
         is_memory_known = False
         try:
             is_memory_known = settle(job.conditions, device)
+            prepared = data.opened() if isinstance(data, Stored) else data
             made = job.work(prepared, destination, device, log)
-        except (Diverged, Impossible) as error:
-            made = job.failed(destination, str(error))
+        except (Diverged, Impossible, UserError) as error:
+            made = job.failed(destination, str(error).partition("\n")[0])
         except Exception as error:
             log(traceback.format_exc())
             made = job.failed(destination, _reason(error))
@@ -165,8 +168,6 @@ def settle(conditions: Conditions, device: torch.device) -> bool:
     """
     if device.type == "cpu" and conditions.precision == "tf32":
         raise Impossible("precision=tf32 is of GPUs; a processor has float32 and bfloat16")
-    if device.type == "cpu" and conditions.compile:
-        raise Impossible("compile=true is for GPUs: on a processor it takes more than it saves")
     torch.set_num_threads(conditions.threads_per_trial)
     torch.set_deterministic_debug_mode("warn")  # without importing the compiler, as others do
     torch.backends.cudnn.benchmark = False

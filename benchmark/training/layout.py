@@ -30,9 +30,3 @@ def arrange(module: nn.Module, dims: int) -> nn.Module:
     """The module with its convolutions in that layout."""
     device = next(module.parameters()).device
     return module.to(memory_format=memory_format(device, dims))
-
-
-def compile_networks(method: nn.Module, backend: str = "inductor") -> None:
-    """Have the compiler make one kernel of many; each network of the method when it is called."""
-    for network in method.children():
-        network.compile(backend=backend)

@@ -112,7 +112,7 @@ def _train_epoch(
         watch.see(step, losses)
         advance(stage, method, optimiser, step)
         for name, value in {**losses, **method.diagnostics}.items():
-            sums[name] = sums.get(name, 0.0) + value.detach().double()
+            sums[name] = sums.get(name, 0.0) + _number(value)
     watch.look()
     means = {name: float(total) / per_epoch for name, total in sums.items()}
     return {"epoch": state.epoch + 1, "step": step + 1, "learning_rate": rate, **means}
@@ -151,7 +151,12 @@ def backward(method: Method, batch: Batch, progress: float, precision: str) -> T
             return losses
         sum(terms.values()).backward()
         for name, value in terms.items():
-            losses[f"loss_{name}"] = losses.get(f"loss_{name}", 0.0) + value.detach().double()
+            losses[f"loss_{name}"] = losses.get(f"loss_{name}", 0.0) + _number(value)
+
+
+def _number(value: Tensor | float) -> Tensor:
+    """What a sum is made of, where it is."""
+    return torch.as_tensor(value).detach().double().reshape(())
 
 
 def _parts(method: Method, batch: Batch, progress: float) -> Iterator[Terms]:
@@ -177,8 +182,9 @@ class _Watch:
 
     def see(self, step: int, losses: Terms) -> None:
         """Remember the step if it is the first bad one; raise `Diverged` if it is time to look."""
-        values = torch.stack(list(losses.values()))
-        if self._step is None:
+        values = torch.stack([_number(value) for value in losses.values()])
+        if self._names != list(losses):  # another term, as a method may have from some step on
+            self.look()
             self._names, self._values = list(losses), values
             self._step = torch.full((), -1, device=values.device)
         is_first = ~values.isfinite().all() & (self._step < 0)

@@ -30,7 +30,7 @@ from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import loop
 from benchmark.training.batches import draw_images, resident
 from benchmark.training.job import Built, Destination
-from benchmark.training.layout import arrange, compile_networks
+from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage
 
 
@@ -83,8 +83,6 @@ class PretrainingJob:
     def built(self, prepared: Prepared, device: torch.device) -> Built:
         method = _build(self.pretraining, prepared).to(device)
         parts = _Parts(arrange(method, 3 if prepared.manifest.card.is_volume else 2))
-        if self.conditions.compile:
-            compile_networks(method)
         return Built(_stage_of(self.pretraining, prepared, device), parts, None)
 
     def work(

@@ -26,7 +26,7 @@ from benchmark.toolkit.method import Method
 from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
 from benchmark.training.evaluate import Evaluation
 from benchmark.training.job import Built, Destination, Impossible, Job
-from benchmark.training.layout import arrange, compile_networks
+from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage, State
 
 
@@ -81,8 +81,6 @@ class TrialJob:
             evaluate_on=conditions.evaluate_on,
         )
         method = arrange(build_method(trial, data).to(device), data.spatial_dims)
-        if conditions.compile:
-            compile_networks(method)
         view = evaluate.View(data, device, conditions.patch, conditions.precision)
         return Built(stage_of(trial, data, device), method, view)
 

@@ -1,11 +1,13 @@
 """What work costs, and how much of it there is, by hand."""
 
 import dataclasses
+import math
 
 import pytest
 
 from benchmark.forecast import known
 from benchmark.forecast.costs import Amount, Cost, evaluations, kind, sparser, together, typical
+from benchmark.store import layout, record
 from benchmark.store.record import Record
 from tests.studies import invented_record
 
@@ -87,7 +89,16 @@ def test_a_pretraining_is_known_by_the_trials_that_started_from_it():
 
 
 @pytest.mark.parametrize(
-    "change", [{"seconds_evaluate": None}, {"settings": {}}, {"steps": 0}, {"status": "failed"}]
+    "change",
+    [
+        {"seconds_evaluate": None},
+        {"settings": {}},
+        {"steps": 0},
+        {"status": "failed"},
+        {"seconds_train": math.inf},
+        {"settings": SETTINGS | {"pretraining": "x"}, "pretrain_steps": 1, "seconds_pretrain": 1.0},
+        {"settings": SETTINGS | {"training": {"epochs": 0}}},
+    ],
 )
 def test_records_that_do_not_say_all_tell_nothing(change):
     assert known.from_records([measured(**change)]) == {}
@@ -98,8 +109,18 @@ def test_probes_are_kept_and_a_damaged_file_counts_for_nothing(tmp_path):
     known.keep(tmp_path, {("a card", "k"): cost})
     known.keep(tmp_path, {("a card", "l"): dataclasses.replace(cost, step=1.0)})
     assert known.probes(tmp_path)["a card", "k"] == cost and len(known.probes(tmp_path)) == 2
-    (tmp_path / ".probes.json").write_text('{"a card|k": {"step": 1}')
-    assert known.probes(tmp_path) == {}
+    negative = '{"a|k": {"step": -1, "evaluation": 0, "around": 0}}'
+    for content in ('{"a card|k": {"step": 1}', negative, '{"a": 3}', "[" * 10_000):
+        (tmp_path / ".probes.json").write_text(content)
+        assert known.probes(tmp_path) == {}
+
+
+def test_how_busy_a_gpu_is_probes_alone_tell(tmp_path):
+    known.keep(tmp_path, {("a card", kind(SETTINGS, "training")): Cost(9.0, 9.0, 9.0, busy=0.25)})
+    record.write(layout.trial_folder(tmp_path / "s", "k"), measured(key="k", settings={}))
+    assert len(known.costs(tmp_path)) == 1
+    assert math.isnan(known.from_records([measured()])["a card", kind(SETTINGS, "training")].busy)
+    assert together(Cost(0.1, 0.0, 0.0, memory=100.0, busy=math.nan), 80_000.0) == 1
 
 
 def measured(**changes) -> Record:

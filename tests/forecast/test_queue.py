@@ -53,6 +53,10 @@ def test_the_longest_goes_before_its_turn_once_it_would_be_the_last_to_end():
     assert given(JobQueue(jobs(*many), many, slots=2), 3) == ["a", "z", "b"]
 
 
+def test_seconds_of_some_alone_change_no_order():
+    assert given(JobQueue(jobs("a", "b"), {"b": 9.0}), 2) == ["a", "b"]
+
+
 def test_no_more_than_are_allowed_run_at_once():
     queue = JobQueue(jobs("a", "b"), at_once=1)
     assert given(queue, 2) == ["a", None]

@@ -1,8 +1,10 @@
 """Files of a study that are damaged, or a stranger's: named, never believed."""
 
 import csv
+import errno
 import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.errors import ExitCode
-from benchmark.store import checkpoints, tables
+from benchmark import files
+from benchmark.errors import ExitCode, UserError
+from benchmark.store import checkpoints, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.study.sources import Code
 from tests.grids import TINY_RUN as TINY
@@ -219,3 +222,39 @@ def test_who_starts_a_run_is_told_which_trials_start_over(stage, made, why, benc
     what = "ours[rounds=1]/phantom_glas/5 %/seed 0" if stage == "trials" else "pretraining of ours/"
     assert any(what in line and f"starts over: {why}" in line for line in out.splitlines()), out
     assert not (folder / "checkpoint.pt").exists()
+
+
+def test_what_the_world_does_to_a_record_is_no_damage(study, monkeypatch):
+    """An input-output error: the record is not set aside, and nothing goes on without it."""
+    opened = os.open
+
+    def broken(file, *arguments, **options):
+        if str(file).endswith("record.json"):
+            raise OSError(errno.EIO, "Input/output error", str(file))
+        return opened(file, *arguments, **options)
+
+    def broken_path(self, *arguments, **options):
+        raise OSError(errno.EIO, "Input/output error", str(self))
+
+    monkeypatch.setattr(files.os, "open", broken)
+    monkeypatch.setattr(Path, "open", broken_path)
+    with pytest.raises(OSError, match="Input/output error"):
+        record.survey(study[0])
+
+
+def test_columns_that_name_a_trial_are_ours(study):
+    """A table of a stranger with a key, a seed and a variant of its own."""
+    folder, keys = study
+    file = folder / "trials" / keys[0] / "cases.csv"
+    lines = file.read_text().splitlines()
+    told = [
+        f"{line},{'key,seed,variant' if i == 0 else f'k{i},77,x'}" for i, line in enumerate(lines)
+    ]
+    file.write_text("\n".join(told) + "\n")
+    rows = tables.trials(record.survey(folder).records)
+    found = tables.stacked(folder, rows, "cases.csv")
+    assert set(found.key) == set(keys) and set(found.variant) == {"supervised"}
+    assert sorted(set(found.seed)) == [0, 1] and found.columns.is_unique
+    file.write_text("\n".join([*told, told[1].replace("k1", "other")]) + "\n")
+    with pytest.raises(UserError, match="a case stands there twice"):
+        tables.stacked(folder, rows, "cases.csv")
