@@ -2,7 +2,7 @@
 
 Shares of the time with channels first, medians of benchmarks/ on one thread of an AMD EPYC, in
 float32 (and bfloat16, of the same): a step of CPS on 128 × 128 images .78 (.48), of EM .80 (.52),
-in patches of volumes .89 (.41), around a ResNet-34 .93 (.60); an evaluation .62 (.31).
+in patches of volumes .84 (.38), around a ResNet-34 .93 (.60); an evaluation .62 (.31).
 """
 
 import torch

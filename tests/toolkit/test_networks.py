@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch import nn
 
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
-from benchmark.toolkit.networks import TimeEmbedding
+from benchmark.toolkit.networks import TimeEmbedding, _Pointwise3d
 
 
 def parameters(module) -> int:
@@ -98,3 +99,13 @@ def test_a_new_decoder_and_a_new_head_give_logits_of_their_own(build):
 def test_sides_that_cannot_be_halved_are_refused_with_their_size(build):
     with pytest.raises(ValueError, match=r"divide by 4, got \(18, 16\)"):
         build()()(torch.zeros(1, 1, 18, 16))
+
+
+def test_a_pointwise_convolution_is_the_matrix_product():
+    torch.manual_seed(0)
+    layer, x = _Pointwise3d(6, 3), torch.randn(2, 6, 4, 5, 3)
+    expected = nn.functional.conv3d(x, layer.weight, layer.bias)
+    assert torch.allclose(layer(x), expected, atol=1e-6)
+    assert layer.state_dict().keys() == nn.Conv3d(6, 3, 1).state_dict().keys()
+    last = x.contiguous(memory_format=torch.channels_last_3d)
+    assert layer(last).is_contiguous(memory_format=torch.channels_last_3d)
