@@ -17,7 +17,7 @@ from tests.grids import GRID, ONE_WORKER, Grid, alive, family, one_by_one, table
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # four runs of a grid are one fixture
 
 STUDY = (
-    *GRID, "--methods", "supervised,cps,ours[rounds=1]", "--seeds", "1",
+    *GRID, *ONE_WORKER, "--methods", "ours[rounds=1],supervised,cps", "--seeds", "1",
     "pretraining.epochs=8", "pretraining.steps_per_epoch=15",
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ def study(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
-    """Four runs of one study of three trials, one of which needs a pretraining. Killed are
+    """Four runs of one study of three trials, the first of which needs a pretraining. Killed are
 
     * in the first the driver, in the pretraining,
     * in the second the worker of the pretraining, and then the one that trains a trial,
@@ -55,13 +55,13 @@ def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
         return Grid(data_root, study, *STUDY, *more)
 
     first = without_its_driver(start(), "pretrained/*/log.txt", r"epoch 2/8")
-    second = start(*ONE_WORKER)
+    second = start()
     kill_workers(second, "pretrained/*/log.txt", r"resumed.*\n.*epoch \d/8")
     kill_workers(second, "trials/*/log.txt", r"epoch 2/4")
     second = ended(second)
     key = second.table.set_index("method").key["ours"]
     third = without_its_driver(start(), f"trials/{key}/log.txt", r"epoch 2/4")
-    return first, second, third, ended(start(*ONE_WORKER))
+    return first, second, third, ended(start())
 
 
 def kill_workers(grid: Grid, logs: str, pattern: str) -> None:
