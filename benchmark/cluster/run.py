@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import yaml
@@ -21,6 +22,7 @@ from benchmark.files import write_atomically
 from benchmark.forecast import estimate, hardware, known, probe
 from benchmark.forecast.estimate import Forecast
 from benchmark.forecast.hardware import Hardware
+from benchmark.forecast.known import Known
 from benchmark.forecast.work import works
 from benchmark.store import datasets, layout, left_overs, locks, planned, tables
 from benchmark.study import presets
@@ -45,10 +47,11 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
             _print(console, describe(plan))
-            stored = _store(plan, data_root, folder)
-            forecast = _forecast(plan, stored, cluster, console, probes=probes)
+            jobs = jobs_of(plan.missing, plan.folder)
+            missing = _Missing(plan, jobs, _store(plan, data_root, folder))
+            forecast = _forecast(missing, cluster, console, probes=probes)
             _print(console, ["starting Ray …"])
-            _run_on_ray(plan, stored, cluster, console, claim, forecast)
+            _run_on_ray(missing, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
@@ -60,12 +63,12 @@ def forecast_lines(
     plan: Plan, data_root: Path, cluster: Cluster, on: str | None, *, probes: bool
 ) -> list[str]:
     """What the missing trials would take, for a dry run. on: other hardware, as typed."""
-    jobs, costs = jobs_of(plan.missing, plan.folder), known.costs(plan.folder.parent)
-    machine = _here(plan, cluster)
+    machine, jobs = _here(plan, cluster), jobs_of(plan.missing, plan.folder)
     if probes and jobs:
         with scratch.folder("data") as folder:
-            stored = _store(plan, data_root, folder)
-            _measure(plan, jobs, stored, machine, Console(stderr=True))
+            missing = _Missing(plan, jobs, _store(plan, data_root, folder))
+            costs = _measured(missing, machine, Console(stderr=True))
+    else:
         costs = known.costs(plan.folder.parent)
     if on is not None:
         threads = plan.study.conditions.threads_per_trial
@@ -75,32 +78,41 @@ def forecast_lines(
     return estimate.describe(works(plan, jobs, costs, machine.device), machine)
 
 
+class _Missing(NamedTuple):
+    """What is to be run, and the data for it."""
+
+    plan: Plan
+    jobs: list[Job]
+    stored: dict[str, Stored]
+
+
 def _here(plan: Plan, cluster: Cluster) -> Hardware:
     threads = plan.study.conditions.threads_per_trial
     return hardware.here(threads, cluster.gpus_per_trial, cluster.max_concurrent)
 
 
-def _measure(
-    plan: Plan, jobs: list[Job], stored: dict[str, Stored], on: Hardware, console: Console
-) -> None:
-    root = plan.folder.parent
-    found = works(plan, jobs, known.costs(root), on.device)
-    probe.measure(found, stored, root, on, lambda line: _print(console, [line]))
+def _measured(missing: _Missing, on: Hardware, console: Console) -> Known:
+    """All costs that are known, and by probes those of the missing jobs that are not."""
+    root = missing.plan.folder.parent
+    found = known.costs(root)
+    work = works(missing.plan, missing.jobs, found, on.device)
+    probed = probe.measure(work, missing.stored, root, on, lambda line: _print(console, [line]))
+    return known.with_probes(found, probed)
 
 
-def _forecast(
-    plan: Plan, stored: dict[str, Stored], cluster: Cluster, console: Console, *, probes: bool
-) -> Forecast:
+def _forecast(missing: _Missing, cluster: Cluster, console: Console, *, probes: bool) -> Forecast:
     """What is known of a run on this machine; of one on a cluster nothing is."""
     if cluster.address:
         return Forecast()
-    jobs, on = jobs_of(plan.missing, plan.folder), _here(plan, cluster)
+    plan, on = missing.plan, _here(missing.plan, cluster)
     if probes or (cluster.shares_gpus and on.is_gpu):
-        _measure(plan, jobs, stored, on, console)
-    found = works(plan, jobs, known.costs(plan.folder.parent), on.device)
+        costs = _measured(missing, on, console)
+    else:
+        costs = known.costs(plan.folder.parent)
+    found = works(plan, missing.jobs, costs, on.device)
     forecast = estimate.of_run(found, on, shares_gpus=cluster.shares_gpus)
     if forecast.wall is not None:
-        _print(console, estimate.describe(found, on))
+        _print(console, estimate.describe(found, on._replace(slots=forecast.slots)))
     return forecast
 
 
@@ -110,8 +122,7 @@ def _print(console: Console, lines: Iterable[str]) -> None:
 
 
 def _run_on_ray(
-    plan: Plan,
-    stored: dict[str, Stored],
+    missing: _Missing,
     cluster: Cluster,
     console: Console,
     claim: locks.Claim,
@@ -126,7 +137,7 @@ def _run_on_ray(
             ExitCode.RESOURCES,
         ) from error
 
-    jobs, started = jobs_of(plan.missing, plan.folder), time.monotonic()
+    (plan, jobs, stored), started = missing, time.monotonic()
     progress = GridProgress(len(jobs), plan.folder, console, claim.note_running, forecast.seconds)
     try:
         with ray_runner.connected(cluster), progress:

@@ -19,8 +19,8 @@ class Stored(NamedTuple):
 
     def opened(self) -> Prepared:
         """The dataset; `UserError` (exit code 3) if another was prepared in its place meanwhile."""
-        name, is_own = self.manifest.name, self.folder.parent != self.data_root
-        if not is_own and prepared.read_manifest(self.data_root, name).data_hash != self._hash:
+        name, is_prepared = self.manifest.name, self.folder.parent == self.data_root
+        if is_prepared and not self._is_as_it_was():
             raise UserError(
                 f'the dataset "{name}" was prepared again while this ran. The same command runs '
                 "what is missing, of the new data",
@@ -36,9 +36,9 @@ class Stored(NamedTuple):
                 ExitCode.DATA,
             ) from error
 
-    @property
-    def _hash(self) -> str:
-        return self.manifest.data_hash
+    def _is_as_it_was(self) -> bool:
+        there = prepared.read_manifest(self.data_root, self.manifest.name)
+        return there.data_hash == self.manifest.data_hash
 
 
 def store(data_root: Path, name: str, size: list[int] | None, scratch: Path) -> Stored:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -47,10 +47,6 @@ class Cost:
         times = (self.step, self.evaluation, self.around, self.flops)
         are_real = all(isinstance(v, int | float) and 0 <= v < _MOST for v in times)
         return are_real and all(isinstance(v, int | float) for v in (self.memory, self.busy))
-
-    def plain(self) -> dict[str, float]:
-        """As JSON has it."""
-        return asdict(self)
 
 
 def typical(costs: Iterable[Cost]) -> Cost:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmark import files
@@ -23,8 +23,12 @@ Known = dict[tuple[str, str], Cost]
 
 def costs(results_root: Path) -> Known:
     """All that is known under the results folder; what trials took goes before probes."""
-    probed, found = probes(results_root), from_records(_records(results_root))
-    both = found.keys() & probed.keys()  # how busy a GPU is, probes alone tell
+    return with_probes(from_records(_records(results_root)), probes(results_root))
+
+
+def with_probes(found: Known, probed: Known) -> Known:
+    """Both; where both know, what was found, but how busy a GPU is, which probes alone tell."""
+    both = found.keys() & probed.keys()
     return probed | found | {key: replace(found[key], busy=probed[key].busy) for key in both}
 
 
@@ -38,9 +42,7 @@ def from_records(records: Iterable[Record]) -> Known:
     """Medians over the latest trials of each kind that measured all there is to know."""
     found: dict[tuple[str, str], list[Cost]] = {}
     for each in sorted(records, key=lambda r: r.finished_at, reverse=True):
-        if not each.is_done or not _is_measured(each):
-            continue
-        for of_kind, cost in _possible(each):
+        for of_kind, cost in _possible(each) if each.is_done else ():
             same = found.setdefault((each.device, of_kind), [])
             if len(same) < _RECENT:
                 same.append(cost)
@@ -48,7 +50,10 @@ def from_records(records: Iterable[Record]) -> Known:
 
 
 def _possible(trial: Record) -> list[tuple[str, Cost]]:
-    """Kinds of work and their costs that are numbers; records come from strangers too."""
+    """Kinds of work and their costs; none of a record that does not say all that is asked.
+
+    Those of older versions do not, and a stranger's may say anything.
+    """
     try:
         found = [(kind(trial.settings, stage), cost) for stage, cost in _of(trial)]
         return [(of_kind, cost) for of_kind, cost in found if cost.is_possible]
@@ -56,21 +61,12 @@ def _possible(trial: Record) -> list[tuple[str, Cost]]:
         return []
 
 
-def _is_measured(trial: Record) -> bool:
-    """Does the record say all that is asked? Those of older versions do not."""
-    training = trial.settings.get("training")
-    has_length = isinstance(training, dict) and isinstance(training.get("epochs"), int)
-    measured = (trial.seconds_train, trial.seconds_evaluate, trial.seconds_total)
-    is_whole = None not in measured and trial.steps and trial.n_test
-    return bool(has_length and is_whole and isinstance(trial.settings.get("evaluate_every"), int))
-
-
 def _of(trial: Record) -> Iterator[tuple[str, Cost]]:
     """(stage, cost) of a trial's training and, if it has one, of its pretraining."""
     training = trial.settings["training"]
     times = evaluations(training["epochs"], trial.settings["evaluate_every"])
     spent = trial.seconds_train + trial.seconds_evaluate
-    memory = trial.peak_memory_mib or float("nan")
+    memory = trial.peak_memory_mib or math.nan
     yield (
         "training",
         Cost(
@@ -104,5 +100,5 @@ def keep(results_root: Path, measured: Mapping[tuple[str, str], Cost]) -> None:
     results_root.mkdir(parents=True, exist_ok=True)
     with files.locked(results_root / f"{_PROBES}.lock", 60.0):
         merged = probes(results_root) | dict(measured)
-        stored = {"|".join(key): cost.plain() for key, cost in sorted(merged.items())}
+        stored = {"|".join(key): asdict(cost) for key, cost in sorted(merged.items())}
         write_atomically(results_root / _PROBES, json.dumps(stored, indent=1))

@@ -22,6 +22,7 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.forecast import known
 from benchmark.forecast.costs import Cost
 from benchmark.forecast.hardware import Hardware
+from benchmark.forecast.known import Known
 from benchmark.forecast.work import Work
 from benchmark.training import evaluate, loop
 from benchmark.training import job as jobs
@@ -39,8 +40,8 @@ def measure(
     results_root: Path,
     on: Hardware,
     say: Callable[[str], None],
-) -> None:
-    """Probe each kind of work of which nothing is known, and keep what was found.
+) -> Known:
+    """Probe each kind of work of which nothing is known; what was found, which is also kept.
 
     `UserError` (exit code 4) names what cannot run: a network that does not fit, a method that
     fails. say: is told of each that is measured.
@@ -49,14 +50,16 @@ def measure(
     for work in works:
         if work.cost is None or (on.is_gpu and math.isnan(work.cost.busy)):
             first.setdefault(work.kind, work)
+    measured: Known = {}
     if not first:
-        return
+        return measured
     say(f"probing {counted(len(first), 'kind')} of work, a few steps each …")
     jobs = {kind: work.job for kind, work in first.items()}
     at_once = min(on.slots, len(works))
     try:
         for kind, cost in probe_all(jobs, datasets, at_once, use_gpu=on.is_gpu):
-            known.keep(results_root, {(on.device, kind): cost})
+            measured[on.device, kind] = cost
+            known.keep(results_root, measured)
             name = f"{first[kind].name} on {jobs[kind].dataset}"
             say(f"probed {name}: {1000 * cost.step:.0f} ms a step")
     except BrokenProcessPool as error:
@@ -64,6 +67,7 @@ def measure(
             "a process that probed died, probably for memory: fewer at once with --max-concurrent",
             ExitCode.RESOURCES,
         ) from error
+    return measured
 
 
 def probe_all(
@@ -166,15 +170,16 @@ def _with_evaluation(cost: Cost, method, view: View) -> Cost:
     """The seconds of each image as it is seen again and again; of distances and the first look."""
     data, n = view.data, len(view.data.evaluation)
     images, masks, indices, ids = data.evaluation
-    some = Labelled(images, masks, indices[:_CASES], ids[:_CASES])
-    one = Labelled(images, masks, indices[:1], ids[:1])
-    evaluate.evaluate(  # imports, and what libraries do once
-        method, View(data._replace(evaluation=one), view.device, view.patch, view.precision)
-    )
-    few = View(data._replace(evaluation=some), view.device, view.patch, view.precision)
+
+    def of(count: int) -> View:
+        some = Labelled(images, masks, indices[:count], ids[:count])
+        return View(data._replace(evaluation=some), view.device, view.patch, view.precision)
+
+    evaluate.evaluate(method, of(1))  # imports, and what libraries do once
+    few = of(_CASES)
     first, _ = _timed(lambda: evaluate.evaluate(method, few))
     again, found = _timed(lambda: evaluate.evaluate(method, few))
     distances, _ = _timed(lambda: evaluate.surfaces(few.data, found.predicted))
-    every = n / len(some)
+    every = n / len(few.data.evaluation)
     around = every * (distances + max(0.0, first - again))
-    return replace(cost, evaluation=again / len(some), around=around)
+    return replace(cost, evaluation=again * every / n, around=around)

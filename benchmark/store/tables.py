@@ -14,10 +14,9 @@ import pandas as pd
 from numpy import ndarray
 from numpy.lib import format as npy
 
-from benchmark import files
 from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import locked, read_within, write_atomically
+from benchmark.files import locked, read_each, read_within, write_atomically
 from benchmark.store import datasets, record
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
@@ -94,11 +93,15 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     wanted = rows.set_index("key")[_WHERE]
     found = {
         folder.name: content
-        for folder, content in files.read_each(study_folder / "trials", name, _LARGEST)
+        for folder, content in read_each(study_folder / "trials", name, _LARGEST)
         if folder.name in wanted.index
     }
     if not found:
         return pd.DataFrame(columns=["key", *_WHERE])
+    for key, content in found.items():
+        with _readable(trial_folder(study_folder, key) / name):
+            if isinstance(content, ValueError):
+                raise content
     parts = [_together(study_folder, name, group) for group in _alike(found)]
     lines = pd.concat(parts, ignore_index=True)
     order = {key: place for place, key in enumerate(wanted.index)}
@@ -107,15 +110,14 @@ def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.concat([lines, of_each], axis=1).reset_index(drop=True)
 
 
-_Contents = dict[str, bytes | ValueError]  # key → of the trial's table
+_Contents = dict[str, bytes]  # key → of the trial's table
 
 
 def _alike(found: _Contents) -> list[_Contents]:
-    """Tables of the same first line together; those that cannot be read together too."""
-    groups: dict[bytes | None, _Contents] = {}
+    """Tables of the same first line together."""
+    groups: dict[bytes, _Contents] = {}
     for key, content in found.items():
-        is_read = isinstance(content, bytes)
-        groups.setdefault(content.partition(b"\n")[0] if is_read else None, {})[key] = content
+        groups.setdefault(content.partition(b"\n")[0], {})[key] = content
     return list(groups.values())
 
 
@@ -127,16 +129,14 @@ def _together(study_folder: Path, name: str, contents: _Contents) -> pd.DataFram
     """
     try:
         return _at_once(contents)
-    except (*_DAMAGES, AttributeError):
+    except _DAMAGES:
         pass
     parts = []
     for key, content in contents.items():
         with _readable(trial_folder(study_folder, key) / name):
-            if isinstance(content, ValueError):
-                raise content
-            lines = _table_of(io.BytesIO(content))
+            lines = _table_of(io.BytesIO(content)).assign(key=key)
             _require_possible(lines)
-        parts.append(lines.assign(key=key))
+        parts.append(lines)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -216,12 +216,11 @@ def _readable(file: Path) -> Iterator[None]:
 
 
 def _require_possible(lines: pd.DataFrame) -> None:
-    """A line an epoch or a case, each once; of cases the scores lie between 0 and 1."""
+    """A line an epoch or a case, once of each trial; of cases the scores lie between 0 and 1."""
     first = lines.columns[0]
     if first not in ("epoch", "case"):
         raise ValueError(f"its first column is {first[:40]!r}")
-    of_one = [first, "key"] if "key" in lines else [first]
-    if lines.duplicated(of_one).any():
+    if lines.duplicated([first, "key"]).any():
         raise ValueError(f"a {first} stands there twice")
     for name in lines[first].astype(str).unique() if first == "case" else ():
         if why := objection(name):

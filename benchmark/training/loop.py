@@ -106,7 +106,9 @@ def _train_epoch(
     watch = _Watch(stage, every=1 if device.type == "cpu" else _LOOK_EVERY)
     sums: Terms = {}  # on the device: to read a value is to wait for it
     for step in range(state.epoch * per_epoch, (state.epoch + 1) * per_epoch):
-        set_rate(optimiser, rate := learning_rate(stage.optimisation, step, per_epoch))
+        rate = learning_rate(stage.optimisation, step, per_epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
         with _counting_into(state) if step == 0 else contextlib.nullcontext():
             losses = gradients(stage, method, step, device)
         watch.see(step, losses)
@@ -116,12 +118,6 @@ def _train_epoch(
     watch.look()
     means = {name: float(total) / per_epoch for name, total in sums.items()}
     return {"epoch": state.epoch + 1, "step": step + 1, "learning_rate": rate, **means}
-
-
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """The learning rate of the next step."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
 
 
 def gradients(stage: Stage, method: Method, step: int, device: torch.device) -> Terms:
@@ -182,7 +178,7 @@ class _Watch:
 
     def see(self, step: int, losses: Terms) -> None:
         """Remember the step if it is the first bad one; raise `Diverged` if it is time to look."""
-        values = torch.stack([_number(value) for value in losses.values()])
+        values = torch.stack(list(losses.values()))
         if self._names != list(losses):  # another term, as a method may have from some step on
             self.look()
             self._names, self._values = list(losses), values
