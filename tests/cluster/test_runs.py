@@ -73,12 +73,17 @@ def kill_workers(grid: Grid, logs: str, pattern: str) -> None:
 
 
 def without_its_driver(grid: Grid, logs: str, pattern: str) -> Run:
-    """The workers notice after two seconds; they are held so long, or they would end their job."""
+    """Workers end with the raylet, which ends after the driver, on a busy machine long after it;
+    they are held so long, or they would end their job.
+    """
     grid.wait_for(pattern, files=logs)
     workers = trial_workers(grid.process)
     for worker in workers:
         worker.suspend()
+    raylets = [child for child in family(grid.process) if child.name() == "raylet"]
+    assert raylets
     os.kill(grid.process.pid, signal.SIGKILL)
+    alive(raylets)
     for worker in alive(workers, seconds=3):
         with contextlib.suppress(psutil.NoSuchProcess):
             worker.resume()
