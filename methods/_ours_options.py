@@ -22,7 +22,7 @@ CHOICES = {
     "mask_to_image": ("softmax", "raw"),
     "mask_output": ("logits", "x0"),
     "image_input": ("noisy_image", "pure_noise"),
-    "image_param": ("noise", "x0"),
+    "image_param": ("x0", "v", "noise"),
     "tested": ("student", "teacher"),
 }
 
@@ -69,12 +69,19 @@ class Options:
     )
 
     # Reconstruction
+    image_param: str = option(
+        "x0",
+        "f_i puts out the image (x0), the velocity (v: of noised images alone) or the noise "
+        "(noise, Eq. 3 and A*)",
+    )
     reconstruction_target: str = option(
-        "image", "L_rec measures the image (Eq. 7, 14) or the noise in it (noise, A*)"
+        "image",
+        "Of image_param=noise alone: L_rec measures the image (Eq. 7, 14) or the noise (noise, A*)",
     )
     reconstruction_cap: float = option(
-        5.0,
-        "Largest weight of the noise's error in that of the image, 1/A - 1; inf is Eq. 7 and 14",
+        math.inf,
+        "Of image_param=noise alone: largest weight of the noise's error in that of the image, "
+        "1/A - 1; inf is Eq. 7 and 14",
     )
     t_prime_max: int = option(-1, "Latest time t' at which images are noised; -1: the last")
     schedule: str = option(
@@ -103,11 +110,16 @@ class Options:
     pretrain: bool = option(
         True, "The teacher starts from the label-free first stage (Sec. 3.1, Fig. 4)"
     )
-    image_input: str = option(
-        "noisy_image",
-        "What f_i is given in the first stage: the noised image, or noise (pure_noise, Eq. 6)",
+    align_classes: bool = option(
+        False,
+        "Before training, the classes of the pretrained masks take the order that fits the "
+        "labelled images best; the first stage cannot know which class is which",
     )
-    image_param: str = option("noise", "f_i puts out the noise (Eq. 3) or the image (x0)")
+    image_input: str = option(
+        "pure_noise",
+        "What f_i is given in the first stage: noise (pure_noise, Eq. 6), so that the mask alone "
+        "tells what the image was, or the noised image (noisy_image, Fig. 1 and A*)",
+    )
 
     # Inference
     inference: str = option(
@@ -140,14 +152,33 @@ class Options:
                 f"t_prime_max must be a time step below {self.time_steps}, or -1 for the last; got "
                 f"{self.t_prime_max}"
             )
+        self._check_reconstruction()
+
+    def _check_reconstruction(self) -> None:
+        is_capped = self.reconstruction_cap != math.inf
+        if self.image_param != "noise" and (is_capped or self.reconstruction_target != "image"):
+            raise ValueError(
+                "reconstruction_target and reconstruction_cap belong to image_param=noise; with "
+                f"image_param={self.image_param} the error is that of the image as it is"
+            )
+        if is_capped and self.reconstruction_target == "noise":
+            raise ValueError(
+                "reconstruction_cap bounds the weight of reconstruction_target=image; the error of "
+                "the noise has none"
+            )
+        if self.pretrain and (self.image_input, self.image_param) == ("pure_noise", "v"):
+            raise ValueError(
+                "image_param=v needs image_input=noisy_image: seen from pure noise the image has a "
+                "factor of 1/√(1 - A) in the velocity, 100 at time 0"
+            )
 
 
 _PAPER = {
     "weight": 5.0,  # Sec. 3.3, App. A; presets may have another
     "criterion": "ce",  # Eq. 9, 10, 13
-    "reconstruction_cap": math.inf,  # Eq. 7, 14: the image's error, whatever the time
     "shared_noise": True,  # Eq. 8: the same symbols for teacher and student
     "image_input": "pure_noise",  # Eq. 6
+    "image_param": "x0",  # Eq. 3 and 6 together cannot be learnt: `Differs:` of ours.py
 }
 _AUTHORS = {
     "criterion": "dice",  # A* superdiff_2d.sh:53
@@ -163,6 +194,7 @@ _AUTHORS = {
     "mask_output": "x0",  # A* unet_ddpm.py:114
     "shared_noise": False,  # each network draws its own
     "image_input": "noisy_image",  # A* pretrain_superdiff_unsup_2d.py
+    "image_param": "noise",  # A* unet_ddpm.py:89
     "inference": "random_t",  # A* test_2d.py:134; seeded here
 }
 BUNDLES = {"paper": _PAPER, "authors": _AUTHORS}

@@ -29,7 +29,7 @@ Cost:    3 networks in training, 2 of the teacher (at 5 rounds 12 passes of x, 1
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -38,12 +38,14 @@ from torch import Tensor, nn
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.diffusion import BETAS, NoiseSchedule, noise_for
 from benchmark.toolkit.losses import CRITERIA, agreement, cross_supervision, foreground_share
-from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.toolkit.method import Batch, Examination, Method, Terms
 from methods._ours_options import ABLATIONS, BUNDLES, PRETRAIN_PARAMETERS, Options
 
 Draw = tuple[Tensor, Tensor]  # noise (b, k, *s) and time steps (b,)
 
 IMAGE_RANGE = 3.0  # z-scores beyond it are clipped, the rest is scaled to [-1, 1]
+_IGNORED = 0.8  # own error over that with another's mask, from which on the mask is not used
+_COLLAPSED = 0.99  # share of pixels in one class
 
 
 class Pathways(nn.Module):
@@ -57,7 +59,7 @@ class Pathways(nn.Module):
         super().__init__()
         channels = build.in_channels + build.classes
         self.masks = build(in_channels=channels, time_embedding=True)
-        self.images = None
+        self.images, self._order = None, None
         if has_image:
             self.images = build(
                 in_channels=channels, out_channels=build.in_channels, time_embedding=True
@@ -73,7 +75,15 @@ class Pathways(nn.Module):
         self, noisy: Float[Tensor, "b c *s"], mask: Float[Tensor, "b k *s"], t: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c *s"]:
         """f_i; the teacher's alone."""
+        mask = mask if self._order is None else mask[:, self._order]
         return self.images(torch.cat([noisy, mask], 1), t)
+
+    def reorder(self, order: Sequence[int]) -> None:
+        """Let class k be what was channel order[k] of f_m; f_i sees the channels that it knows."""
+        head = self.masks.output
+        for values in (head.weight, head.bias):
+            values.data = values.data[list(order)].clone(memory_format=torch.preserve_format)
+        self._order = [list(order).index(k) for k in range(len(order))]
 
 
 class DiffusionTeacherStudent(Method):
@@ -173,39 +183,115 @@ class DiffusionTeacherStudent(Method):
         """Of the teacher, from images alone: the mask it sees must tell what the image was."""
         i = scaled(u)
         mask = self._mask(self.teacher, i, self._draw(i))  # not detached: this is how f_m learns
-        noised = torch.zeros_like(i) if self.options.image_input == "pure_noise" else i
-        _, reconstruction = self._remake(noised, i, mask, self._image_draw(i))
+        _, reconstruction = self._remake(self._start(i), i, mask, self._image_draw(i))
         return {"cycle": reconstruction}
+
+    @torch.no_grad()
+    def examine(self, u: Tensor) -> Examination:
+        """Does f_i use the mask? The image from its own mask, another's, and a constant one.
+
+        As in the pretraining, but for noise and times that depend on the images alone.
+        """
+        i, seed = scaled(u), self.seed.item()
+        noise, _ = noise_for(i, self.classes, seed, 0)
+        last = torch.full((len(i),), self.options.time_steps - 1, device=i.device)
+        mask = self._mask(self.teacher, i, (noise, last))
+        code = self._code(mask)
+        image_noise, at = noise_for(i, i.shape[1], seed, "examination")
+        t = (at * (self._latest + 1)).long()
+        noisy = self.noising.noised(self._start(i), image_noise, t)
+
+        def remade(code: Tensor) -> Tensor:
+            return self._image(noisy, self.teacher.image(noisy, code, t), t).clamp(-1, 1)
+
+        space = [0, *range(2, code.ndim)]
+        own, others = remade(code), remade(code.roll(1, 0))
+        constant = remade(code.mean(space, keepdim=True).expand_as(code))
+        p = self._logits(mask).softmax(1)
+        brightness = i.mean(1, keepdim=True)
+        figures = {
+            "error_own": (own - i).square().mean(),
+            "error_permuted": (others - i).square().mean(),
+            "error_constant": (constant - i).square().mean(),
+            "variance": i.var(space, correction=0).mean(),
+            "mask_entropy": (torch.special.entr(p).sum(1) / math.log(self.classes)).mean(),
+            "mask_brightness": _correlation(p, brightness).abs().amax(1).mean(),
+        }
+        for k in range(self.classes):
+            figures[f"mask_share_{k}"] = (p.argmax(1) == k).double().mean()
+        pictures = {"remade": own * IMAGE_RANGE, "remade_from_another": others * IMAGE_RANGE}
+        return Examination(self._logits(mask), figures, pictures)
+
+    def doubts(self, figures: Mapping[str, float]) -> list[str]:
+        own, permuted = figures["error_own"], figures["error_permuted"]
+        found = []
+        if own >= _IGNORED * permuted:
+            found.append(
+                "the mask is not used: images are made as badly from their own mask (error "
+                f"{own:.3f}) as from another image's ({permuted:.3f})"
+            )
+        shares = [figures[f"mask_share_{k}"] for k in range(self.classes)]
+        if max(shares) >= _COLLAPSED:
+            found.append(
+                f"the mask has collapsed: {100 * max(shares):.1f} % of all pixels are in one class"
+            )
+        return found
+
+    def reorder(self, order: Sequence[int]) -> None:
+        if self.options.align_classes:
+            self.teacher.reorder(order)
+
+    def _start(self, i: Tensor) -> Tensor:
+        """What is noised in the first stage."""
+        return torch.zeros_like(i) if self.options.image_input == "pure_noise" else i
 
     def _image_draw(self, image: Tensor) -> Draw:
         """Noise of the image's shape and a time step t' for each image."""
-        options = self.options
-        latest = options.t_prime_max if options.t_prime_max >= 0 else options.time_steps - 1
-        t = torch.randint(latest + 1, (len(image),), device=image.device)
+        t = torch.randint(self._latest + 1, (len(image),), device=image.device)
         return torch.randn_like(image), t
+
+    @property
+    def _latest(self) -> int:
+        """The last time t' at which images are noised."""
+        options = self.options
+        return options.t_prime_max if options.t_prime_max >= 0 else options.time_steps - 1
 
     def _remake(
         self, image: Tensor, true: Tensor, mask: Tensor, draw: Draw
     ) -> tuple[Tensor, Tensor]:
         """The image that f_i sees in a noised image and f_m's output, and how far it is off.
 
-        image: what is noised; true: what is to be found. The squared error is that of the image,
-        (1/A - 1) times that of the noise, but at most `reconstruction_cap` times: uncapped, the
-        last twentieth of the time steps makes up most of the sum.
+        image: what is noised; true: what is to be found. The squared error is that of the image.
+        Of a network that puts out the noise it is (1/A - 1) times that of the noise, but at most
+        `reconstruction_cap` times: uncapped, the last twentieth of the time steps makes up most of
+        the sum.
         """
         options, (noise, t) = self.options, draw
         noisy = self.noising.noised(image, noise, t)
-        is_code = options.mask_to_image == "softmax"
-        code = 2 * self._logits(mask).softmax(1) - 1 if is_code else mask
-        output = self.teacher.image(noisy, code, t)
-        if options.image_param == "x0":
-            return output, (output - true).square().mean()
+        output = self.teacher.image(noisy, self._code(mask), t)
+        if options.image_param != "noise":
+            made = self._image(noisy, output, t)
+            return made, (made - true).square().mean()
         wanted = self.noising.noise_in(noisy, true, t)
         error = (output - wanted).square().flatten(1).mean(1)
         if options.reconstruction_target == "image":
             limit = options.reconstruction_cap
             error = error * self.noising.image_weight(t).clamp(max=limit).float()
-        return self.noising.cleaned(noisy, output, t), error.mean()
+        return self._image(noisy, output, t), error.mean()
+
+    def _image(self, noisy: Tensor, output: Tensor, t: Tensor) -> Tensor:
+        """The image that f_i's output stands for."""
+        if self.options.image_param == "x0":
+            return output
+        if self.options.image_param == "v":
+            return self.noising.of_velocity(noisy, output, t)
+        return self.noising.cleaned(noisy, output, t)
+
+    def _code(self, mask: Tensor) -> Tensor:
+        """f_m's output as f_i is given it."""
+        if self.options.mask_to_image == "raw":
+            return mask
+        return 2 * self._logits(mask).softmax(1) - 1
 
     # Input
 
@@ -285,6 +371,13 @@ class DiffusionTeacherStudent(Method):
             "pseudo_label": self._logits(mask),
             "reconstruction": made.clamp(-1, 1) * IMAGE_RANGE,
         }
+
+
+def _correlation(a: Float[Tensor, "b k *s"], b: Float[Tensor, "b 1 *s"]) -> Float[Tensor, "b k"]:
+    """Pearson's, over the pixels of each image; 0 where one of both is constant."""
+    a, b = (v.flatten(2) - v.flatten(2).mean(2, keepdim=True) for v in (a, b))
+    scale = (a.square().sum(2) * b.square().sum(2)).sqrt()
+    return torch.where(scale > 0, (a * b).sum(2) / scale, 0.0)
 
 
 def scaled(images: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:

@@ -86,10 +86,15 @@ class PretrainingRecord(JobRecord):
     seconds_train: float = 0.0
     flops_per_step: int = 0
     code_version: str = ""
+    figures: dict[str, float] = {}
+    """What the method says of images after it (`Method.examine`), means over the pool."""
+    doubts: list[str] = []
+    """What is wrong with it, a sentence each."""
 
     @property
     def summary(self) -> str:
-        return f"{self.steps} steps in {self.seconds_total:.0f} s"
+        warning = "".join(f"; warning: {doubt}" for doubt in self.doubts)
+        return f"{self.steps} steps in {self.seconds_total:.0f} s{warning}"
 
 
 class Record(JobRecord):

@@ -2,6 +2,7 @@
 
     x_t = √A_t x₀ + √(1 - A_t) ν          A_t = Π (1 - βᵢ), i = 0 … t
     x₀  = √(1/A_t) x_t - √(1/A_t - 1) ν   (arXiv:2504.01547v2 Eq. 3 prints a plus: a misprint)
+    v_t = √A_t ν - √(1 - A_t) x₀          (Salimans & Ho, arXiv:2202.00512: the velocity)
 
 Time steps run from 0 (hardly any noise) to T - 1 (hardly anything else). Tables are float64 and are
 cast to the type of the images last: at T - 1 a rounded table would be amplified 157 times.
@@ -74,6 +75,13 @@ class NoiseSchedule(nn.Module):
         """The noise that makes x_t of x₀."""
         a = self.signal[t]
         return (xt - _over(a.sqrt(), xt) * x0) / _over((1 - a).sqrt(), xt)
+
+    def of_velocity(
+        self, xt: Float[Tensor, "b c *s"], velocity: Float[Tensor, "b c *s"], t: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c *s"]:
+        """x₀ = √A_t x_t - √(1 - A_t) v_t."""
+        a = self.signal[t]
+        return _over(a.sqrt(), xt) * xt - _over((1 - a).sqrt(), xt) * velocity
 
     def image_weight(self, t: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """1/A_t - 1: what a squared error of the noise is as a squared error of x₀; float64."""

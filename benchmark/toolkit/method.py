@@ -5,7 +5,7 @@ The harness calls `loss`, back-propagates it, steps the optimiser, calls `after_
 `forward`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,6 +29,17 @@ class Batch(NamedTuple):
     """Their classes, 0 is the background."""
     u: Float[Tensor, "m c *s"] | None
     """Unlabelled images; None where every image is labelled (only `supervised` runs there)."""
+
+
+class Examination(NamedTuple):
+    """What a pretraining has made, as it shows on images alone."""
+
+    masks: Float[Tensor, "b k *s"]
+    """Logits of the masks that it sees in them; the order of the classes means nothing."""
+    figures: Terms
+    """Numbers of these images, each a mean over them."""
+    pictures: Terms
+    """By name (b, c, *s), standardised as the images."""
 
 
 class Method(nn.Module):
@@ -88,6 +99,22 @@ class Method(nn.Module):
     def pretrain_loss(self, u: Float[Tensor, "m c *s"], progress: float) -> Terms:
         """The weighted terms of one step of the pretraining, which gets images only."""
         raise NotImplementedError
+
+    def examine(self, u: Float[Tensor, "m c *s"]) -> Examination | None:
+        """What the pretraining has made, on two images or more; None: there is nothing to see.
+
+        Asked after the pretraining and never in it. Must not depend on torch's random state.
+        """
+        return None
+
+    def doubts(self, figures: Mapping[str, float]) -> list[str]:
+        """What is wrong with a pretraining of these `Examination.figures`, a sentence each."""
+        return []
+
+    def reorder(self, order: Sequence[int]) -> None:
+        """Told, before training, the order of the pretrained mask's channels that fits the labelled
+        images best: class k is channel order[k]. A method may follow it, or stay as it is.
+        """
 
     def panel(self, x: Float[Tensor, "b c *s"]) -> Terms:
         """Further pictures of images for the qualitative figure, if a method has any.

@@ -88,7 +88,7 @@ def evaluate(method: Method, view: View) -> Evaluation:
     Leaves the method, its buffers and torch's random state as they were.
     """
     data, counts, predicted = view.data, [], []
-    with _as_tested(method, view):
+    with as_tested(method, view.precision, view.device):
         for rows, logits in _logits(method, view):
             if not logits.isfinite().all():
                 raise Diverged("the tested network's logits are not finite")
@@ -205,7 +205,7 @@ def pictures(
 ) -> dict[str, list[UInt8[ndarray, "*s"]]]:
     """What `Method.panel` shows of these cases: class masks, and images as bytes with channels."""
     found: dict[str, list[ndarray]] = {}
-    with _as_tested(method, view):
+    with as_tested(method, view.precision, view.device):
         for row in rows:
             if view.patch is None:
                 shown = method.panel(view.images(row[None]))
@@ -226,11 +226,11 @@ def _picture(name: str, values: Float[Tensor, " c *s"], data: TrialData, row: in
 
 
 @contextlib.contextmanager
-def _as_tested(method: Method, view: View) -> Iterator[None]:
+def as_tested(method: Method, precision: str, device: torch.device) -> Iterator[None]:
     """Evaluation mode, without gradients, with torch's random state put back afterwards."""
     was_training = method.training
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
-    mixed = in_precision(view.precision, view.device)
+    mixed = in_precision(precision, device)
     with torch.random.fork_rng(devices), torch.inference_mode(), mixed:
         method.eval()
         try:

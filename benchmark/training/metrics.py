@@ -133,6 +133,49 @@ def counts_of_labels(
     return Counts(tp[:, None], fp[:, None], fn[:, None])
 
 
+def confusion(
+    predicted: Sequence[Integer[ndarray, " *s"]],
+    true: Sequence[Integer[ndarray, " *s"]],
+    classes: int,
+) -> Integer[ndarray, "k k"]:
+    """Pixels of all cases by their true class (row) and their predicted one (column)."""
+    found = np.zeros(classes**2, np.int64)
+    for ours, theirs in zip(predicted, true, strict=True):
+        index = theirs.ravel().astype(np.int64) * classes + ours.ravel()
+        found += np.bincount(index, minlength=classes**2)
+    return found.reshape(classes, classes)
+
+
+def best_order(confusion: Integer[ndarray, "k k"]) -> list[int]:
+    """The order of the predicted classes that fits the true ones best: class k is order[k].
+
+    Its `ordered_dice` is the largest. The background and classes that do not occur keep their own
+    where it is free, and of equal orders the one is taken that changes least.
+    """
+    from scipy.optimize import linear_sum_assignment  # slow to load, and seldom asked for
+
+    gain = np.where(_counting(confusion)[:, None], _overlaps(confusion), 0.0)
+    gain += 1e-9 * np.eye(len(gain))
+    return linear_sum_assignment(gain, maximize=True)[1].tolist()
+
+
+def ordered_dice(confusion: Integer[ndarray, "k k"], order: Sequence[int]) -> float:
+    """Pooled Dice over the foreground classes that occur, in this order; NaN if none does."""
+    scores = _overlaps(confusion)[np.arange(len(order)), order][_counting(confusion)]
+    return float(scores.mean()) if len(scores) else float("nan")
+
+
+def _overlaps(confusion: Integer[ndarray, "k k"]) -> Float[ndarray, "k k"]:
+    """Dice of each true class with each predicted one."""
+    total = confusion.sum(1)[:, None] + confusion.sum(0)[None]
+    return 2 * confusion / np.maximum(total, 1)
+
+
+def _counting(confusion: Integer[ndarray, "k k"]) -> Bool[ndarray, " k"]:
+    """The foreground classes that occur."""
+    return (confusion.sum(1) > 0) & (np.arange(len(confusion)) > 0)
+
+
 class SurfaceDistances(NamedTuple):
     """How far two surfaces are apart, in the unit of the spacing; each in both definitions.
 

@@ -8,19 +8,19 @@ import numpy as np
 import safetensors.torch
 import torch
 import yaml
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from benchmark import provenance
 from benchmark.data.decoding.greys import as_bytes
 from benchmark.data.native import to_native
-from benchmark.data.split import TrialData
+from benchmark.data.split import Images, TrialData
 from benchmark.files import replacing, write_atomically
 from benchmark.store.tables import write_table
 from benchmark.study.trials import Trial
-from benchmark.toolkit.method import Method
+from benchmark.toolkit.method import Examination, Method
 from benchmark.training import evaluate
 from benchmark.training.evaluate import Evaluation, Surfaces
 
@@ -79,6 +79,36 @@ def write_panel(folder: Path, method: Method, view: evaluate.View, final: Evalua
             panel[f"{name}_{i}"] = pictures[i][picture]
     with replacing(folder / "panel.npz") as file:
         np.savez_compressed(file, **panel)
+
+
+def write_examination(
+    folder: Path, u: Float[Tensor, "b c *s"], seen: Examination, data: Images
+) -> None:
+    """`panel.npz` of a pretraining: image_0, pseudo_label_0, …, and the method's own pictures.
+
+    Of a volume it is the slice in the middle of the last axis.
+    """
+    at = u.shape[-1] // 2
+    picture = np.s_[:, :, at] if u.ndim == 5 else np.s_[...]
+    panel: dict[str, ndarray] = {}
+    for i in range(min(len(u), _PANEL_CASES)):
+        panel[f"image_{i}"] = _shown(u[i], data)[picture]
+        labels = seen.masks[i].argmax(0).cpu().numpy().astype(np.uint8)
+        panel[f"pseudo_label_{i}"] = labels[picture]
+        for name, values in seen.pictures.items():
+            panel[f"{name}_{i}"] = _shown(values[i], data)[picture]
+    with replacing(folder / "panel.npz") as file:
+        np.savez_compressed(file, **panel)
+
+
+def _shown(z: Float[Tensor, " c *s"], data: Images) -> UInt8[ndarray, "*s c"]:
+    """Z-scores as bytes: of images, which share mean and deviation, the grey levels that they are.
+
+    Volumes have their own, which is not known of a patch: three deviations either way.
+    """
+    values = z.float().movedim(0, -1).cpu().numpy()
+    grey = values * data.std[0] + data.mean[0] if z.ndim == 3 else values / 6 + 0.5
+    return np.rint(grey.clip(0, 1) * 255).astype(np.uint8)
 
 
 @torch.no_grad()

@@ -7,17 +7,20 @@ while it is made: the data are of a type without masks.
 
 import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor, nn
 
 from benchmark import files, provenance
 from benchmark.data import split
 from benchmark.data.prepared import Prepared
+from benchmark.data.split import Labelled
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import checkpoints, layout, record, tables
 from benchmark.store.record import PretrainingRecord
@@ -26,12 +29,15 @@ from benchmark.study.settings import Conditions, PretrainingSettings
 from benchmark.study.sources import Code
 from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
-from benchmark.toolkit.method import Batch, Method, Terms
-from benchmark.training import loop
+from benchmark.toolkit.method import Batch, Examination, Method, Terms
+from benchmark.training import evaluate, loop, metrics, outputs
 from benchmark.training.batches import draw_images, resident
+from benchmark.training.evaluate import View
 from benchmark.training.job import Built, Destination
 from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage
+
+_EXAMINED = 64  # images
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,9 @@ class PretrainingJob:
         content = safetensors.torch.save(_tensors(parts.parts), made_by)
         with files.replacing(layout.weights(destination.study_folder, self.key)) as file:
             file.write(content)
+        figures, doubts = self._examined(parts, prepared, folder, device)
+        for doubt in doubts:
+            log(f"warning: {doubt}")
         return PretrainingRecord(
             key=self.key,
             method_code=self._code.method,
@@ -109,7 +118,34 @@ class PretrainingJob:
             seconds_train=round(state.seconds, 3),
             flops_per_step=state.flops_per_step,
             code_version=provenance.code_version(),
+            figures=figures,
+            doubts=doubts,
         )
+
+    def _examined(
+        self, method: Method, prepared: Prepared, folder: Path, device: torch.device
+    ) -> tuple[dict[str, float], list[str]]:
+        """Means over images of the pool of what the method says of them, and what is wrong."""
+        conditions, pretraining = self.conditions, self.pretraining
+        data = split.for_pretraining(prepared, evaluate_on=conditions.evaluate_on)
+        if len(data.unlabelled) < 2:  # nothing could be exchanged
+            return {}, []
+        batch = min(max(pretraining.settings.batch, 2), len(data.unlabelled))
+        steps = math.ceil(min(_EXAMINED, len(data.unlabelled)) / batch)
+        seeds = (conditions.study_seed, pretraining.seed)
+        sums: dict[str, float] = {}
+        with evaluate.as_tested(method, conditions.precision, device):
+            for step in range(steps):
+                draw = (data, batch, step, device, conditions.patch, *seeds)
+                u = draw_images(*draw, purpose="examination")
+                seen = method.examine(u)
+                if seen is None:
+                    return {}, []
+                if step == 0:
+                    outputs.write_examination(folder, u, seen, data)
+                for name, value in seen.figures.items():
+                    sums[name] = sums.get(name, 0.0) + float(value) / steps
+        return sums, method.doubts(sums)
 
     def failed(self, destination: Destination, error: str) -> PretrainingRecord:
         return PretrainingRecord(key=self.key, label=self.label, status="failed", error=error)
@@ -137,6 +173,48 @@ def start_from(method: Method, study_folder: Path, key: str) -> None:
     nn.ModuleDict(_pretrained_parts(method)).load_state_dict(safetensors.torch.load(content))
 
 
+def fitted(method: Method, view: View, evaluate_on: str) -> dict[str, float]:
+    """How well the pretrained masks fit the labelled images, in the best order of their classes.
+
+    view: the trial's. Metrics: `pretrained_dc_labelled`, pooled, and how many classes change places
+    for it; the method is told that order. If the development set is evaluated, `pretrained_dc_dev`
+    in the same order. Empty of a method that shows no masks.
+    """
+    if type(method).examine is Method.examine:
+        return {}
+    found = _confusion(method, view, view.data.labelled)
+    order = metrics.best_order(found)
+    figures = {
+        "pretrained_dc_labelled": metrics.ordered_dice(found, order),
+        "pretrained_n_reordered": sum(k != channel for k, channel in enumerate(order)),
+    }
+    if evaluate_on == "dev":
+        found = _confusion(method, view, view.data.evaluation)
+        figures["pretrained_dc_dev"] = metrics.ordered_dice(found, order)
+    method.reorder(order)
+    return figures
+
+
+def _confusion(method: Method, view: View, cases: Labelled) -> Int[ndarray, "k k"]:
+    """Of the pretrained masks of these cases."""
+    data = view.data._replace(evaluation=cases)
+    view = View(data, view.device, view.patch, view.precision)
+    predicted = evaluate.evaluate(_PretrainedMasks(method), view).predicted
+    true = [cases.masks[row] for row in cases.indices]
+    return metrics.confusion(predicted, true, data.classes)
+
+
+class _PretrainedMasks(Method):
+    """A method whose tested network is the pretrained one."""
+
+    def __init__(self, method: Method):
+        super().__init__()
+        self.method = method
+
+    def forward(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k *s"]:
+        return self.method.examine(x).masks
+
+
 def _pretrained_parts(method: Method) -> dict[str, nn.Module]:
     """The submodules that a pretraining makes."""
     return {name: method.get_submodule(name) for name in method.PRETRAINED}
@@ -151,10 +229,16 @@ class _Parts(Method):
     def __init__(self, method: Method):
         super().__init__()
         self.parts = nn.ModuleDict(_pretrained_parts(method))
-        self._pretrain_loss = method.pretrain_loss
+        self._whole = [method]  # in a list: its other parts are not trained
 
     def loss(self, batch: Batch, progress: float) -> Terms:
-        return self._pretrain_loss(batch.u, progress)
+        return self._whole[0].pretrain_loss(batch.u, progress)
+
+    def examine(self, u: Tensor) -> Examination | None:
+        return self._whole[0].examine(u)
+
+    def doubts(self, figures: Mapping[str, float]) -> list[str]:
+        return self._whole[0].doubts(figures)
 
 
 def _build(pretraining: Pretraining, prepared: Prepared) -> Method:

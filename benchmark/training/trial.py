@@ -91,6 +91,7 @@ class TrialJob:
         stage, method, view = self.built(prepared, device)
         data, evaluator = view.data, _Evaluator(view)
         start = _start_from_pretraining(trial, method, prepared, destination, device, log)
+        fit = pretraining.fitted(method, view, trial.conditions.evaluate_on) if start else {}
         state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
         final = evaluator.latest or evaluate.evaluate(method, view)  # none if resumed after the end
         surfaces = evaluate.surfaces(data, final.predicted)
@@ -105,7 +106,8 @@ class TrialJob:
             | surfaces.scores
             | evaluate.oracle(state.history)
             | evaluate.floors(data.evaluation, data.classes)
-            | {"n_lost_classes": evaluate.lost_classes(data)},
+            | {"n_lost_classes": evaluate.lost_classes(data)}
+            | fit,
             data_partial=prepared.manifest.partial,
             split_hash=short_hash(split.split_ids(prepared.manifest, trial.conditions.evaluate_on)),
             parameters_tested=outputs.count_parameters(tested),

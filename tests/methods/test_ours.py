@@ -145,7 +145,8 @@ def test_without_them_the_gradient_runs_through_the_whole_chain(make, batch):
 
 
 def test_the_pretraining_teaches_both_networks_of_the_teacher_and_needs_no_label(make, batch):
-    for options in ({}, {"image_input": "pure_noise"}, {"image_param": "x0"}):
+    for head in ("x0", "v", "noise"):
+        options = {"image_param": head, "image_input": "noisy_image"}
         method = make(**options)
         terms = method.pretrain_loss(batch().u, 0.5)
         assert reached(method, terms, "cycle") == {"teacher.masks", "teacher.images"}
@@ -283,7 +284,7 @@ def remade(method, i, output):
 
 def test_the_right_noise_gives_the_image_and_no_loss(make, batch):
     i = scaled(batch().u)
-    image, loss = remade(make(), i, lambda noise: noise)
+    image, loss = remade(make(image_param="noise"), i, lambda noise: noise)
     assert torch.allclose(image, i, atol=2e-4)
     assert loss.item() == pytest.approx(0, abs=1e-6)
 
@@ -293,29 +294,47 @@ def test_the_right_noise_gives_the_image_and_no_loss(make, batch):
     [
         # An error of 0.1 everywhere; 1/A - 1 at 3, 500 and 999 is 7.4e-4, 11.8 and 24777.
         ({"reconstruction_target": "noise"}, 0.01),
-        ({}, 0.01 * (0.0 + 5 + 5) / 3),
-        ({"reconstruction_cap": math.inf}, 0.01 * (0.0 + 11.8 + 24777) / 3),
+        ({"reconstruction_cap": 5.0}, 0.01 * (0.0 + 5 + 5) / 3),
+        ({}, 0.01 * (0.0 + 11.8 + 24777) / 3),
     ],
 )
 def test_the_weight_of_the_reconstruction(options, expected, make, batch):
-    _, loss = remade(make(**options), scaled(batch().u), lambda noise: noise + 0.1)
+    method = make(image_param="noise", **options)
+    _, loss = remade(method, scaled(batch().u), lambda noise: noise + 0.1)
     assert loss.item() == pytest.approx(expected, rel=2e-3)
 
 
 def test_the_image_network_may_put_out_the_image_itself(make):
-    """1/2 everywhere, seen as 3/4: the squared error is 1/16, whatever the time and the cap."""
-    method = make(image_param="x0", reconstruction_cap=0.0)
+    """1/2 everywhere, seen as 3/4: the squared error is 1/16, whatever the time."""
+    method = make(image_param="x0")
     output = torch.full((3, 1, 32, 32), 0.75)
     image, loss = remade(method, torch.full((3, 1, 32, 32), 0.5), lambda noise: output)
     assert torch.equal(image, output)
     assert loss.item() == pytest.approx(0.0625, abs=1e-7)
 
 
+def test_the_image_network_may_put_out_the_velocity(make):
+    """A is 0.0785872 at 499: of i = 1/2 and ν = 1 the noised image is 0.28034 · 1/2 + 0.95990 and
+    the velocity 0.28034 - 0.95990 · 1/2. An error of 0.1 in it is one of 0.09599 in the image.
+    """
+    method = make(image_param="v", image_input="noisy_image")
+    i, noise, t = torch.full((1, 1, 4, 4), 0.5), torch.ones(1, 1, 4, 4), torch.tensor([499])
+    for off, expected in ((0.0, 0.5), (0.1, 0.5 - 0.0959902)):
+        seen = []
+        method.teacher.image = lambda noisy, mask, t, off=off, seen=seen: (
+            seen.append(noisy) or (torch.full_like(noisy, 0.2803341 - 0.9599025 * 0.5 + off))
+        )
+        image, loss = method._remake(i, i, torch.zeros(1, 2, 4, 4), (noise, t))
+        assert seen[0].unique().item() == pytest.approx(0.2803341 * 0.5 + 0.9599025, abs=1e-6)
+        assert image.unique().item() == pytest.approx(expected, abs=1e-6)
+        assert loss.item() == pytest.approx((expected - 0.5) ** 2, abs=1e-6)
+
+
 def test_what_is_to_be_found_is_the_true_image_not_the_one_that_is_noised(make, batch):
     """Of black the noised image is √(1 - A) ν, and seen as i the noise in it is ν - √(A/(1 - A)) i;
     A is 0.0785872 at 499.
     """
-    method, i = make(), scaled(batch().u)
+    method, i = make(image_param="noise"), scaled(batch().u)
     noise, t = torch.randn(i.shape, generator=torch.Generator().manual_seed(0)), torch.tensor(499)
     share = math.sqrt(0.0785872 / (1 - 0.0785872))
     method.teacher.image = lambda noisy, mask, t: noise - share * i
@@ -327,7 +346,7 @@ def test_what_is_to_be_found_is_the_true_image_not_the_one_that_is_noised(make, 
 
 def test_uncapped_it_is_the_squared_error_of_the_image(make, batch):
     i = scaled(batch().u)
-    image, loss = remade(make(reconstruction_cap=math.inf), i, lambda noise: 0.9 * noise)
+    image, loss = remade(make(image_param="noise"), i, lambda noise: 0.9 * noise)
     assert loss.item() == pytest.approx((image - i).square().mean().item(), rel=1e-3)
 
 
@@ -547,6 +566,17 @@ def test_memory_does_not_grow_with_the_rounds(dims, make, batch):
         ({"t_prime_max": 1000}, "t_prime_max must be a time step below 1000, .*; got 1000"),
         ({"time_steps": 10, "t_prime_max": 10}, "t_prime_max must be a time step below 10, "),
         ({"t_prime_max": -2}, "t_prime_max must be .* or -1 for the last; got -2"),
+        ({"reconstruction_cap": 5.0}, "belong to image_param=noise; with image_param=x0"),
+        ({"reconstruction_target": "noise"}, "belong to image_param=noise; with image_param=x0"),
+        (
+            {"image_param": "v", "image_input": "noisy_image", "reconstruction_cap": 2.0},
+            "belong to image_param=noise; with image_param=v",
+        ),
+        (
+            {"image_param": "noise", "reconstruction_target": "noise", "reconstruction_cap": 2.0},
+            "reconstruction_cap bounds the weight of reconstruction_target=image",
+        ),
+        ({"image_param": "v"}, "image_param=v needs image_input=noisy_image"),
     ],
 )
 def test_what_cannot_be_is_refused(options, message):
