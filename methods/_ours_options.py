@@ -204,6 +204,8 @@ PRETRAIN_PARAMETERS = (
     "mask_start", "mask_noise", "mask_to_image", "mask_output", "image_input", "image_param",
 )  # fmt: skip
 
+BEFORE = {"align_classes": False}
+
 # The paper's two (Fig. 4 and 5), and controls that it lacks: no round at all, and masks from the
 # image alone.
 ABLATIONS = {

@@ -39,7 +39,7 @@ from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.diffusion import BETAS, NoiseSchedule, noise_for
 from benchmark.toolkit.losses import CRITERIA, agreement, cross_supervision, foreground_share
 from benchmark.toolkit.method import Batch, Examination, Method, Terms
-from methods._ours_options import ABLATIONS, BUNDLES, PRETRAIN_PARAMETERS, Options
+from methods._ours_options import ABLATIONS, BEFORE, BUNDLES, PRETRAIN_PARAMETERS, Options
 
 Draw = tuple[Tensor, Tensor]  # noise (b, k, *s) and time steps (b,)
 
@@ -92,6 +92,7 @@ class DiffusionTeacherStudent(Method):
     PRETRAIN_PARAMETERS = PRETRAIN_PARAMETERS
     BUNDLES = BUNDLES
     ABLATIONS = ABLATIONS
+    BEFORE = BEFORE
 
     def __init__(self, build: NetworkBuilder, options: Options | None = None):
         super().__init__()

@@ -16,6 +16,7 @@ from reports.tables import (
     footers,
     main,
     optimism,
+    pretraining,
     published,
     ranks,
 )
@@ -34,34 +35,43 @@ class Options:
     """test or dev; None: the test set if there are trials of it."""
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where a report gets what the table of trials does not hold; asked when it is needed.
+
+    Functions of the trials that are shown, but for the papers.
+    """
+
+    cases: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    """The lines of all their cases, for intervals over cases."""
+    pretrainings: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: pd.DataFrame()
+    """A line for each that they started from (`benchmark.store.tables.pretrainings`)."""
+    notes: Callable[[pd.DataFrame], list[str]] = lambda rows: []
+    """What every table has to say of them."""
+    papers: Callable[[], list[published.Paper]] = list
+    """Printed results."""
+    expected: published.Expected | None = None
+    """The settings of a trial under a preset."""
+
+
 class Report:
     """A study's trials that are shown, and tables of them, made when asked for.
 
-    cases: gives the lines of all cases of these trials, for intervals over cases; papers: reads the
-    printed results, when their table is asked for; expected: the settings of a trial under a
-    preset; notes: what every table has to say of these trials beside that. Raises
-    `comparisons.MissingPairs` if the control that was asked for lacks pairs.
+    Raises `comparisons.MissingPairs` if the control that was asked for lacks pairs.
     """
 
-    def __init__(
-        self,
-        trials: pd.DataFrame,
-        options: Options,
-        *,
-        cases: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-        papers: Callable[[], list[published.Paper]] = list,
-        expected: published.Expected | None = None,
-        notes: Callable[[pd.DataFrame], list[str]] = lambda rows: [],
-    ):
+    def __init__(self, trials: pd.DataFrame, options: Options, sources: Sources | None = None):
+        sources = sources or Sources()
         self.trials = trials
         self.rows, self._left_out = comparable(trials, options.evaluate_on)
-        self._left_out += notes(self.rows)
+        self.pretrainings = sources.pretrainings(self.rows)
+        self._left_out += [*sources.notes(self.rows), *pretraining.doubtful(self.pretrainings)]
         self.reading = options.reading
-        self._options, self._papers, self._expected = options, papers, expected
+        self._options, self._sources = options, sources
         self.problems: list[str] = []
         """Why `tables` had to leave one out."""
-        over_cases = cases is not None and self.reading.ci != "seeds"
-        self._cases = cases(self.rows) if over_cases else None
+        over_cases = sources.cases is not None and self.reading.ci != "seeds"
+        self._cases = sources.cases(self.rows) if over_cases else None
         if options.control is not None:
             comparisons.require_pairs(self.rows, options.control)
         has_baseline = BASELINE in set(self.rows.variant)
@@ -107,7 +117,9 @@ class Report:
         return [sheet for sheet in sheets if sheet is not None]
 
     def _published(self) -> Sheet | None:
-        return published.sheet(self.rows, self.reading, self._papers(), self._expected)
+        return published.sheet(
+            self.rows, self.reading, self._sources.papers(), self._sources.expected
+        )
 
     def _main(self) -> Sheet:
         left_out = list(self._left_out)
@@ -167,6 +179,11 @@ TABLES = {
     "distances": Table(
         lambda r: distances.sheet(r.rows, r.reading),
         "the trials have no surface distances",
+        says_reading=True,
+    ),
+    "pretraining": Table(
+        lambda r: pretraining.sheet(r.rows, r.pretrainings),
+        "no trial started from a pretraining that was examined",
         says_reading=True,
     ),
     "published": Table(

@@ -33,8 +33,8 @@ def report(
     table: Annotated[
         str | None,
         typer.Option(
-            help="table, differences, optimism, label-efficiency, ranks, distances, published, "
-            "or all [table; all with --out]."
+            help="table, differences, optimism, label-efficiency, ranks, distances, pretraining, "
+            "published, or all [table; all with --out]."
         ),
     ] = None,
     published: Annotated[
@@ -205,7 +205,7 @@ def _made(
     from benchmark import files
     from benchmark.cli import footnotes
     from benchmark.store import datasets, record, tables
-    from reports.report import Report
+    from reports.report import Report, Sources
     from reports.tables import footers, published
     from reports.tables.comparisons import MissingPairs
 
@@ -228,14 +228,17 @@ def _made(
         return Report(
             trials,
             options,
-            cases=partial(tables.cases, folder),
-            papers=partial(published.read, *printed),
-            expected=_expected,
-            notes=lambda rows: [
-                *footnotes.of(folder, rows, there.records),
-                *footers.older(rows, _code_of),
-                *there.notes,
-            ],
+            Sources(
+                cases=partial(tables.cases, folder),
+                pretrainings=partial(tables.pretrainings, folder),
+                notes=lambda rows: [
+                    *footnotes.of(folder, rows, there.records),
+                    *footers.older(rows, _code_of),
+                    *there.notes,
+                ],
+                papers=partial(published.read, *printed),
+                expected=_expected,
+            ),
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
@@ -362,6 +365,7 @@ def _drawn(folder: Path, made: "Report") -> list:
             reading=made.reading,
             histories=tables.stacked(folder, made.rows, "history.csv"),
             panels=tables.panels(folder, made.rows),
+            pretrainings=tables.pretraining_panels(folder, made.pretrainings),
         )
     )
 

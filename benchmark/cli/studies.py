@@ -28,7 +28,7 @@ def status(
 
 @app.command()
 def show(
-    key: Annotated[str, typer.Argument(help="Trial key or a prefix of it.")],
+    key: Annotated[str, typer.Argument(help="Key of a trial or a pretraining, or a prefix of it.")],
     study: Annotated[str | None, typer.Option(help="Where to look [all, newest first].")] = None,
     requirements: Annotated[
         bool, typer.Option("--requirements", help="Only its packages, as pip reads them.")
@@ -36,7 +36,7 @@ def show(
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
-    """One trial: settings, scores, costs, provenance, error, files."""
+    """One trial, or a pretraining: settings, scores, costs, provenance, error, files."""
     from benchmark.store import layout
     from benchmark.store import show as reading
 

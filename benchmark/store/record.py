@@ -91,6 +91,16 @@ class PretrainingRecord(JobRecord):
     doubts: list[str] = []
     """What is wrong with it, a sentence each."""
 
+    @field_validator("figures")
+    @classmethod
+    def _named(cls, figures: dict[str, float]) -> dict[str, float]:
+        if len(figures) > _MOST_METRICS:
+            raise ValueError(f"{len(figures)} figures")
+        for name in figures:
+            if not _METRIC.fullmatch(name):
+                raise ValueError(f"no figure is named {name[:40]!r}")
+        return figures
+
     @property
     def summary(self) -> str:
         warning = "".join(f"; warning: {doubt}" for doubt in self.doubts)

@@ -9,8 +9,8 @@ from benchmark import files
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import layout
 from benchmark.store import record as records
-from benchmark.store.layout import trial_folder
-from benchmark.store.record import Record
+from benchmark.store.layout import pretraining_folder, trial_folder
+from benchmark.store.record import PretrainingRecord, Record
 
 _LARGEST = 2**20  # bytes of a list of packages
 _REQUIREMENT = re.compile(r"# [ -~]*|[a-z0-9-]+==[\w.+!-]+")
@@ -26,23 +26,26 @@ _PROVENANCE = (
 
 
 def find(study_folders: list[Path], key: str) -> Path:
-    """The folder of the one trial whose key starts so; a key in several studies: the first's.
+    """The folder of the one trial or pretraining whose key starts so; of several studies: the
+    first's.
 
     Raises `UserError` if there is none (exit code 3), or more than one.
     """
     found: dict[str, Path] = {}
     for folder in study_folders:
-        for trial in sorted(trial_folder(folder, "").glob(f"{_plain(key)}*")):
-            found.setdefault(trial.name, trial)
+        for jobs in (trial_folder(folder, ""), pretraining_folder(folder, "")):
+            for job in sorted(jobs.glob(f"{_plain(key)}*")):
+                found.setdefault(job.name, job)
     if not found:
         where = ", ".join(folder.name for folder in study_folders)
         raise UserError(
-            f"no trial with a key starting with {key!r} in {where}; results.csv has the keys, "
-            "and so has bench run … --dry-run -v",
+            f"no trial or pretraining with a key starting with {key!r} in {where}; results.csv has "
+            "the keys, and so has bench run … --dry-run -v",
             ExitCode.DATA,
         )
     if len(found) > 1:
-        raise UserError(f"{len(found)} trials with a key starting with {key!r}: {', '.join(found)}")
+        names = ", ".join(found)
+        raise UserError(f"{len(found)} trials or pretrainings start with {key!r}: {names}")
     return next(iter(found.values()))
 
 
@@ -56,6 +59,8 @@ def describe(trial: Path) -> str:
     if not records.exists(trial):
         last = [layout.last_log_line(trial)]
         return "\n".join([f"{trial.name}: no record yet", *_section("log", last), *_files(trial)])
+    if trial.parent.name == pretraining_folder(trial, "").name:
+        return "\n".join(_pretraining(records.read(trial, PretrainingRecord), trial))
     record = records.read(trial)
     fields = record.model_dump()
     lines = [
@@ -66,6 +71,7 @@ def describe(trial: Path) -> str:
         f"{record.status}{': ' + record.error if record.error else ''}",
         *_section("images", _pairs({name: fields[name] for name in _SIZES})),
         *_numbers(record),
+        *_start(record, trial.parent.parent),
         *_section("costs", _pairs({name: fields[name] for name in _COSTS})),
         *_section("settings", _pairs(record.settings)),
         *_section("provenance", _pairs({name: fields[name] for name in _PROVENANCE})),
@@ -75,11 +81,37 @@ def describe(trial: Path) -> str:
     return "\n".join(lines)
 
 
+def _start(record: Record, study_folder: Path) -> list[str]:
+    """What the trial started from, if it is there."""
+    found = records.pretraining_record(study_folder, record.pretrain_key)
+    if not record.pretrain_key or found is None:
+        return []
+    title = f"pretraining {found.key}: {found.steps} steps"
+    return _section(title, [*_pairs(found.figures), *(f"warning: {d}" for d in found.doubts)])
+
+
+def _pretraining(record: PretrainingRecord, folder: Path) -> list[str]:
+    fields = record.model_dump()
+    return [
+        record.label,
+        f"key {record.key}, study {folder.parent.parent.name}",
+        f"{record.status}{': ' + record.error if record.error else ''}",
+        *(f"warning: {doubt}" for doubt in record.doubts),
+        *_section("on images of the train pool", _pairs(record.figures)),
+        *_section("costs", _pairs({n: fields[n] for n in _COSTS if n in fields})),
+        *_section("provenance", _pairs({n: fields[n] for n in _PROVENANCE if n in fields})),
+        *_files(folder),
+    ]
+
+
 def requirements(trial: Path) -> str:
     """The packages that a trial was made with, as pip reads them; no host, no folder.
 
-    Of trials from before they were kept: the few that their records name.
+    Of trials from before they were kept: the few that their records name. `UserError` (exit code
+    3) of a pretraining: its trials have them.
     """
+    if trial.parent.name == pretraining_folder(trial, "").name:
+        raise UserError(f"{trial.name} is a pretraining: ask for a trial of it", ExitCode.DATA)
     file = trial / "requirements.txt"
     if file.exists():
         try:

@@ -18,7 +18,7 @@ from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import locked, read_each, read_within, write_atomically
 from benchmark.store import datasets, record
-from benchmark.store.layout import trial_folder
+from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.store.record import Record
 from benchmark.wording import without_formula
 
@@ -34,6 +34,8 @@ _FIRST_METRICS = [
 ]
 _FIRST_FIELDS = ("key", "configuration", "study", "status", "error")
 _LAST_FIELDS = ("seconds_total", "peak_memory_mib", "device", "method_code", "tool_code")
+_OF_A_TRIAL = {"case", "image_0", "target_0", "prediction_0"}
+_OF_A_PRETRAINING = {"image_0", "pseudo_label_0"}
 _WHERE = ["dataset", "budget", "variant", "seed"]
 _ORDER = ["dataset", "evaluate_on", "budget_order", "variant", "seed", "key"]
 
@@ -184,6 +186,33 @@ def cases(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return stacked(study_folder, rows, "cases.csv")
 
 
+def pretrainings(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each variant of a dataset and pretraining that its trials started from.
+
+    Columns: dataset, variant, key, steps, doubts (a list) and the pretraining's figures.
+    """
+    started = rows[rows.pretrain_key.fillna("") != ""]
+    found = []
+    for row in started.drop_duplicates(["variant", "pretrain_key"]).itertuples():
+        made = record.pretraining_record(study_folder, row.pretrain_key)
+        if made is not None and made.figures:
+            where = {"dataset": row.dataset, "variant": row.variant, "key": made.key}
+            found.append({**where, "steps": made.steps, "doubts": made.doubts, **made.figures})
+    return pd.DataFrame(found, columns=None if found else ["dataset", "variant", "key"])
+
+
+def pretraining_panels(
+    study_folder: Path, found: pd.DataFrame
+) -> dict[tuple[str, str], dict[str, ndarray]]:
+    """(dataset, variant) → pictures of its first pretraining. found: as of `pretrainings`."""
+    panels: dict[tuple[str, str], dict[str, ndarray]] = {}
+    for row in found.itertuples():
+        file = pretraining_folder(study_folder, row.key) / "panel.npz"
+        if (row.dataset, row.variant) not in panels and file.exists():
+            panels[row.dataset, row.variant] = _pictures(study_folder, file, _OF_A_PRETRAINING)
+    return panels
+
+
 def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndarray]]:
     """(dataset, budget, variant) → pictures of the trial with the lowest seed that has them."""
     found: dict[tuple, dict[str, ndarray]] = {}
@@ -191,12 +220,17 @@ def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndar
         where = (row["dataset"], row["budget"], row["variant"])
         file = trial_folder(study_folder, row["key"]) / "panel.npz"
         if where not in found and file.exists():
-            with _readable(file):
-                content = io.BytesIO(read_within(study_folder, file, _LARGEST))
-                with np.load(content) as pictures:
-                    _require_small(pictures)
-                    found[where] = dict(pictures)
+            found[where] = _pictures(study_folder, file, _OF_A_TRIAL)
     return found
+
+
+def _pictures(study_folder: Path, file: Path, needed: set[str]) -> dict[str, ndarray]:
+    """What is in a `panel.npz`, by name."""
+    with _readable(file):
+        content = io.BytesIO(read_within(study_folder, file, _LARGEST))
+        with np.load(content) as pictures:
+            _require_small(pictures, needed)
+            return dict(pictures)
 
 
 @contextlib.contextmanager
@@ -231,11 +265,10 @@ def _require_possible(lines: pd.DataFrame) -> None:
             raise ValueError(f"{name} outside 0 and 1")
 
 
-def _require_small(content: np.lib.npyio.NpzFile) -> None:
+def _require_small(content: np.lib.npyio.NpzFile, needed: set[str]) -> None:
     """The arrays say in their first bytes how large they are."""
-    total, names = 0, set(content.files)
-    wanted = {f"{kind}_0" for kind in ("image", "target", "prediction")}
-    if missing := sorted({"case", *wanted} - names):
+    total = 0
+    if missing := sorted(needed - set(content.files)):
         raise ValueError(f"{', '.join(missing)} missing")
     for name in content.zip.namelist():
         with content.zip.open(name) as stream:

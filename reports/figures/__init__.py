@@ -21,6 +21,7 @@ _MAKERS: tuple[Callable[[Inputs], Iterator[Named]], ...] = (
     more.curves,
     more.costs,
     qualitative.panels,
+    qualitative.pretrainings,
 )
 
 

@@ -43,6 +43,8 @@ class Inputs:
     """All `history.csv`, with dataset, budget, variant and seed."""
     panels: dict[Configuration, Mapping[str, ndarray]] = field(default_factory=dict)
     """One `panel.npz` of each configuration."""
+    pretrainings: dict[tuple[str, str], Mapping[str, ndarray]] = field(default_factory=dict)
+    """One `panel.npz` of a pretraining of each dataset and variant."""
 
     @cached_property
     def plain(self) -> set[str]:

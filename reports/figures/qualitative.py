@@ -1,6 +1,7 @@
 """The qualitative panel: what was to be found, and what each method found."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -35,10 +36,7 @@ def _panel(inputs: Inputs, dataset: str, budget: Budget) -> Named:
     for i, case in enumerate(cases):
         for one, (head, variant, kind) in zip(axes[i], columns, strict=True):
             picture = found[variant][f"{kind}_{i}"]
-            one.imshow(_shown(picture, kind), cmap="gray", vmin=0, vmax=255)
-            one.set(xticks=[], yticks=[])
-            one.grid(visible=False)
-            one.spines[:].set_visible(False)
+            _draw(one, _shown(picture, kind))
             if i == 0:
                 one.set_title(head, fontsize=6)
             if kind in ("prediction", "pseudo_label"):
@@ -53,6 +51,40 @@ def _panel(inputs: Inputs, dataset: str, budget: Budget) -> Named:
         f"Images, targets and masks. Dice: {'; '.join(told)}.",
         figure,
     )
+
+
+def pretrainings(inputs: Inputs) -> Iterator[Named]:
+    """What the pretraining of each dataset and variant makes: its masks, and images of them."""
+    for (dataset, variant), content in sorted(inputs.pretrainings.items()):
+        kinds = [name.removesuffix("_0") for name in content if name.endswith("_0")]
+        n = min(_CASES, sum(name.startswith("image_") for name in content))
+        figure, axes = style.grid(n, len(kinds), _SIDE, _SIDE + 0.12)
+        for i in range(n):
+            for one, kind in zip(axes[i], kinds, strict=True):
+                _draw(one, _shown(content[f"{kind}_{i}"], kind))
+                if i == 0:
+                    one.set_title(_HEADS.get(kind, kind.replace("_", " ")), fontsize=6)
+        heads = ", ".join(_HEADS.get(kind, kind.replace("_", " ")) for kind in kinds)
+        yield Named(
+            f"pretrained-{plain(f'{dataset}-{variant}')}",
+            f"{dataset}, what {variant} has learnt before training, without a label",
+            f"{n} images of the train pool, from left to right: {heads.replace(chr(10), ' ')}.",
+            figure,
+        )
+
+
+_HEADS = {
+    "pseudo_label": "mask",
+    "remade": "remade from\nits mask",
+    "remade_from_another": "remade from\nanother's mask",
+}
+
+
+def _draw(axes: Any, picture: ndarray) -> None:
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
 
 
 def _columns(found: Mapping[str, Mapping[str, ndarray]]) -> list[tuple[str, str, str]]:
@@ -73,7 +105,7 @@ def _columns(found: Mapping[str, Mapping[str, ndarray]]) -> list[tuple[str, str,
 
 def _shown(picture: ndarray, kind: str) -> ndarray:
     """Images as they are, of neither grey nor colours the first channel; masks black to white."""
-    if kind in ("image", "reconstruction"):
+    if kind not in ("target", "prediction", "pseudo_label"):
         return picture if picture.ndim == 2 or picture.shape[-1] == 3 else picture[..., 0]
     return (255 * picture.astype(float) / max(1, int(picture.max()))).astype(np.uint8)
 

@@ -441,6 +441,112 @@ def test_what_the_image_network_is_given(image_input, make, batch):
     assert torch.allclose(of_training, i, atol=0.06)
 
 
+def halves(n: int) -> torch.Tensor:
+    """n images as f_m sees them, half of each bright: image k from its row k on."""
+    images = torch.full((n, 1, 4, 4), -1.5)
+    for k, image in enumerate(images):
+        image[0].view(-1)[4 * k : 4 * k + 8] = 1.5
+    return images
+
+
+def examined(make, see, remake, **options):
+    """The figures of a method whose f_m and f_i are these functions."""
+    method = make(**options).eval()
+    method.teacher.mask = lambda i, noisy, t: see(i)
+    method.teacher.image = lambda noisy, code, t: remake(code)
+    seen = method.examine(halves(3))
+    return {name: float(value) for name, value in seen.figures.items()}, method, seen
+
+
+def test_the_examination_of_a_pretraining_that_uses_its_mask(make):
+    """f_m says which pixels are bright, f_i believes it: ± 1/2 in, ± 1 back, an error of 1/4; of
+    pixels where another's mask is wrong (3/2)².
+    """
+    figures, method, seen = examined(
+        make,
+        lambda i: torch.cat([-i, i], 1) * 1e3,
+        lambda code: code[:, 1:],
+    )
+    # Bright pixels 0-7, 4-11, 8-15: the next one's mask is wrong in 8, 8 and 16 of 16 pixels.
+    wrong = (8 + 8 + 16) / 48
+    assert figures["error_own"] == pytest.approx(0.25)
+    assert figures["error_permuted"] == pytest.approx(wrong * 2.25 + (1 - wrong) * 0.25)
+    assert figures["error_constant"] == pytest.approx(0.25)  # half of all is bright: 0
+    assert figures["variance"] == pytest.approx(0.25)
+    assert figures["mask_share_0"] == figures["mask_share_1"] == 0.5
+    assert figures["mask_entropy"] == pytest.approx(0.0, abs=1e-6)
+    assert figures["mask_brightness"] == pytest.approx(1.0)
+    assert method.doubts(figures) == []
+    assert torch.equal(seen.masks.argmax(1), (halves(3)[:, 0] > 0).long())
+    assert torch.equal(seen.pictures["remade"], 2 * halves(3))  # ± 1, three deviations
+    assert torch.equal(seen.pictures["remade_from_another"], 2 * halves(3).roll(1, 0))
+
+
+def test_a_mask_that_is_not_used_and_one_that_has_collapsed_are_named(make):
+    figures, method, _ = examined(
+        make, lambda i: torch.cat([i * 0 + math.log(3), i * 0], 1), lambda code: code[:, :1] * 0
+    )
+    # p = (3/4, 1/4): an entropy of .8112781 bits; nothing is remade: an error of 1/4, whatever.
+    assert figures["mask_entropy"] == pytest.approx(0.8112781, abs=1e-6)
+    assert figures["mask_brightness"] == 0.0
+    assert figures["error_own"] == figures["error_permuted"] == pytest.approx(0.25)
+    assert method.doubts(figures) == [
+        "the mask is not used: images are made as badly from their own mask (error 0.250) as from "
+        "another image's (0.250)",
+        "the mask has collapsed: 100.0 % of all pixels are in one class",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "permuted", "share", "n"),
+    [(0.79, 1.0, 0.98, 0), (0.80, 1.0, 0.98, 1), (0.1, 1.0, 0.99, 1), (1.0, 1.0, 1.0, 2)],
+)
+def test_from_where_on_a_pretraining_is_doubted(own, permuted, share, n, make):
+    figures = {"error_own": own, "error_permuted": permuted}
+    figures |= {"mask_share_0": 1 - share, "mask_share_1": share}
+    assert len(make().doubts(figures)) == n
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"image_input": "noisy_image", "image_param": "v"},
+        {"image_input": "noisy_image", "image_param": "noise"},
+        {"mask_to_image": "raw", "mask_output": "x0", "mask_start": "background_onehot"},
+    ],
+)
+def test_an_examination_depends_on_the_images_alone(options, dims, make, batch):
+    method, u = make(dims, **options).eval(), batch(dims).u
+    first = method.examine(u)
+    torch.manual_seed(9)
+    second = method.examine(u)
+    assert first.figures == second.figures
+    assert torch.equal(first.masks, second.masks)
+    assert all(math.isfinite(value) for value in first.figures.values())
+    assert first.masks.shape == (len(u), 2, *u.shape[2:])
+    assert {p.shape for p in first.pictures.values()} == {u.shape}
+
+
+def test_classes_that_change_places_leave_the_teacher_s_images_as_they_were(make, batch):
+    """Its masks say the other class, and f_i is still given the channels that it knows."""
+    method, u = make(align_classes=True).eval(), batch().u
+    before = method.examine(u)
+    method.reorder([1, 0])
+    after = method.examine(u)
+    assert torch.equal(after.masks, before.masks.flip(1))
+    assert torch.allclose(after.pictures["remade"], before.pictures["remade"], atol=1e-6)
+    assert not torch.equal(before.masks, before.masks.flip(1))
+
+
+def test_they_stay_where_they_are_unless_asked_for(make, batch):
+    method, u = make().eval(), batch().u
+    before = method.examine(u).masks
+    method.reorder([1, 0])
+    assert torch.equal(method.examine(u).masks, before)
+
+
 def test_outputs_as_x0_are_brought_to_zero_and_one(make):
     """Ideal outputs ± 1 are logits (1, 0): a softmax of 0.7310586, cross entropy 0.3132617."""
     method = make(mask_output="x0")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.report import Options, Report
+from reports.report import Options, Report, Sources
 from reports.tables import published
 from tests.reports.worked import A, B, stored, trials
 
@@ -12,7 +12,7 @@ def unreadable() -> list[published.Paper]:
 
 
 def test_unreadable_published_results_cost_their_own_table_alone():
-    report = Report(stored(trials(ours=A, supervised=B)), Options(), papers=unreadable)
+    report = Report(stored(trials(ours=A, supervised=B)), Options(), Sources(papers=unreadable))
     assert [sheet.name for sheet in report.tables()] == ["table", "differences", "optimism"]
     assert report.problems == ["someone.csv is not as described"]
     with pytest.raises(published.Unreadable, match="not as described"):
@@ -20,6 +20,6 @@ def test_unreadable_published_results_cost_their_own_table_alone():
 
 
 def test_printed_results_are_read_only_for_their_own_table():
-    report = Report(stored(trials(ours=A, supervised=B)), Options(), papers=unreadable)
+    report = Report(stored(trials(ours=A, supervised=B)), Options(), Sources(papers=unreadable))
     assert report.table("table").rows[2][2].text == "84.60 ± 0.36"
     assert report.problems == []

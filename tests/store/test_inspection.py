@@ -143,9 +143,9 @@ def test_show_of_a_trial_without_a_record_says_how_far_it_came(bench, study):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("show", "zzzz"), 3, "no trial with a key starting with 'zzzz' in demo"),
-        (("show", "*"), 3, "no trial with a key starting with '*'"),
-        (("show", ""), 3, "no trial with a key starting with ''"),
+        (("show", "zzzz"), 3, "no trial or pretraining with a key starting with 'zzzz' in demo"),
+        (("show", "*"), 3, "no trial or pretraining with a key starting with '*'"),
+        (("show", ""), 3, "no trial or pretraining with a key starting with ''"),
         (("show", "0", "--study", "dem"), 2, 'no study "dem"; did you mean "demo"?'),
         (("status", "--study", "dem"), 2, 'no study "dem"; did you mean "demo"?'),
         (("status", "--results", "/nowhere"), 3, "no study under /nowhere"),

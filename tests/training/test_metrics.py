@@ -194,3 +194,28 @@ def test_where_no_class_occurs_there_is_no_score():
     empty = Counts(*(count[2:] for count in THREE))
     assert np.isnan(metrics.pooled(metrics.dice, empty)[0])
     assert np.isnan(metrics.over_cases(metrics.per_case(metrics.dice, empty))[0])
+
+
+def test_the_best_order_of_classes_by_hand():
+    """Truth 0 0 1 1 1 2, predicted 2 2 0 0 1 1: class 1 fits channel 0 by 2·2/(3 + 2), class 2
+    channel 1 by 2·1/(1 + 2), and the background what is left.
+    """
+    true, predicted = np.array([0, 0, 1, 1, 1, 2]), np.array([2, 2, 0, 0, 1, 1])
+    found = metrics.confusion([predicted[:3], predicted[3:]], [true[:3], true[3:]], 3)
+    assert found.tolist() == [[0, 0, 2], [2, 1, 0], [0, 1, 0]]
+    order = metrics.best_order(found)
+    assert order == [2, 0, 1]
+    assert metrics.ordered_dice(found, order) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert metrics.ordered_dice(found, [0, 1, 2]) == pytest.approx((2 * 1 / (3 + 2)) / 2)
+
+
+def test_an_order_changes_nothing_that_does_not_count():
+    """A mask of background alone fits in any order; a class that does not occur keeps its own."""
+    one = metrics.confusion([np.zeros(6, np.uint8)], [np.zeros(6, np.uint8)], 2)
+    assert metrics.best_order(one) == [0, 1]
+    assert np.isnan(metrics.ordered_dice(one, [0, 1]))
+    collapsed = metrics.confusion([np.zeros(4, np.uint8)], [np.array([0, 0, 0, 1])], 2)
+    assert metrics.best_order(collapsed) == [1, 0]  # all foreground: 2 · 1 / (1 + 4)
+    assert metrics.ordered_dice(collapsed, [1, 0]) == pytest.approx(0.4)
+    absent = metrics.confusion([np.array([0, 1, 2, 2])], [np.array([0, 1, 1, 1])], 3)
+    assert metrics.best_order(absent) == [0, 2, 1]

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from benchmark.store import record
 from benchmark.store.layout import pretraining_folder
 from benchmark.study.settings import PretrainingSettings
 from benchmark.study.sources import Code
+from benchmark.toolkit.method import Examination, Method
 from benchmark.training import job as jobs
 from benchmark.training import pretraining
 from benchmark.training.job import Destination
@@ -69,12 +71,17 @@ OTHER = {  # another value of each hyper-parameter
     "weight": "1", "criterion": "dice", "semi_on_labelled": "false", "aux_weight_labelled": "one",
     "rounds": "2", "rounds_chained": "false", "round_image": "previous",
     "detach_mask_to_image": "false", "detach_image_to_mask": "false",
-    "reconstruction_target": "noise", "reconstruction_cap": "inf", "clip_x0": "false",
+    "reconstruction_target": "noise", "reconstruction_cap": "5.0", "clip_x0": "false",
     "t_prime_max": "672", "schedule": "sigmoid", "time_steps": "100",
     "mask_start": "background_onehot", "mask_noise": "false", "mask_to_image": "raw",
     "mask_output": "x0", "shared_noise": "true",
-    "image_input": "pure_noise", "image_param": "x0", "inference": "mean_2", "tested": "teacher",
+    "align_classes": "true", "image_input": "noisy_image", "image_param": "noise",
+    "inference": "mean_2", "tested": "teacher",
 }  # fmt: skip
+BESIDE = {  # what it takes for another value to be possible
+    "reconstruction_target": {"image_param": "noise"},
+    "reconstruction_cap": {"image_param": "noise"},
+}
 
 
 def test_every_hyper_parameter_is_tried():
@@ -86,7 +93,9 @@ def test_the_artefact_depends_on_the_parameters_that_it_names_and_on_no_other(
     name, trials, prepared, tmp_path
 ):
     """Not by the key alone: the weights themselves are compared."""
-    plain, other = trials()[0], trials(methods=[f"ours[{name}={OTHER[name]}]"])[0]
+    beside = {"ours": {"rounds": 1, **BESIDE.get(name, {})}}
+    plain = trials(hyperparameters=beside)[0]
+    other = trials(hyperparameters=beside, methods=[f"ours[{name}={OTHER[name]}]"])[0]
     assert plain.hyperparameters[name] != other.hyperparameters[name]
     is_named = name in DiffusionTeacherStudent.PRETRAIN_PARAMETERS
     assert (of(plain).key != of(other).key) == is_named
@@ -238,6 +247,81 @@ def test_a_failed_one_fails_its_trials_with_the_reason_and_is_tried_again(
     assert pretraining.missing([trial], tmp_path) == [job]
     assert made(job, prepared, tmp_path)[0].is_done
     assert execute(trial, prepared, tmp_path).is_done
+
+
+def test_what_it_has_made_is_looked_at_and_told(trials, prepared, tmp_path, monkeypatch):
+    """The method is asked about 64 images of the pool, once each, two at a time as in training."""
+    asked = []
+    examine = DiffusionTeacherStudent.examine
+
+    def watched(self, u):
+        asked.append((u, self.training or self.teacher.training))
+        return examine(self, u)
+
+    monkeypatch.setattr(DiffusionTeacherStudent, "examine", watched)
+    monkeypatch.setattr(DiffusionTeacherStudent, "doubts", lambda self, figures: ["it is odd"])
+    job = of(trials()[0])
+    found, lines = made(job, prepared, tmp_path)
+    seen = torch.cat([u for u, _ in asked])
+    assert len(seen) == len({image.sum().item() for image in seen}) == 64
+    assert {len(u) for u, _ in asked} == {2}
+    assert not any(in_training for _, in_training in asked)
+    assert found.figures.keys() >= {"error_own", "error_permuted", "mask_share_1"}
+    assert found.doubts == ["it is odd"]
+    assert "warning: it is odd" in lines
+    assert found.summary.endswith("; warning: it is odd")
+    with np.load(pretraining_folder(tmp_path, job.key) / "panel.npz") as panel:
+        kinds = {"image", "pseudo_label", "remade", "remade_from_another"}
+        assert set(panel.files) == {f"{kind}_{i}" for kind in kinds for i in range(2)}
+        assert panel["image_0"].dtype == panel["remade_1"].dtype == np.uint8
+        assert panel["image_0"].shape == (32, 32, 3) and panel["pseudo_label_0"].shape == (32, 32)
+
+
+def test_looking_at_it_changes_neither_weights_nor_trials(trials, prepared, tmp_path, monkeypatch):
+    found = []
+    for name in ("a", "b"):
+        execute(trials()[0], prepared, tmp_path / name)
+        (weights,) = (tmp_path / name).glob("pretrained/*/weights.safetensors")
+        (history,) = (tmp_path / name).glob("trials/*/history.csv")
+        found.append((weights.read_bytes(), history.read_bytes()))
+        monkeypatch.setattr(DiffusionTeacherStudent, "examine", lambda self, u: None)
+        monkeypatch.setattr(pretraining, "fitted", lambda *_: {})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("evaluate_on", ["test", "dev"])
+def test_how_well_its_masks_fit_stands_in_the_record_of_a_trial(
+    evaluate_on, trials, prepared, tmp_path, monkeypatch
+):
+    """A pretrained mask that is the truth's other way round fits it in the other order."""
+    told = []
+    true = {
+        image.tobytes(): mask for image, mask in zip(prepared.images, prepared.masks, strict=True)
+    }
+
+    def examine(self, u):
+        grey = u.movedim(1, -1).numpy() * prepared.std[0] + prepared.mean[0]
+        masks = [true[np.rint(image * 255).astype(np.uint8).tobytes()] for image in grey]
+        foreground = torch.tensor(np.stack(masks)).float()
+        return Examination(torch.stack([foreground, 1 - foreground], 1), {}, {})
+
+    monkeypatch.setattr(pretraining.PretrainingJob, "_examined", lambda *_: ({}, []))
+    monkeypatch.setattr(DiffusionTeacherStudent, "examine", examine)
+    monkeypatch.setattr(DiffusionTeacherStudent, "reorder", lambda self, order: told.append(order))
+    found = execute(trials(conditions={"evaluate_on": evaluate_on})[0], prepared, tmp_path)
+    assert found.is_done, found.error
+    assert found.metrics["pretrained_dc_labelled"] == 1.0
+    assert found.metrics["pretrained_n_reordered"] == 2
+    assert found.metrics.get("pretrained_dc_dev") == (1.0 if evaluate_on == "dev" else None)
+    assert told == [[1, 0]]
+
+
+def test_a_method_that_shows_nothing_is_asked_for_nothing(trials, prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(DiffusionTeacherStudent, "examine", Method.examine)
+    found = execute(trials()[0], prepared, tmp_path)
+    assert found.is_done, found.error
+    assert not any(name.startswith("pretrained") for name in found.metrics)
+    assert record.pretraining_record(tmp_path, found.pretrain_key).figures == {}
 
 
 def test_one_made_by_other_code_is_made_anew(trials, prepared, tmp_path, monkeypatch):
