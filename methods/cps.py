@@ -8,7 +8,7 @@ Differs: the cross term on unlabelled images only (theirs on both: consistency_o
          rising linearly to 5 (theirs 1.5 throughout), S is the run's criterion (theirs cross
          entropy), one optimiser over both networks (theirs two: the same for SGD and Adam)
 Options: weight: of the cross term at the end of the run, rising linearly from 0
-         consistency_on: images with a cross term, unlabelled or both
+         consistency_on: images with a cross term, unlabelled or both (one mean over all of them)
 Cost:    2 networks in training (2 passes of x, 2 of u), 1 at test (f₁, never the better one)
 """
 
@@ -32,15 +32,20 @@ class CPS(Method):
         self.consistency_on = consistency_on
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
+        # Mean over the images of both streams, where there is a term on both.
+        on_both = self.consistency_on == "both"
+        share = len(batch.u) / (len(batch.u) + len(batch.x) * on_both)
         weight = self.weight * progress
+
         z1, z2 = self.f1(batch.x), self.f2(batch.x)
         terms = {"supervised": self.criterion(z1, batch.y) + self.criterion(z2, batch.y)}
-        if self.consistency_on == "both":
-            terms["cross_labelled"] = weight * cross_supervision(z1, z2, self.criterion)
+        if on_both:
+            cross = cross_supervision(z1, z2, self.criterion)
+            terms["cross_labelled"] = weight * (1 - share) * cross
         yield terms
 
         z1, z2 = self.f1(batch.u), self.f2(batch.u)
-        yield {"cross": weight * cross_supervision(z1, z2, self.criterion)}
+        yield {"cross": weight * share * cross_supervision(z1, z2, self.criterion)}
         self.diagnostics = {
             "pseudo_foreground": foreground_share(z1),
             "agreement": agreement(z1, z2),

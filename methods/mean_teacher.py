@@ -6,7 +6,8 @@
 Paper:   Tarvainen & Valpola, NeurIPS 2017, arXiv:1703.01780
 Code:    HiLab-git/SSL4MIS@06df604 code/train_mean_teacher_2D.py:133-196
 Differs: weight rising linearly to 5 (theirs 0.1, sigmoid ramp over 200 · 150 steps, nothing at all
-         in the first 1000); the average counts steps, as there (some later copies count epochs);
+         in the first 1000); the average counts steps, as there (copies of it count epochs:
+         average_counts=epochs);
          the teacher starts as a copy and is tested, as in the paper (tested=student for theirs)
 Options: weight: of the consistency at the end of the run, rising linearly from 0
          decay: limit of the average's rate aₖ
@@ -14,22 +15,26 @@ Options: weight: of the consistency at the end of the run, rising linearly from 
          noise_limit: where that noise is cut off
          tested: network that is tested, teacher or student
          buffers: the teacher's batch-norm statistics are its own (own) or the student's (copy)
+         average_counts: what k counts, steps or epochs
 Cost:    2 networks in training (1 pass of x, 2 of u: student with gradient, teacher without), 1 at
          test
 """
 
 import copy
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.losses import agreement, consistency
 from benchmark.toolkit.method import Batch, Method, Terms
-from benchmark.toolkit.teachers import average_rate, follow, noisy
+from benchmark.toolkit.teachers import Clock, average_rate, follow, noisy
 
 
 class MeanTeacher(Method):
+    BEFORE: ClassVar = {"average_counts": "steps"}
+
     def __init__(
         self,
         build: NetworkBuilder,
@@ -40,6 +45,7 @@ class MeanTeacher(Method):
         noise_limit: float = 0.2,
         tested: str = "teacher",
         buffers: str = "own",
+        average_counts: str = "steps",
     ):
         if tested not in ("teacher", "student") or buffers not in ("own", "copy"):
             raise ValueError(
@@ -52,7 +58,7 @@ class MeanTeacher(Method):
         self.weight, self.decay = weight, decay
         self.noise, self.noise_limit = noise, noise_limit
         self.tested, self.buffers = tested, buffers
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self.clock = Clock(average_counts, build.epochs)
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.student(batch.x), batch.y)}
@@ -63,11 +69,11 @@ class MeanTeacher(Method):
         self.diagnostics = {"agreement": agreement(z, target)}
 
     def after_step(self, progress: float) -> None:
-        follow(self.teacher, self.student, average_rate(self.step.item(), self.decay))
+        rate = average_rate(self.clock.tick(progress), self.decay)
+        follow(self.teacher, self.student, rate)
         if self.buffers == "copy":
             for ours, theirs in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
                 ours.copy_(theirs)
-        self.step += 1
 
     def forward(self, x):
         return (self.teacher if self.tested == "teacher" else self.student)(x)

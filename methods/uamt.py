@@ -7,15 +7,17 @@
 Paper:   Yu et al., MICCAI 2019, arXiv:1907.07034
 Code:    yulequan/UA-MT@88ed29a code/train_LA_meanteacher_certainty_unlabel.py
 Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid ramp); the threshold
-         uses ln K (theirs ln 2 for any K); the average counts steps, as there (some later copies
-         count epochs); the teacher starts as a copy (theirs: as another network that the first
-         average overwrites); its samples leave its batch-norm statistics alone
+         uses ln K (theirs ln 2 for any K); the average counts steps, as there (of the benchmark's
+         authors epochs: average_counts=epochs); the teacher starts as a copy (theirs: as another
+         network that the first average overwrites); its samples leave its batch-norm statistics
+         alone
 Options: weight: of the consistency at the end of the run, rising linearly from 0
          decay: limit of the average's rate aₖ
          noise: standard deviation of the noise on the teacher's images, in z-scores
          noise_limit: where that noise is cut off
          samples: passes of the teacher whose mean tells how sure it is
          tested: network that is tested, teacher or student
+         average_counts: what k counts, steps or epochs
 Cost:    2 networks in training (1 pass of x, 10 of u: the student's with gradient, the teacher's
          target and 8 samples without), 1 at test
 """
@@ -23,6 +25,7 @@ Cost:    2 networks in training (1 pass of x, 10 of u: the student's with gradie
 import copy
 import math
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -31,7 +34,7 @@ from torch import Tensor
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.losses import agreement
 from benchmark.toolkit.method import Batch, Method, Terms
-from benchmark.toolkit.teachers import average_rate, follow, noisy, running_statistics_kept
+from benchmark.toolkit.teachers import Clock, average_rate, follow, noisy, running_statistics_kept
 
 _SMOOTH = (
     1e-6  # in the logarithm, as in the source: it lets a uniform pixel pass the last threshold
@@ -39,6 +42,8 @@ _SMOOTH = (
 
 
 class UAMT(Method):
+    BEFORE: ClassVar = {"average_counts": "steps"}
+
     def __init__(
         self,
         build: NetworkBuilder,
@@ -49,6 +54,7 @@ class UAMT(Method):
         noise_limit: float = 0.2,
         samples: int = 8,
         tested: str = "student",
+        average_counts: str = "steps",
     ):
         if tested not in ("teacher", "student") or samples < 1:
             raise ValueError(
@@ -61,7 +67,7 @@ class UAMT(Method):
         self.weight, self.decay = weight, decay
         self.noise, self.noise_limit = noise, noise_limit
         self.samples, self.tested = samples, tested
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self.clock = Clock(average_counts, build.epochs)
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.student(batch.x), batch.y)}
@@ -73,8 +79,8 @@ class UAMT(Method):
         self.diagnostics = {"agreement": agreement(z, target), "sure": is_sure.float().mean()}
 
     def after_step(self, progress: float) -> None:
-        follow(self.teacher, self.student, average_rate(self.step.item(), self.decay))
-        self.step += 1
+        rate = average_rate(self.clock.tick(progress), self.decay)
+        follow(self.teacher, self.student, rate)
 
     def forward(self, x):
         return (self.teacher if self.tested == "teacher" else self.student)(x)

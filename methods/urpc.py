@@ -10,7 +10,8 @@ Code:    HiLab-git/SSL4MIS@06df604 code/train_uncertainty_rectified_pyramid_cons
 Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid ramp); the divergence
          is the paper's (theirs the other way round: kl=pc_ps), computed in log space, finite at any
          confidence; no perturbation before the coarse heads (pyramid_perturb=true for theirs in
-         2D); heads are 3×3 convolutions, in 3D too (theirs 1×1×1)
+         2D); heads are 3×3 convolutions, in 3D too (theirs 1×1×1), and their logits are enlarged
+         with corners aligned there, as in the benchmark's authors' copy (theirs, UnetDsv3, not)
 Options: weight: of both terms on u at the end of the run, rising linearly from 0
          kl: direction of the divergence, ps_pc: KL(pₛ ‖ p_c), or pc_ps
          pyramid_perturb: the coarse heads get perturbed features
@@ -88,7 +89,7 @@ class URPC(Method):
 
 
 def _enlarged(z: Tensor, sides: torch.Size) -> Tensor:
-    """Logits at the image's resolution: nearest in 2D, trilinear in 3D, as in the source."""
+    """Logits at the image's resolution: nearest in 2D as in the source; trilinear in 3D."""
     if len(sides) == 2:
         return F.interpolate(z, sides, mode="nearest")
     return F.interpolate(z, sides, mode="trilinear", align_corners=True)

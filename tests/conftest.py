@@ -95,6 +95,7 @@ def build():
         seed: int = 0,
         channels: int = 1,
         network: str = "unet",
+        epochs: int = 1,
     ):
         return NetworkBuilder(
             in_channels=channels,
@@ -103,6 +104,7 @@ def build():
             criterion=criterion,
             network=Architecture(name=network, widths=[4, 8, 8], dropout=[0.05, 0.1, 0.5]),
             seed=seed,
+            epochs=epochs,
         )
 
     return make

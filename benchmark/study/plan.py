@@ -225,7 +225,11 @@ def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Tri
     refuses a value by ValueError; what was typed raises `UserError`, what is among "all" is left
     out, with a note. Whatever else goes wrong is a trial's, whose record keeps it.
     """
-    typed = {resolve(variant, study, wanted.facts).variant.name for variant in wanted.typed}
+    typed = {
+        resolve(variant, study, wanted.facts, is_volume=is_volume).variant.name
+        for variant in wanted.typed
+        for is_volume in (False, True)
+    }
     refused = {}
     for variant, trial in {trial.variant: trial for trial in grid}.items():
         if objection := _objection(trial):

@@ -39,7 +39,7 @@ _BY_FLAG = {
     "name": "--study",
     "preset": "--preset",
 }
-_PER_METHOD = ("training_of", "hyperparameters")
+_PER_METHOD = ("training_of", "hyperparameters", "hyperparameters_3d")
 _FOR_VOLUMES = {"training_3d": TrainingSettings, "pretraining_3d": PretrainingSettings}
 _OPEN = (*_PER_METHOD, *_FOR_VOLUMES)  # dictionaries: a key in them may be new
 

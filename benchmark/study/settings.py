@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UserError, require_choice
-from benchmark.keys import aside
+from benchmark.keys import aside, later
 from benchmark.study.syntax import Budget
 from benchmark.toolkit.architecture import Architecture
 
@@ -64,6 +64,9 @@ class Optimisation:
     """Of step."""
     decay_factor: float = 0.1
     """Of step."""
+    short_batches: bool = later(False, before=False)
+    """Of steps that are counted by a word: an epoch goes through the images once (or so many times)
+    and its last batch holds what is left of them; else a batch is filled with the next ones."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class TrainingSettings(Optimisation):
     batch_unlabelled: int = 4
     labelled_passes: int = 1
     """Of "labelled": how often an epoch goes through them."""
+    cut_unlabelled: bool = later(False, before=False)
+    """No more unlabelled images in a step than labelled ones."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class PretrainingSettings(Optimisation):
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     batch: int = 4
+    passes: int = later(1, before=1)
+    """Of "images": how often an epoch goes through them."""
     seeds: str = "each"
     """each: one for every seed; shared: one (seed 0) for all."""
 
@@ -113,12 +120,14 @@ class Study:
     training_3d: dict[str, Any] = field(default_factory=dict)
     """Fields of `training`, for volumes."""
     training_of: dict[str, Any] = field(default_factory=dict)
-    """Method → fields of `training`."""
+    """Method, or method with one of its bundles ("ours[authors]") → fields of `training`."""
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
     pretraining_3d: dict[str, Any] = field(default_factory=dict)
     """Fields of `pretraining`, for volumes."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Method → its hyper-parameters."""
+    hyperparameters_3d: dict[str, Any] = field(default_factory=dict)
+    """The same, for volumes."""
     save: list[str] = aside(list)
     """predictions, weights: files beside the record."""
 
@@ -150,6 +159,7 @@ _POSITIVE = (
     "pretraining.epochs",
     "pretraining.learning_rate",
     "pretraining.decay_every_epochs",
+    "pretraining.passes",
     "conditions.threads_per_trial",
 )
 
@@ -168,6 +178,11 @@ def check(study: Study) -> None:
         steps = getattr(study, stage).steps_per_epoch
         if steps != word and not (isinstance(steps, int) and steps > 0):
             raise UserError(f'{stage}.steps_per_epoch must be "{word}" or above 0, got {steps!r}')
+        if getattr(study, stage).short_batches and steps != word:
+            raise UserError(
+                f"{stage}.short_batches needs {stage}.steps_per_epoch={word}: an epoch of {steps} "
+                "steps has no last images"
+            )
     if unknown_files := set(study.save) - set(SAVED):
         raise UserError(f"save takes {' and '.join(SAVED)}, got {', '.join(unknown_files)}")
     _check_grid(study)
@@ -229,9 +244,16 @@ def _check_size(conditions: Conditions) -> None:
             )
 
 
-def training_of(study: Study, method: str, *, is_volume: bool = False) -> TrainingSettings:
-    """The training settings of one method on images or volumes; the most specific ones win."""
-    changes = (study.training_3d if is_volume else {}) | study.training_of.get(method, {})
+def training_of(
+    study: Study, method: str, bundles: tuple[str, ...] = (), *, is_volume: bool = False
+) -> TrainingSettings:
+    """The training settings of a method on images or volumes; the most specific ones win.
+
+    bundles: of the variant.
+    """
+    changes = dict(study.training_3d) if is_volume else {}
+    for name in (method, *(f"{method}[{word}]" for word in bundles)):
+        changes |= study.training_of.get(name, {})
     training = dataclasses.replace(study.training, **changes)
     check(dataclasses.replace(study, training=training))
     return training

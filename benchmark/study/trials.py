@@ -6,7 +6,7 @@ Names, folders, devices and code versions are in no key; the last are in the rec
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -147,11 +147,14 @@ def trials(
     methods: facts of each known method. data: facts of each prepared dataset; `study.datasets`
     must name these (no "all"). Variants of equal settings appear once.
     """
-    resolved = {
-        found.variant.name: found
-        for found in (resolve(variant, study, methods) for variant in variants)
-    }
-    training = cache(lambda method, is_volume: training_of(study, method, is_volume=is_volume))
+    variants = list(variants)
+
+    @cache
+    def resolved(is_volume: bool) -> dict[str, Resolved]:
+        every = (resolve(variant, study, methods, is_volume=is_volume) for variant in variants)
+        return {found.variant.name: found for found in every}
+
+    training = cache(partial(training_of, study))
     pretraining = cache(lambda is_volume: pretraining_of(study, is_volume=is_volume))
     made = []
     for seed, dataset, budget in product(
@@ -159,7 +162,8 @@ def trials(
     ):
         facts = data[dataset]
         conditions = study.conditions.for_data(is_volume=facts.is_volume)
-        for variant, hyperparameters in _allowed(resolved, study, methods, budget):
+        allowed = _allowed(resolved(facts.is_volume), study, methods, budget, facts.is_volume)
+        for variant, hyperparameters in allowed:
             method = methods[variant.method]
             trial = Trial(
                 dataset=dataset,
@@ -170,7 +174,7 @@ def trials(
                 seed=seed,
                 conditions=conditions,
                 evaluate_every=study.evaluate_every,
-                training=training(variant.method, facts.is_volume),
+                training=training(variant.method, variant.bundles, is_volume=facts.is_volume),
                 pretraining=None,
                 variant=variant.name,
                 save=study.save,
@@ -235,6 +239,7 @@ def _allowed(
     study: Study,
     methods: Mapping[str, MethodFacts],
     budget: Budget,
+    is_volume: bool,
 ) -> list[Resolved]:
     """At 100 % nothing is unlabelled: the baseline alone runs there, asked for or not."""
     if not budget.is_everything:
@@ -242,16 +247,19 @@ def _allowed(
     baseline = [found for found in resolved.values() if found.variant.method == BASELINE]
     if baseline or BASELINE not in methods:
         return baseline
-    return [resolve(Variant(BASELINE), study, methods)]
+    return [resolve(Variant(BASELINE), study, methods, is_volume=is_volume)]
 
 
-def resolve(typed: Variant, study: Study, methods: Mapping[str, MethodFacts]) -> Resolved:
+def resolve(
+    typed: Variant, study: Study, methods: Mapping[str, MethodFacts], *, is_volume: bool = False
+) -> Resolved:
     """The hyper-parameters that a typed variant stands for, and its shortest name.
 
-    Raises `UserError` for names and values that do not exist.
+    They, and so the name, may be others on volumes. Raises `UserError` for names and values that do
+    not exist.
     """
     method = typed.method
-    base = _base(study, methods, method)
+    base = _base(study, methods, method, is_volume)
     bundles = methods[method].bundles
     resolved = base
     for word in typed.bundles:
@@ -265,12 +273,15 @@ def resolve(typed: Variant, study: Study, methods: Mapping[str, MethodFacts]) ->
     return Resolved(_shortest(method, starts, resolved), resolved)
 
 
-def _base(study: Study, methods: Mapping[str, MethodFacts], method: str) -> dict[str, Any]:
+def _base(
+    study: Study, methods: Mapping[str, MethodFacts], method: str, is_volume: bool
+) -> dict[str, Any]:
     """The method's hyper-parameters as this study has them where a variant says nothing."""
     if method not in methods:
         raise unknown("method", method, methods, "bench list methods")
     defaults = dict(methods[method].hyperparameters)
-    return _merge(method, defaults, study.hyperparameters.get(method, {}))
+    base = _merge(method, defaults, study.hyperparameters.get(method, {}))
+    return _merge(method, base, study.hyperparameters_3d.get(method, {})) if is_volume else base
 
 
 def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

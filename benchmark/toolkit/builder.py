@@ -17,7 +17,7 @@ class NetworkBuilder:
     from the same first network, whatever it builds afterwards.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that a trial's networks are made of)
         self,
         *,
         in_channels: int,
@@ -26,11 +26,13 @@ class NetworkBuilder:
         criterion: str = "ce_dice",
         network: Architecture | None = None,
         seed: int = 0,
+        epochs: int = 1,
     ):
+        """epochs: of the training, for what counts them."""
         self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
         self.criterion: Criterion = CRITERIA[criterion]
         self._network = network or Architecture()
-        self.seed, self._built = seed, 0
+        self.seed, self.epochs, self._built = seed, epochs, 0
 
     def __call__(
         self,

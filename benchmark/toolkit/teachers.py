@@ -1,6 +1,7 @@
 """What methods with a moving-average teacher share: the average, its inputs, its statistics."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 import torch
@@ -11,10 +12,38 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 def average_rate(step: int, decay: float) -> float:
     """min(1 - 1/(step + 1), decay), step = 0, 1, …: the plain mean of all students so far, then an
-    exponential moving average. The step is that of the optimiser: copies of this code that count
-    epochs instead have a far faster teacher.
+    exponential moving average. Copies of this code that count epochs instead of the optimiser's
+    steps have a far faster teacher (`Clock`).
     """
     return min(1 - 1 / (step + 1), decay)
+
+
+class Clock(nn.Module):
+    """What the average counts: the optimiser's steps, or epochs as a variant of the code does.
+
+    A plain number that stands in checkpoints: to read one from a GPU is to wait for it.
+    """
+
+    def __init__(self, counts: str, epochs: int):
+        """counts: steps or epochs, of which the run has so many."""
+        super().__init__()
+        if counts not in ("steps", "epochs"):
+            raise ValueError(f"average_counts is steps or epochs, got {counts}")
+        self._counts, self._epochs = counts, epochs
+        self.steps = 0
+
+    def tick(self, progress: float) -> int:
+        """The number of the step that ends now, or of its epoch, from 0."""
+        self.steps += 1
+        if self._counts == "steps":
+            return self.steps - 1
+        return math.ceil(round(progress * self._epochs, 9)) - 1
+
+    def get_extra_state(self) -> int:
+        return self.steps
+
+    def set_extra_state(self, state: int) -> None:
+        self.steps = state
 
 
 @torch.no_grad()

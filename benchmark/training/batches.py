@@ -5,6 +5,7 @@ All of it is a function of (study seed, trial seed, step) alone.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,11 +24,21 @@ from benchmark.training.layout import arranged
 _RESIDENT = 2**31  # bytes of a train pool that may lie on a GPU
 
 
+class Order(NamedTuple):
+    """How a stage goes through its images."""
+
+    batch: int
+    passes: int = 0
+    """If above 0, an epoch goes through them so many times, and its last batch may be short."""
+
+
 def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -> Batch:
     """The batch of a step: equal for all methods of one (dataset, budget, seed)."""
     seeds, patch = (trial.conditions.study_seed, trial.seed), trial.conditions.patch
     labelled, training = data.labelled, trial.training
-    chosen = positions(len(labelled), training.batch_labelled, step, *seeds, "order labelled")
+    passes = training.labelled_passes if training.short_batches else 0
+    order = Order(training.batch_labelled, passes)
+    chosen = positions(len(labelled), order, step, *seeds, "order labelled")
     rng = generator(*seeds, "symmetry labelled", step)
     rows = labelled.indices[chosen]
     images, masks = _cut(labelled.images, labelled.masks, rows, patch, rng, device)
@@ -36,15 +47,15 @@ def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -
     x = arranged(x)
     if len(data.unlabelled) == 0:
         return Batch(x, y, None)
-    u = draw_images(
-        data, training.batch_unlabelled, step, device, patch, *seeds, purpose="unlabelled"
-    )
+    most = len(x) if training.cut_unlabelled else training.batch_unlabelled
+    order = Order(min(most, training.batch_unlabelled))
+    u = draw_images(data, order, step, device, patch, *seeds, purpose="unlabelled")
     return Batch(x, y, u)
 
 
 def draw_images(
     data: TrialData | Images,
-    batch: int,
+    order: Order,
     step: int,
     device: torch.device,
     patch: list[int] | None,
@@ -53,7 +64,7 @@ def draw_images(
 ) -> Float[Tensor, "m c *s"]:
     """Unlabelled images of a step, each turned and flipped at random."""
     unlabelled = data.unlabelled
-    chosen = positions(len(unlabelled), batch, step, *seeds, f"order {purpose}")
+    chosen = positions(len(unlabelled), order, step, *seeds, f"order {purpose}")
     rng = generator(*seeds, f"symmetry {purpose}", step)
     rows = unlabelled.indices[chosen]
     images, _ = _cut(unlabelled.images, None, rows, patch, rng, device)
@@ -142,12 +153,19 @@ def _sent(x: Tensor, device: torch.device) -> Tensor:
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
 
 
-def positions(n: int, batch: int, step: int, *purpose: int | str) -> Int[ndarray, " batch"]:
+def positions(n: int, order: Order, step: int, *purpose: int | str) -> Int[ndarray, " b"]:
     """Places `step * batch` … of an endless row of shuffled 0 … n - 1, each shuffle drawn anew.
 
     Every case is seen equally often, and no batch is short: with fewer cases than `batch` a case
-    appears several times in it (each time flipped and turned differently).
+    appears several times in it (each time flipped and turned differently). With `order.passes` the
+    row is cut into epochs of so many copies of each, shuffled together, and the last batch of each
+    holds what is left.
     """
+    batch, passes = order
+    if passes:
+        epoch, place = divmod(step, math.ceil(passes * n / batch))
+        row = generator(*purpose, "epoch", epoch).permutation(passes * n) % n
+        return row[place * batch : (place + 1) * batch]
     places = np.arange(step * batch, (step + 1) * batch)
     rounds = {r: generator(*purpose, int(r)).permutation(n) for r in np.unique(places // n)}
     return np.array([rounds[place // n][place % n] for place in places])

@@ -133,14 +133,14 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
 
 def _distances(
     pairs: list[tuple[Bool[ndarray, "*s"], Bool[ndarray, "*s"]]], spacing: list[float]
-) -> Float[ndarray, " 4"]:
+) -> Float[ndarray, " m"]:
     """Means over classes of the masks predicted and true; NaN where there are none."""
     if not pairs:
         return np.full(len(SurfaceDistances._fields), np.nan)
     return np.mean([metrics.surface_distances(*pair, spacing) for pair in pairs], 0)
 
 
-def _named(distances: Float[ndarray, " 4"], unit: str) -> dict[str, float]:
+def _named(distances: Float[ndarray, " m"], unit: str) -> dict[str, float]:
     names = [f"{name}_{unit}" for name in SurfaceDistances._fields]
     return dict(zip(names, distances.tolist(), strict=True))
 

@@ -31,7 +31,7 @@ from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Examination, Method, Terms
 from benchmark.training import evaluate, loop, metrics, outputs
-from benchmark.training.batches import draw_images, resident
+from benchmark.training.batches import Order, draw_images, resident
 from benchmark.training.evaluate import View
 from benchmark.training.job import Built, Destination
 from benchmark.training.layout import arrange
@@ -136,7 +136,7 @@ class PretrainingJob:
         sums: dict[str, float] = {}
         with evaluate.as_tested(method, conditions.precision, device):
             for step in range(steps):
-                draw = (data, batch, step, device, conditions.patch, *seeds)
+                draw = (data, Order(batch), step, device, conditions.patch, *seeds)
                 u = draw_images(*draw, purpose="examination")
                 seen = method.examine(u)
                 if seen is None:
@@ -262,16 +262,17 @@ def _stage_of(pretraining: Pretraining, prepared: Prepared, device: torch.device
     data = split.for_pretraining(prepared, evaluate_on=conditions.evaluate_on)
     data = resident(data, device, conditions.patch)
 
+    seeds, settings = (conditions.study_seed, seed), pretraining.settings
+    order = Order(settings.batch, settings.passes if settings.short_batches else 0)
+
     def draw(step: int, device: torch.device) -> Batch:
-        seeds = (conditions.study_seed, seed)
-        batch, patch = pretraining.settings.batch, conditions.patch
-        u = draw_images(data, batch, step, device, patch, *seeds, purpose="pretraining")
+        u = draw_images(data, order, step, device, conditions.patch, *seeds, purpose="pretraining")
         return Batch(u[:0], torch.zeros(0, dtype=torch.long), u)
 
     return Stage(
         name="pretrain",
-        optimisation=pretraining.settings,
-        steps_per_epoch=steps_per_epoch(pretraining.settings, len(data.unlabelled)),
+        optimisation=settings,
+        steps_per_epoch=steps_per_epoch(settings, len(data.unlabelled)),
         draw=draw,
         seed=seed,
         conditions=conditions,
@@ -280,9 +281,9 @@ def _stage_of(pretraining: Pretraining, prepared: Prepared, device: torch.device
 
 
 def steps_per_epoch(settings: PretrainingSettings, n_images: int) -> int:
-    """Fixed, or ("images") once through the pool."""
+    """Fixed, or ("images") as many as it takes to see the pool so many times."""
     if settings.steps_per_epoch == "images":
-        return math.ceil(n_images / settings.batch)
+        return math.ceil(settings.passes * n_images / settings.batch)
     return int(settings.steps_per_epoch)
 
 

@@ -206,6 +206,7 @@ def build_method(trial: Trial, data: TrialData) -> Method:
         criterion=trial.training.criterion,
         network=trial.conditions.network,
         seed=derive(study_seed, trial.seed),
+        epochs=trial.training.epochs,
     )
     return methods.build(trial.method, builder, trial.hyperparameters)
 

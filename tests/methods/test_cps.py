@@ -70,8 +70,17 @@ def test_without_weight_each_network_is_trained_like_the_baseline(build, batch):
 
 
 def test_labelled_images_take_part_in_the_cross_term_if_asked(build, batch):
+    """Two of x and three of u: one mean over all five, as of one joined batch. Both networks say
+    class 1 with 3/4 everywhere: each direction costs -ln 3/4, times weight · progress = 1.
+    """
     assert "cross_labelled" not in terms(CPS(build()), batch(), 0.5)
-    assert terms(CPS(build(), consistency_on="both"), batch(), 0.5)["cross_labelled"] > 0
+    method = CPS(build(), consistency_on="both", weight=2.0)
+    for network in (method.f1, method.f2):
+        torch.nn.init.zeros_(network.output.weight)
+        network.output.bias.data = torch.tensor([0.0, math.log(3)])
+    found = terms(method, batch(), 0.5)
+    assert found["cross_labelled"] == pytest.approx(2 / 5 * 2 * math.log(4 / 3), rel=1e-5)
+    assert found["cross"] == pytest.approx(3 / 5 * 2 * math.log(4 / 3), rel=1e-5)
     with pytest.raises(ValueError, match="labelled"):
         CPS(build(), consistency_on="labelled")
 

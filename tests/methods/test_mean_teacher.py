@@ -1,15 +1,48 @@
+import io
+
 import pytest
 import torch
 
 from methods.mean_teacher import MeanTeacher
+from methods.uamt import UAMT
 
 
-def test_a_method_counts_steps_not_epochs(build, batch):
-    method = MeanTeacher(build())
-    for expected in (1, 2, 3):
-        method.after_step(0.5)
-        assert method.step.item() == expected
-    assert "step" in method.state_dict()  # so a resumed run counts on
+def teacher_and_students(method, n: int) -> tuple[list[float], float]:
+    """After n steps, of two epochs: one weight of the student in each, and the teacher's."""
+    theirs, ours = (n.blocks[0][0].bias for n in (method.student, method.teacher))
+    students = []
+    for step in range(n):
+        torch.nn.init.constant_(theirs, float(step**2))
+        students.append(theirs[0].item())
+        method.after_step((step + 1) / n)
+    return students, ours[0].item()
+
+
+@pytest.mark.parametrize("kind", [MeanTeacher, UAMT])
+def test_the_average_counts_steps_or_epochs(kind, build):
+    """Six steps: the plain mean of 0, 1, 4, 9, 16, 25. Two epochs of three: a copy after each step
+    of the first (rate 0), then half of the teacher and half of the student (rate 1/2).
+    """
+    assert teacher_and_students(kind(build()), 6)[1] == pytest.approx(55 / 6)
+    by_epoch = kind(build(epochs=2), average_counts="epochs")
+    students, teacher = teacher_and_students(by_epoch, 6)
+    assert students == [0, 1, 4, 9, 16, 25]
+    assert teacher == pytest.approx(((4 / 2 + 9 / 2) / 2 + 16 / 2) / 2 + 25 / 2)
+    with pytest.raises(ValueError, match="average_counts is steps or epochs, got hours"):
+        kind(build(), average_counts="hours")
+
+
+@pytest.mark.parametrize("kind", [MeanTeacher, UAMT])
+def test_a_resumed_run_counts_on(kind, build):
+    method = kind(build())
+    for step in range(3):
+        method.after_step((step + 1) / 6)
+    stored = io.BytesIO()
+    torch.save(method.state_dict(), stored)
+    other = kind(build(seed=1))
+    stored.seek(0)
+    other.load_state_dict(torch.load(stored, weights_only=True))
+    assert other.clock.tick(4 / 6) == 3
 
 
 def test_the_teacher_starts_as_a_copy_and_never_gets_a_gradient(build, batch):

@@ -2,7 +2,8 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.study import presets
-from benchmark.study.settings import training_of
+from benchmark.study.settings import pretraining_of, training_of
+from benchmark.training import pretraining, trial
 
 KNOWN = ["supervised", "cps", "ours"]
 
@@ -44,6 +45,35 @@ def test_the_paper_preset_replicates_what_is_stated():
     assert study.conditions.network.widths == [16, 32, 64, 128, 256]
 
 
+def test_the_paper_preset_counts_as_the_scripts_do():
+    """Steps of 200 epochs: GlaS (85 images) at 1, 5 and 100 %, LA (80 volumes) at 100 %; short last
+    batches; of the diffusion method as many unlabelled images as labelled ones.
+    """
+    study = load("paper")
+    ours, cps = training_of(study, "ours"), training_of(study, "cps")
+    assert ours.short_batches and cps.short_batches
+    assert (ours.cut_unlabelled, cps.cut_unlabelled) == (True, False)
+    steps = [trial.steps_per_epoch(cps, n) for n in (1, 5, 85)]
+    assert steps == [1, 3, 43]
+    volumes = training_of(study, "ours", is_volume=True)
+    assert trial.steps_per_epoch(volumes, 80) == 40
+    first = pretraining_of(study, is_volume=False)
+    assert pretraining.steps_per_epoch(first, 85) == 11 and first.short_batches
+    of_volumes = pretraining_of(study, is_volume=True)
+    assert pretraining.steps_per_epoch(of_volumes, 80) * of_volumes.epochs == 8000
+
+
+def test_the_paper_preset_trains_the_authors_variant_as_their_scripts():
+    study = load("paper")
+    theirs, ours = training_of(study, "ours", ("authors",)), training_of(study, "ours")
+    assert (theirs.criterion, theirs.betas, theirs.weight_decay) == ("dice", [0.9, 0.999], 0.0)
+    assert (theirs.warmup_epochs, theirs.decay_factor) == (20, 0.5)
+    assert (ours.criterion, ours.warmup_epochs, ours.decay_factor) == ("ce", 0, 0.1)
+    same = ("optimiser", "learning_rate", "batch_labelled", "cut_unlabelled", "epochs")
+    assert all(getattr(theirs, name) == getattr(ours, name) for name in same)
+    assert training_of(study, "ours", ("paper",)) == ours
+
+
 @pytest.mark.parametrize("preset", ["matched", "cpu", "cpu3d", "demo"])
 def test_presets_that_claim_fairness_train_all_methods_alike(preset):
     assert load(preset).training_of == {}
@@ -77,6 +107,9 @@ def test_a_run_on_the_development_set_has_a_study_of_its_own():
         ("training.epoch=3", r'no setting "training.epoch"; did you mean "training.epochs"\?'),
         ("+training.epoch=3", "written key=value"),
         ("~size", "written key=value"),
+        ("training.short_batches=true", "needs training.steps_per_epoch=labelled: an epoch of 25"),
+        ("pretraining.short_batches=true", "needs pretraining.steps_per_epoch=images"),
+        ("pretraining.passes=0", "pretraining.passes must be above 0"),
         ("training.epochs=many", "training.epochs: Value 'many'"),
         ("threads_per_trial=0.5", "threads_per_trial"),
         ("seeds=3", "set with --seeds"),

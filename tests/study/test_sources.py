@@ -85,7 +85,7 @@ def test_a_method_and_its_private_module_are_its_code_and_nothing_else_is(checko
     edit(checkout / "methods" / "_ours_options.py", "rounds: int = option(\n        5", "rounds: int = option(\n        4")  # fmt: skip  # noqa: E501
     after = codes(checkout, "ours", "cps")
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, True, True]
-    edit(checkout / "methods" / "cps.py", "weight * cross", "2 * weight * cross")
+    edit(checkout / "methods" / "cps.py", "weight * share * cross", "2 * weight * share * cross")
     assert codes(checkout, "cps")[0] != after[2]
     assert codes(checkout, "ours")[0] == after[0]
 

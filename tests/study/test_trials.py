@@ -134,6 +134,35 @@ def test_volumes_have_patches_and_settings_of_their_own():
     assert found == [([64, 64], None, 4), (None, [112, 112, 80], 1)]
 
 
+def test_volumes_may_have_hyper_parameters_of_their_own():
+    """The name is what differs from them: a change of one kind of data may be none of the other."""
+    found = trials(
+        study(
+            methods=["cps", "cps[weight=2]"],
+            datasets=["glas", "la"],
+            hyperparameters={"cps": {"weight": 1.0}},
+            hyperparameters_3d={"cps": {"weight": 2.0}},
+        ),
+        METHODS,
+        {**DATA, "la": DataFacts("cccc", is_volume=True)},
+    )
+    assert [(t.dataset, t.variant, t.hyperparameters["weight"]) for t in found] == [
+        ("glas", "cps", 1.0), ("glas", "cps[weight=2.0]", 2.0), ("la", "cps", 2.0),
+    ]  # fmt: skip
+
+
+def test_a_bundle_may_have_training_settings_of_its_own_in_a_preset():
+    """By the name that a variant is shown under, however it was typed."""
+    found = grid(
+        methods=["ours", "ours[paper]", "ours[authors]", "ours[rounds=3,weight=1.0]"],
+        training_of={"ours": {"epochs": 7}, "ours[authors]": {"learning_rate": 0.5}},
+    )
+    seen = [(t.variant, t.training.epochs, t.training.learning_rate) for t in found]
+    usual = TrainingSettings().learning_rate
+    expected = [("ours", 7, usual), ("ours[rounds=3]", 7, usual), ("ours[authors]", 7, 0.5)]
+    assert seen == expected
+
+
 def test_settings_of_one_method_are_checked_like_those_of_all():
     for field, value in (("optimiser", "SGD"), ("schedule", "poly"), ("epochs", 0)):
         with pytest.raises(UserError, match=f"training.{field}"):

@@ -11,6 +11,7 @@ from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
 from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.training.batches import (
+    Order,
     draw_batch,
     draw_images,
     mirrored,
@@ -24,14 +25,38 @@ CPU = torch.device("cpu")
 
 
 def test_every_case_comes_once_per_round_also_across_batches():
-    drawn = [i for step in range(6) for i in positions(4, 2, step, 0, "order")]
+    drawn = [i for step in range(6) for i in positions(4, Order(2), step, 0, "order")]
     for start in (0, 4, 8):
         assert sorted(drawn[start : start + 4]) == [0, 1, 2, 3]
     assert len({tuple(drawn[start : start + 4]) for start in (0, 4, 8)}) > 1
 
 
 def test_a_single_labelled_image_fills_the_batch():
-    assert positions(1, 4, 17, 0, "order").tolist() == [0, 0, 0, 0]
+    assert positions(1, Order(4), 17, 0, "order").tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("n", "order", "lengths"),
+    [
+        (5, Order(2, 1), [2, 2, 1]),  # 5 % of GlaS in the authors' loader
+        (1, Order(2, 1), [1]),  # 1 %
+        (5, Order(8, 1), [5]),
+        (3, Order(4, 4), [4, 4, 4]),  # four patches of each of three volumes
+        (3, Order(5, 4), [5, 5, 2]),
+        (4, Order(2, 1), [2, 2]),
+    ],
+)
+def test_an_epoch_may_end_in_a_short_batch(n, order, lengths):
+    """Each epoch sees each case as often as it says, and none begins in the middle of another."""
+    epochs = []
+    for epoch in range(3):
+        first = epoch * len(lengths)
+        drawn = [positions(n, order, first + i, 0, "order").tolist() for i in range(len(lengths))]
+        assert [len(batch) for batch in drawn] == lengths
+        seen = [case for batch in drawn for case in batch]
+        assert sorted(seen) == sorted(list(range(n)) * order.passes)
+        epochs.append(tuple(seen))
+    assert n == 1 or len(set(epochs)) > 1
 
 
 def drawn(shape: tuple[int, ...], n: int, allowed: str = "all", seed: str = "test"):
@@ -91,7 +116,7 @@ def test_grey_values_of_8_and_of_16_bits_are_standardised_alike(kind, value):
     image = np.full((1, 2, 2, 1), value, kind)
     pool = Unlabelled(image, np.arange(1))
     images = Images(pool, np.full((1, 1), 0.1), np.full((1, 1), 0.5), "none")
-    batch = draw_images(images, 1, 0, torch.device("cpu"), None, 0, purpose="test")
+    batch = draw_images(images, Order(1), 0, torch.device("cpu"), None, 0, purpose="test")
     assert batch.flatten().tolist() == pytest.approx([0.2] * 4)
 
 
@@ -100,7 +125,7 @@ def test_batches_obey_the_symmetry_of_their_data():
     pool = Unlabelled(image, np.arange(1))
     for allowed, different in (("none", 1), ("flips", 4), ("all", 8)):
         images = Images(pool, np.zeros((1, 1)), np.ones((1, 1)), allowed)
-        batch = draw_images(images, 100, 0, torch.device("cpu"), None, 0, purpose="test")
+        batch = draw_images(images, Order(100), 0, torch.device("cpu"), None, 0, purpose="test")
         assert len(torch.unique(batch.reshape(100, -1), dim=0)) == different
 
 

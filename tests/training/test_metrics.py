@@ -1,6 +1,9 @@
+import csv
 import time
 from itertools import product
 
+import h5py
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -123,7 +126,8 @@ def test_monai_agrees(dims):
 def test_swapping_the_masks_and_moving_them_changes_nothing():
     predicted, true = spur()
     found = surface_distances(predicted, true, PIXEL)
-    assert surface_distances(true, predicted, PIXEL) == pytest.approx(found)
+    swapped = surface_distances(true, predicted, PIXEL)
+    assert swapped[:4] == pytest.approx(found[:4])  # all but the distance to the truth
     moved = [np.roll(mask, (-16, 6), (0, 1)) for mask in (predicted, true)]  # onto the edges
     assert surface_distances(*moved, PIXEL) == pytest.approx(found)
 
@@ -194,6 +198,46 @@ def test_where_no_class_occurs_there_is_no_score():
     empty = Counts(*(count[2:] for count in THREE))
     assert np.isnan(metrics.pooled(metrics.dice, empty)[0])
     assert np.isnan(metrics.over_cases(metrics.per_case(metrics.dice, empty))[0])
+
+
+def test_what_others_computed_of_stored_predictions(samples):
+    """Predictions of CompNet on ACDC, and MedPy's dc, jc, hd95, asd and (from 0.5) assd of them, in
+    voxels: what tables of this literature print, to its six digits.
+    """
+    folder = samples / "facts" / "sample"
+    n_rows = 0
+    with (folder / "patient078_expected.csv").open() as file:
+        for row in csv.DictReader(file):
+            n = row["labelled"].removesuffix("s").removesuffix("patient")
+            stored = folder / "predictions_compnet" / n / f"{row['case']}_pred.nii.gz"
+            predicted = nibabel.load(stored).get_fdata().T.astype(np.uint8)
+            with h5py.File(folder / "ACDC" / "data" / f"{row['case']}.h5") as content:
+                true = content["label"][:].astype(np.uint8)
+            k = int(row["class"])
+            found = metrics.counts_of_labels(predicted[None], true[None], 4)
+            distances = surface_distances(predicted == k, true == k, (1.0, 1.0, 1.0))
+            ours = (
+                metrics.dice(*found)[0, 0, k - 1],
+                metrics.jaccard(*found)[0, 0, k - 1],
+                distances.hd95_joint,
+                distances.asd_to_truth,
+                distances.asd_joint,
+            )
+            printed = [float(row[name]) for name in ("dc", "ji", "hd95", "asd", "assd")]
+            assert ours == pytest.approx(printed, abs=1e-6)
+            n_rows += 1
+    assert n_rows == 18
+
+
+def test_the_distance_to_the_truth_is_not_that_from_it():
+    """One pixel of a line of five, the truth, is predicted: no distance to it, but four from it."""
+    predicted, true = np.zeros((1, 9), bool), np.zeros((1, 9), bool)
+    predicted[0, 2], true[0, 2:7] = True, True
+    found = surface_distances(predicted, true, PIXEL)
+    assert found.asd_to_truth == 0.0
+    assert found.asd_directed == pytest.approx((0 + (0 + 1 + 2 + 3 + 4) / 5) / 2)
+    assert found.asd_joint == pytest.approx((0 + 0 + 1 + 2 + 3 + 4) / 6)
+    assert surface_distances(true, predicted, PIXEL).asd_to_truth == pytest.approx(2.0)
 
 
 def test_the_best_order_of_classes_by_hand():
