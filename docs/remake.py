@@ -1,11 +1,12 @@
-"""Remakes the tables and pictures of the README from the commands that stand here.
+"""Remakes the tables and pictures of the README and of docs/replication.md.
 
     python docs/remake.py demo               # the demo's table: about three minutes
     python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
+    python docs/remake.py replication        # from the CSVs in docs/replication/: seconds
 
-In the README such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence
-before it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset
-as it is downloaded (a part will do), there is no GlaS.
+In a page such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
+it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset as it is
+downloaded (a part will do), there is no GlaS.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = CHECKOUT / "README.md"
+REPLICATION = CHECKOUT / "docs" / "replication.md"
 PICTURE = CHECKOUT / "docs" / "images" / "seeds-glas.png"
 
 DEMO = ("bench run --preset demo",)
@@ -52,15 +54,15 @@ def table_in(printed: str) -> str:
     return printed.strip("\n").partition("\n\n")[0]
 
 
-def replace(name: str, text: str) -> None:
-    """Put the text into its part of the README."""
-    page = README.read_text(encoding="utf-8")
+def replace(name: str, text: str, file: Path = README) -> None:
+    """Put the text into its part of the page."""
+    page = file.read_text(encoding="utf-8")
     part = re.compile(rf"(<!-- made: {name} -->\n).*?(<!-- end -->)", re.S)
     if not part.search(page):
-        raise SystemExit(f"README.md has no part <!-- made: {name} -->")
+        raise SystemExit(f"{file.name} has no part <!-- made: {name} -->")
     made = part.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
     print("as it was" if made == page else "changed", flush=True)
-    README.write_text(made, encoding="utf-8")
+    file.write_text(made, encoding="utf-8")
 
 
 def demo(folder: Path) -> None:
@@ -73,11 +75,22 @@ def glas(folder: Path, source: Path) -> None:
     shutil.copy(folder / "out" / "figures" / "seeds-glas.png", PICTURE)
 
 
+def replication() -> None:
+    import replicated  # beside this file
+
+    for name, make in replicated.PARTS.items():
+        replace(name, make(), REPLICATION)
+    replicated.figure()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["demo", "glas"])
+    parser.add_argument("what", choices=["demo", "glas", "replication"])
     parser.add_argument("--from", dest="source", type=Path, help="GlaS, as downloaded")
     given = parser.parse_args()
+    if given.what == "replication":
+        replication()
+        return
     with tempfile.TemporaryDirectory() as folder:
         if given.what == "demo":
             demo(Path(folder))

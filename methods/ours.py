@@ -14,14 +14,18 @@ Code:    none released for the paper; its authors' earlier scripts, since delete
          In the meanings of the options below: A* is what those scripts do, λ, Eq. and App. are
          the paper's.
 Differs: ours[paper] and ours[authors] set what the paper says and what those scripts do; the rest
-         of this list is this file's default. Masks are logits of the shared UNet at the width of
-         every other method (theirs: UNets of 4 times its parameters). The reconstruction loss is
-         the paper's, its weight of the noise's error capped at 5 (theirs: up to 24,777, or 1 on the
-         noise). Masks enter f_i, and images f_m, detached. f_m sees images as z-scores, on the
-         scale of the noise beside them and as every other method's network does; f_i in [-1, 1],
-         where they are noised. The student is tested, from pure noise that depends on the trial's
-         seed and the image alone (theirs: a random time, unseeded, and the better of both networks
-         on the test set)
+         of this list is this file's default. f_i puts out the image: from pure noise (Eq. 6) the
+         noise that Eq. 3 wants would be ν - √(A/(1 - A)) i, with a factor of i of 100 at time 0 and
+         .006 at the last, which no network learns (ours[paper,image_param=noise] has it so), and
+         from a noised image (theirs) it does without the mask. Masks are logits of the shared UNet
+         at the width of every other method (theirs: UNets of 4 times its parameters). Masks enter
+         f_i, and images f_m, detached. f_m sees images as z-scores, on the scale of the noise
+         beside them and as every other method's network does; f_i in [-1, 1], where they are
+         noised. Noise starts from zero (theirs: from the background, +1 and -1; their student sees
+         -1 in all channels on labelled images and at test, which ours[authors] does not follow).
+         The student is tested, from pure noise that depends on the trial's seed and the image alone
+         (theirs: a random time, unseeded, and the better of both networks on the test set).
+         Optimiser and batches are the preset's; `paper` has theirs for ours[authors]
 Options: the fields of `Options` in _ours_options.py, each with its meaning and equation
 Cost:    3 networks in training, 2 of the teacher (at 5 rounds 12 passes of x, 12 of u: teacher's
          masks 6, student's 1, teacher's images 5), 1 at test; before it 2 passes a step for the

@@ -169,6 +169,37 @@ def test_a_pool_of_tensors_gives_the_same_batches_as_arrays(dtype, patch):
         assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        # Three labelled images, four unlabelled: how many of each in four steps.
+        ({}, [(2, 3), (2, 3), (2, 3), (2, 3)]),
+        ({"short_batches": True}, [(2, 3), (1, 3), (2, 3), (1, 3)]),
+        ({"cut_unlabelled": True}, [(2, 2), (2, 2), (2, 2), (2, 2)]),
+        ({"short_batches": True, "cut_unlabelled": True}, [(2, 2), (1, 1), (2, 2), (1, 1)]),
+        ({"short_batches": True, "labelled_passes": 2}, [(2, 3), (2, 3), (2, 3), (2, 3)]),
+    ],
+)
+def test_how_many_images_a_step_has(settings, sizes):
+    images = np.arange(7 * 4 * 4, dtype=np.uint8).reshape(7, 4, 4, 1)
+    masks = np.zeros((7, 4, 4), np.uint8)
+    data = TrialData(
+        labelled=Labelled(images, masks, np.arange(3), list("abc")),
+        unlabelled=Unlabelled(images, np.arange(3, 7)),
+        evaluation=Labelled(images, masks, np.arange(3, 7), list("defg")),
+        mean=np.zeros((7, 1)),
+        std=np.ones((7, 1)),
+        classes=2,
+        cases=[],
+        symmetry="all",
+    )
+    training = TrainingSettings(batch_labelled=2, batch_unlabelled=3, **settings)
+    trial = SimpleNamespace(seed=0, conditions=Conditions(patch=None), training=training)
+    draw = inspect.unwrap(draw_batch)
+    drawn = [draw(trial, data, step, CPU) for step in range(4)]
+    assert [(len(batch.x), len(batch.u)) for batch in drawn] == sizes
+
+
 def test_a_volume_smaller_than_the_patch_is_mirrored():
     image = np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1)
     patch, mask = random_patch(image, image[..., 0], [4, 2, 2], generator("test"))

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from benchmark.data import split
-from benchmark.store import record
+from benchmark.errors import UserError
+from benchmark.store import record, show, tables
 from benchmark.store.layout import pretraining_folder
 from benchmark.study.settings import PretrainingSettings
 from benchmark.study.sources import Code
@@ -275,6 +276,24 @@ def test_what_it_has_made_is_looked_at_and_told(trials, prepared, tmp_path, monk
         assert set(panel.files) == {f"{kind}_{i}" for kind in kinds for i in range(2)}
         assert panel["image_0"].dtype == panel["remade_1"].dtype == np.uint8
         assert panel["image_0"].shape == (32, 32, 3) and panel["pseudo_label_0"].shape == (32, 32)
+
+
+def test_show_and_reports_find_what_it_has_made(trials, prepared, tmp_path):
+    done = execute(trials()[0], prepared, tmp_path)
+    rows = tables.trials(record.survey(tmp_path).records)
+    found = tables.pretrainings(tmp_path, rows)
+    assert list(found.key) == [done.pretrain_key] and list(found.variant) == [done.variant]
+    assert found.error_own.item() > 0 and found.steps.item() == 4
+    panels = tables.pretraining_panels(tmp_path, found)
+    assert panels.keys() == {(done.dataset, done.variant)}
+    of_trial = show.describe(show.find([tmp_path], done.key))
+    own = show.describe(show.find([tmp_path], done.pretrain_key[:12]))
+    assert f"pretraining {done.pretrain_key}: 4 steps:" in of_trial
+    assert own.startswith(f"pretraining of ours/{done.dataset}/seed 0\n")
+    for text in (of_trial, own):
+        assert "error_permuted" in text
+    with pytest.raises(UserError, match="is a pretraining: ask for a trial of it"):
+        show.requirements(show.find([tmp_path], done.pretrain_key))
 
 
 def test_looking_at_it_changes_neither_weights_nor_trials(trials, prepared, tmp_path, monkeypatch):

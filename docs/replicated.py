@@ -1,0 +1,162 @@
+"""What docs/replication.md shows, from the CSVs in docs/replication/: tables, and one figure.
+
+Each part of that page between `<!-- made: NAME -->` and `<!-- end -->` is one of `PARTS`;
+`python docs/remake.py replication` writes them.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import pandas as pd
+
+from reports.figures import style
+from reports.select import ordered
+from reports.stats.intervals import t_interval
+
+DOCS = Path(__file__).resolve().parent
+FIGURE = DOCS / "images" / "replication-ph2.png"
+PRINTED = DOCS.parent / "results" / "published" / "arxiv_2504.01547v2.csv"
+
+
+def read(name: str) -> pd.DataFrame:
+    return pd.read_csv(DOCS / "replication" / f"{name}.csv")
+
+
+def markdown(heads: list[str], rows: Iterable[list[str]]) -> str:
+    """A table; the first column is words, the others numbers."""
+    rule = ["---"] + ["---:"] * (len(heads) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [heads, rule, *rows])
+
+
+def shown(values: pd.Series, sign: str = "") -> str:
+    """Mean and half width of the 90 % t interval, of shares in per cent; "–" of no value."""
+    values = 100 * values.dropna().to_numpy(float)
+    if not len(values):
+        return "–"
+    mean, half, n, _ = t_interval(values)
+    return f"{mean:{sign}.1f}" + (f" ± {half:.1f}" if n > 1 else " (n=1)")
+
+
+def printed(dataset: str, percent: float, method: str) -> str:
+    """Dice in the paper's Table 1 or 2; "–" where it has none."""
+    table = pd.read_csv(PRINTED, dtype=str)
+    found = table[
+        (table.dataset == dataset)
+        & (table.labelled_percent == f"{percent:g}")
+        & (table.method == method)
+    ]
+    return f"{found.dc_mean.item()} ± {found.dc_ci90_half.item()}" if len(found) else "–"
+
+
+def readings(name: str) -> str:
+    """Of each method: the last step, the paper's reading, what is printed, and the gap."""
+    trials = read(name)
+    (dataset,), (percent,) = trials.dataset.unique(), trials.labelled_percent.unique()
+    floor = 100 * trials.floor_dc_pooled.iloc[0]
+    rows = [["floor: all foreground", "", f"{floor:.1f}", f"{floor:.1f}", "", ""]]
+    for method in ordered(trials.variant):
+        own = trials[trials.variant == method]
+        gap = own.oracle_dc_pooled - own.dc_pooled
+        rows.append([
+            method, str(len(own)), shown(own.dc_pooled), shown(own.oracle_dc_pooled),
+            printed(dataset, percent, method), shown(gap),
+        ])  # fmt: skip
+    heads = ["method", "seeds", "last step, argmax", "best epoch and threshold on test", "printed"]
+    return markdown([*heads, "gap"], rows)
+
+
+def choice() -> str:
+    """Dice on the development set, and the paired difference from no pretraining."""
+    trials = read("choice")
+    rows = []
+    for percent, steps in sorted({*zip(trials.labelled_percent, trials.steps_before, strict=True)}):
+        some = trials[(trials.labelled_percent == percent) & (trials.steps_before == steps)]
+        for variant in dict.fromkeys(some.variant):
+            own = some[some.variant == variant]
+            before = str(steps) if own.pretrained_dc_labelled.notna().any() else "–"
+            line = [f"`{variant}`", f"{percent:g} %", before]
+            for dataset in ("glas", "nuclei"):
+                here = own[own.dataset == dataset]
+                line += [shown(here.dc_pooled), _paired(trials, here, percent)]
+            line += [str(own.groupby("dataset").size().max())]
+            rows.append(line)
+    heads = ["variant", "labelled", "steps before", "GlaS", "− none", "nuclei", "− none", "seeds"]
+    return markdown(heads, rows)
+
+
+_NONE = "ours[pretrain=false,rounds=1]"
+
+
+def _paired(trials: pd.DataFrame, own: pd.DataFrame, percent: float) -> str:
+    """The mean over seeds of the difference from the trials without a pretraining."""
+    if own.empty or set(own.variant) == {_NONE}:
+        return "–"
+    none = trials[
+        (trials.variant == _NONE)
+        & (trials.labelled_percent == percent)
+        & (trials.dataset == own.dataset.iloc[0])
+    ]
+    both = own.merge(none, on="seed", suffixes=("", "_none"))
+    return shown(both.dc_pooled - both.dc_pooled_none, "+")
+
+
+def pretrainings() -> str:
+    """What the pretrainings had learnt, means over seeds."""
+    found = read("pretrainings")
+    names = ["error_own", "error_permuted", "error_constant", "variance", "mask_brightness"]
+    rows = []
+    for where, own in found.groupby(["dataset", "steps", "kind"], sort=True):
+        dataset, steps, kind = where
+        share = own[["mask_share_0", "mask_share_1"]].max(axis=1).mean()
+        means = [f"{own[name].mean():.3f}" for name in names]
+        ratio = (own.error_own / own.error_permuted).mean()
+        fit = "–" if own.pretrained_dc_dev.isna().all() else shown(own.pretrained_dc_dev)
+        rows.append([
+            f"{dataset}, {kind}", str(steps), *means[:2], f"{ratio:.2f}", *means[2:],
+            f"{100 * share:.0f} %", fit, str(len(own)),
+        ])  # fmt: skip
+    heads = ["", "steps", "own", "another's", "own / another's", "constant", "variance"]
+    heads += ["brightness", "largest class", "Dice of the mask", "seeds"]
+    return markdown(heads, rows)
+
+
+def figure() -> None:
+    """Dice over the epochs of both readings on PH2: seeds faint, their mean strong, the floor."""
+    history, trials = read("ph2_1_percent_paper_history"), read("ph2_1_percent_paper")
+    floor = 100 * trials.floor_dc_pooled.iloc[0]
+    history = history.sort_values(["variant", "seed", "epoch"])
+    history["best"] = history.groupby(["variant", "seed"]).best_threshold_dc_pooled.cummax()
+    methods = ordered(history.variant)
+    with style.style():
+        drawn, axes = style.grid(2, 3, 2.3, 1.9, sharex=True, sharey=True)
+        for one, method in zip(axes.flat, methods, strict=True):
+            own = history[history.variant == method]
+            for column, colour, label in (
+                ("best", "#d55e00", "best epoch and threshold so far, on test"),
+                ("dc_pooled", "#0072b2", "this epoch, argmax"),
+            ):
+                for _, seed in own.groupby("seed"):
+                    one.plot(seed.epoch, 100 * seed[column], color=colour, alpha=0.2, lw=0.5)
+                mean = 100 * own.groupby("epoch")[column].mean()
+                one.plot(mean.index, mean, color=colour, lw=1.6, label=label)
+            style.floor(one, floor)
+            one.set_title(method)
+            one.set_ylim(0, 90)
+        for one in axes[-1]:
+            one.set_xlabel("epoch")
+        for one in axes[:, 0]:
+            one.set_ylabel("Dice (%)")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        drawn.legend(handles, labels, loc="outside lower center", ncols=3)
+        drawn.savefig(FIGURE, dpi=160)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "ph2": lambda: readings("ph2_1_percent_paper"),
+    "choice": choice,
+    "pretrainings": pretrainings,
+}
