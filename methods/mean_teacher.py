@@ -58,7 +58,7 @@ class MeanTeacher(Method):
         self.weight, self.decay = weight, decay
         self.noise, self.noise_limit = noise, noise_limit
         self.tested, self.buffers = tested, buffers
-        self.clock = Clock(average_counts, build.epochs)
+        self.average_counts, self.clock = average_counts, Clock(average_counts, build.epochs)
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.student(batch.x), batch.y)}

@@ -67,7 +67,7 @@ class UAMT(Method):
         self.weight, self.decay = weight, decay
         self.noise, self.noise_limit = noise, noise_limit
         self.samples, self.tested = samples, tested
-        self.clock = Clock(average_counts, build.epochs)
+        self.average_counts, self.clock = average_counts, Clock(average_counts, build.epochs)
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.student(batch.x), batch.y)}

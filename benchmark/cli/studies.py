@@ -26,7 +26,7 @@ def status(
     say(reading.describe(results_root / name))
 
 
-@app.command()
+@app.command(short_help="One trial or pretraining: settings, scores, files.")
 def show(
     key: Annotated[str, typer.Argument(help="Key of a trial or a pretraining, or a prefix of it.")],
     study: Annotated[str | None, typer.Option(help="Where to look [all, newest first].")] = None,

@@ -21,7 +21,7 @@ def average_rate(step: int, decay: float) -> float:
 class Clock(nn.Module):
     """What the average counts: the optimiser's steps, or epochs as a variant of the code does.
 
-    A plain number that stands in checkpoints: to read one from a GPU is to wait for it.
+    A number on the processor that stands in checkpoints: to read one from a GPU is to wait for it.
     """
 
     def __init__(self, counts: str, epochs: int):
@@ -39,11 +39,11 @@ class Clock(nn.Module):
             return self.steps - 1
         return math.ceil(round(progress * self._epochs, 9)) - 1
 
-    def get_extra_state(self) -> int:
-        return self.steps
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.steps)
 
-    def set_extra_state(self, state: int) -> None:
-        self.steps = state
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps = int(state)
 
 
 @torch.no_grad()

@@ -59,7 +59,7 @@ def test_one_trial_makes_the_pretraining_that_it_starts_from(bench, tmp_path):
     assert "starts from pretraining of ours/phantom_glas/seed 0" in out
     (made,) = (tmp_path / "results" / "demo" / "pretrained").iterdir()
     assert {f.name for f in made.iterdir() if f.name[0] != "."} == {
-        "history.csv", "log.txt", "record.json", "weights.safetensors",
+        "history.csv", "log.txt", "panel.npz", "record.json", "weights.safetensors",
     }  # fmt: skip
 
 

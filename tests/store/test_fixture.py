@@ -10,9 +10,11 @@ from benchmark.store.layout import pretraining_folder, trial_folder
 from tests.conftest import CHECKOUT
 
 FIXTURE = CHECKOUT / "tests" / "fixture"
+# What `ours[rounds=1]` was then.
+OURS = "ours[image_input=noisy_image,image_param=noise,reconstruction_cap=5.0,rounds=1]"
 RUN = (
     "run", "--preset", "demo", "--study", "study", "--datasets", "fixture", "--methods",
-    "supervised,cps,ours[rounds=1]", "--ratios", "25,50", "--seeds", "2", "size=[32,32]",
+    f"supervised,cps,{OURS}", "--ratios", "25,50", "--seeds", "2", "size=[32,32]",
     "network.widths=[4,8]", "network.dropout=[0.1,0.1]", "training.epochs=2",
     "training.steps_per_epoch=2", "pretraining.epochs=1", "pretraining.steps_per_epoch=2",
 )  # fmt: skip

@@ -13,7 +13,7 @@ def rows() -> pd.DataFrame:
         for seed, hd95 in enumerate(values):
             figures = {
                 "hd95_joint": hd95, "hd95_directed": hd95 + 1, "asd_joint": 1.0,
-                "asd_directed": 1.5,
+                "asd_directed": 1.5, "asd_to_truth": 0.5,
             }  # fmt: skip
             named = {f"{name}_voxels": value for name, value in figures.items()}
             found.append(trial(variant, seed, 0.8, **named, n_one_empty=seed))
@@ -31,14 +31,17 @@ def test_means_intervals_and_failures():
     """4 and 6: mean 5, s = √2, h = 6.3137515 · √2 / √2 = 6.3."""
     sheet = distances.sheet(rows(), Reading())
     assert [[cell.text for cell in line] for line in sheet.rows] == [
-        ["20 %", "cps", "voxels", "5.0 ± 6.3", "6.0 ± 6.3", "1.00 ± 0.00", "1.50 ± 0.00", "1"],
-        ["20 %", "ours", "voxels", "3.00 ± 0.00", "4.00 ± 0.00", "1.00 ± 0.00", "1.50 ± 0.00", "1"],
+        ["20 %", variant, "voxels", *hd95, "1.00 ± 0.00", "1.50 ± 0.00", "0.50 ± 0.00", "1"]
+        for variant, hd95 in (
+            ("cps", ("5.0 ± 6.3", "6.0 ± 6.3")),
+            ("ours", ("3.00 ± 0.00", "4.00 ± 0.00")),
+        )
     ]
     assert [[int(cell.mark) for cell in line[3:5]] for line in sheet.rows] == [[0, 0], [1, 1]]
-    assert len(sheet.data) == 8 and sheet.data["mean"][0] == 5
+    assert len(sheet.data) == 10 and sheet.data["mean"][0] == 5
     assert [(head.label, head.group) for head in sheet.heads[2:]] == [
         ("in", ""), ("HD95 joint", "glas"), ("HD95 directed", "glas"), ("ASD joint", "glas"),
-        ("ASD directed", "glas"), ("one mask empty", "glas"),
+        ("ASD directed", "glas"), ("ASD to truth", "glas"), ("one mask empty", "glas"),
     ]  # fmt: skip
     assert "of 2D images: pixels at the run's size" in sheet.footer[0]
     assert "the diagonal of the image" in sheet.footer[-1]
@@ -52,14 +55,14 @@ def test_mm_have_lines_of_their_own_where_they_are_known():
         ["cps", "voxels", "5.0 ± 6.3"], ["ours", "voxels", "3.00 ± 0.00"],
         ["cps", "mm", "–"], ["ours", "mm", "–"],
     ]  # fmt: skip
-    assert [cell.text for cell in sheet.rows[0][8:]] == [
-        "5.0 ± 6.3", "6.0 ± 6.3", "1.00 ± 0.00", "1.50 ± 0.00", "1",
+    assert [cell.text for cell in sheet.rows[0][9:]] == [
+        "5.0 ± 6.3", "6.0 ± 6.3", "1.00 ± 0.00", "1.50 ± 0.00", "0.50 ± 0.00", "1",
     ]  # fmt: skip
-    assert [cell.text for cell in sheet.rows[2][7:]] == [
-        "–", "2.5 ± 3.2", "3.0 ± 3.2", "0.50 ± 0.00", "0.75 ± 0.00", "1",
+    assert [cell.text for cell in sheet.rows[2][8:]] == [
+        "–", "2.5 ± 3.2", "3.0 ± 3.2", "0.50 ± 0.00", "0.75 ± 0.00", "0.25 ± 0.00", "1",
     ]  # fmt: skip
     # Each unit has its own best.
-    assert [int(line[8].mark) for line in sheet.rows] == [0, 1, 0, 1]
+    assert [int(line[9].mark) for line in sheet.rows] == [0, 1, 0, 1]
     metrics = sheet.data.metric[sheet.data.dataset == "la"]
     assert set(metrics) >= {"asd_joint_voxels", "asd_joint_mm"}
 
