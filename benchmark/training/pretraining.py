@@ -7,7 +7,7 @@ while it is made: the data are of a type without masks.
 
 import contextlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from benchmark.study.settings import Conditions, PretrainingSettings
 from benchmark.study.sources import Code
 from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
-from benchmark.toolkit.method import Batch, Examination, Method, Terms
+from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import evaluate, loop, metrics, outputs
 from benchmark.training.batches import Order, draw_images, resident
 from benchmark.training.evaluate import View
@@ -104,7 +104,7 @@ class PretrainingJob:
         content = safetensors.torch.save(_tensors(parts.parts), made_by)
         with files.replacing(layout.weights(destination.study_folder, self.key)) as file:
             file.write(content)
-        figures, doubts = self._examined(parts, prepared, folder, device)
+        figures, doubts = self._examined(parts.whole, prepared, folder, device)
         for doubt in doubts:
             log(f"warning: {doubt}")
         return PretrainingRecord(
@@ -232,13 +232,12 @@ class _Parts(Method):
         self._whole = [method]  # in a list: its other parts are not trained
 
     def loss(self, batch: Batch, progress: float) -> Terms:
-        return self._whole[0].pretrain_loss(batch.u, progress)
+        return self.whole.pretrain_loss(batch.u, progress)
 
-    def examine(self, u: Tensor) -> Examination | None:
-        return self._whole[0].examine(u)
-
-    def doubts(self, figures: Mapping[str, float]) -> list[str]:
-        return self._whole[0].doubts(figures)
+    @property
+    def whole(self) -> Method:
+        """The method itself."""
+        return self._whole[0]
 
 
 def _build(pretraining: Pretraining, prepared: Prepared) -> Method:

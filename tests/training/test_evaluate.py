@@ -5,7 +5,7 @@ import torch
 from benchmark.data.prepared import CaseEntry
 from benchmark.data.split import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
-from benchmark.training.batches import draw_images
+from benchmark.training.batches import Order, draw_images
 from benchmark.training.evaluate import (
     Diverged,
     View,
@@ -148,7 +148,7 @@ def test_the_oracle_is_the_best_epoch_of_each_aggregate_and_the_earliest_of_equa
     assert (found["oracle_ji_case"], found["oracle_epoch_case"]) == (0.7, 1)
 
 
-NAMES = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint"]
+NAMES = ["hd95_directed", "hd95_joint", "asd_directed", "asd_joint", "asd_to_truth"]
 VOXELS, MM = ([f"{name}_{unit}" for name in NAMES] for unit in ("voxels", "mm"))
 
 
@@ -269,7 +269,7 @@ def test_a_volume_smaller_than_the_patch_is_padded_as_in_training():
     found = evaluate(method, View(truth, CPU, patch))
     trained = draw_images(
         truth._replace(unlabelled=Unlabelled(truth.labelled.images, np.arange(1))),
-        1, 0, CPU, patch, 0, purpose="test",
+        Order(1), 0, CPU, patch, 0, purpose="test",
     )  # fmt: skip
     assert torch.equal(method.seen[0], trained)
     assert found.predicted[0].shape == (3, 2, 4)

@@ -52,7 +52,7 @@ def test_its_pictures_are_drawn_with_their_names():
     picture = np.zeros((8, 8, 3), np.uint8)
     panel = {f"{kind}_{i}": picture for kind in ("image", "remade", "sketch") for i in range(2)}
     panel |= {f"pseudo_label_{i}": picture[..., 0] for i in range(2)}
-    rows = stored(trials(ours=A, supervised=B))
+    rows = trials(ours=A, supervised=B)
     figures = draw(Inputs(rows=rows, pretrainings={("glas", "ours[rounds=1]"): panel}))
     (found,) = [f for f in figures if f.name.startswith("pretrained-")]
     assert found.name == "pretrained-glas-ours-rounds-1"
