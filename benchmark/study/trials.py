@@ -37,6 +37,8 @@ class Pretraining:
     seed: int
     conditions: Conditions
     settings: PretrainingSettings
+    variant: str = aside("")
+    """A name: the method with those of them that are not its defaults."""
     before: dict[str, Any] = aside(dict)
     """As of `MethodFacts`."""
 
@@ -51,7 +53,7 @@ class Pretraining:
     @property
     def label(self) -> str:
         """For people."""
-        return f"pretraining of {self.method}/{self.dataset}/seed {self.seed}"
+        return f"pretraining of {self.variant}/{self.dataset}/seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -188,14 +190,17 @@ def _with_start(trial: Trial, method: MethodFacts, settings: PretrainingSettings
     """The trial with the pretraining that it starts from, if its variant has one."""
     if not method.does_pretrain(trial.hyperparameters):
         return trial
+    hyperparameters = {name: trial.hyperparameters[name] for name in method.pretrain_parameters}
+    changes = {n: v for n, v in hyperparameters.items() if v != method.hyperparameters[n]}
     start = Pretraining(
         dataset=trial.dataset,
         data_hash=trial.data_hash,
         method=trial.method,
-        hyperparameters={name: trial.hyperparameters[name] for name in method.pretrain_parameters},
+        hyperparameters=hyperparameters,
         seed=0 if settings.seeds == "shared" else trial.seed,
         conditions=trial.conditions,
         settings=settings,
+        variant=Variant(trial.method, (), changes).name,
         before=trial.before,
     )
     return replace(trial, pretraining=start)

@@ -231,6 +231,15 @@ def test_the_pretraining_counts_for_those_that_start_from_one_alone():
         assert one[0].pretraining is None or one[0].pretraining.key != other[0].pretraining.key
 
 
+def test_a_pretraining_is_named_by_what_makes_it_another():
+    found = grid(methods=["ours", "ours[rounds=2]", "ours[weight=2]", "ours[authors]"])
+    assert [t.pretraining.label for t in found] == [
+        "pretraining of ours/glas/seed 0", "pretraining of ours/glas/seed 0",
+        "pretraining of ours[weight=2.0]/glas/seed 0",
+        "pretraining of ours[weight=1.0]/glas/seed 0",
+    ]  # fmt: skip
+
+
 def test_volumes_are_pretrained_by_settings_of_their_own():
     data = {"la": DataFacts("b", is_volume=True)}
     (found,) = trials(
