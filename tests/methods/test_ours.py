@@ -549,6 +549,20 @@ def test_classes_that_change_places_leave_the_teacher_s_images_as_they_were(make
     assert not torch.equal(before.masks, before.masks.flip(1))
 
 
+def test_three_classes_may_change_places_round_about(batch):
+    """Class 0 is what was channel 2, 1 channel 0, 2 channel 1: no order that undoes itself."""
+    build = NetworkBuilder(
+        in_channels=1, classes=3, network=Architecture(widths=[4, 8, 8], dropout=[0.0] * 3)
+    )
+    method = DiffusionTeacherStudent(build, Options(align_classes=True)).eval()
+    u = batch().u
+    before = method.examine(u)
+    method.reorder([2, 0, 1])
+    after = method.examine(u)
+    assert torch.equal(after.masks, before.masks[:, [2, 0, 1]])
+    assert torch.allclose(after.pictures["remade"], before.pictures["remade"], atol=1e-6)
+
+
 def test_they_stay_where_they_are_unless_asked_for(make, batch):
     method, u = make().eval(), batch().u
     before = method.examine(u).masks
@@ -707,6 +721,14 @@ def test_the_bundles_make_finite_steps(bundle, dims, make, batch):
     assert all(map(math.isfinite, figures.values()))
     assert torch.isfinite(method.pretrain_loss(batch(dims).u, 0.5)["cycle"])
     assert method.eval()(batch(dims).x).shape[1] == 2
+
+
+def test_by_default_the_first_stage_makes_the_image_of_the_mask_alone():
+    """As docs/replication.md says why."""
+    for options in (Options(), Options(**DiffusionTeacherStudent.BUNDLES["paper"])):
+        assert (options.image_input, options.image_param) == ("pure_noise", "x0")
+    theirs = Options(**DiffusionTeacherStudent.BUNDLES["authors"])
+    assert (theirs.image_input, theirs.image_param) == ("noisy_image", "noise")
 
 
 def test_the_pictures_are_a_mask_and_an_image(make, batch):
