@@ -232,8 +232,8 @@ class DiffusionTeacherStudent(Method):
         found = []
         if own >= _IGNORED * permuted:
             found.append(
-                "the mask is not used: images are made as badly from their own mask (error "
-                f"{own:.3f}) as from another image's ({permuted:.3f})"
+                "the mask is not used: images are remade hardly better from their own mask (error "
+                f"{own:.3f}) than from another image's ({permuted:.3f})"
             )
         shares = [figures[f"mask_share_{k}"] for k in range(self.classes)]
         if max(shares) >= _COLLAPSED:

@@ -500,8 +500,8 @@ def test_a_mask_that_is_not_used_and_one_that_has_collapsed_are_named(make):
     assert figures["mask_brightness"] == 0.0
     assert figures["error_own"] == figures["error_permuted"] == pytest.approx(0.25)
     assert method.doubts(figures) == [
-        "the mask is not used: images are made as badly from their own mask (error 0.250) as from "
-        "another image's (0.250)",
+        "the mask is not used: images are remade hardly better from their own mask (error 0.250) "
+        "than from another image's (0.250)",
         "the mask has collapsed: 100.0 % of all pixels are in one class",
     ]
 
