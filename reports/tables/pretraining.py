@@ -3,7 +3,7 @@
 import pandas as pd
 
 from reports.select import METRICS, ordered
-from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width
+from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, shortened
 
 _HEADS = {
     "error_own": Head("own", "error with the mask"),
@@ -59,16 +59,20 @@ def sheet(rows: pd.DataFrame, found: pd.DataFrame) -> Sheet | None:
 
 
 def doubtful(found: pd.DataFrame) -> list[str]:
-    """A line for each dataset, variant and thing that is wrong with its pretrainings."""
+    """A line for each set of pretrainings with something wrong in it, and who starts from it."""
     if found.empty:
         return []
-    lines = []
+    sharing: dict[tuple[str, frozenset[str]], list[str]] = {}
     for (dataset, variant), own in found.groupby(["dataset", "variant"], sort=True):
-        worst = [doubts for doubts in own.doubts if doubts]
-        if worst:
+        sharing.setdefault((dataset, frozenset(own.key)), []).append(variant)
+    doubts = dict(zip(found.key, found.doubts, strict=True))
+    lines = []
+    for (dataset, keys), variants in sharing.items():
+        odd = [doubts[key] for key in sorted(keys) if doubts[key]]
+        if odd:
             lines.append(
-                f"warning: pretraining of {variant} on {dataset} ({len(worst)} of {len(own)}): "
-                + "; ".join(worst[0])
+                f"warning: pretraining of {shortened(ordered(variants))} on {dataset} "
+                f"({len(odd)} of {len(keys)}): {'; '.join(odd[0])}"
             )
     return lines
 

@@ -48,6 +48,15 @@ def test_what_is_wrong_is_said_with_how_often():
     assert pretraining.doubtful(TWO[:1]) == []
 
 
+def test_variants_that_start_from_the_same_ones_share_a_line():
+    others = TWO.assign(variant="ours[rounds=0]")
+    alone = TWO[1:].assign(variant="ours[rounds=1]")
+    assert pretraining.doubtful(pd.concat([TWO, others, alone])) == [
+        "warning: pretraining of ours, ours[rounds=0] on glas (1 of 2): it is odd",
+        "warning: pretraining of ours[rounds=1] on glas (1 of 1): it is odd",
+    ]
+
+
 def test_its_pictures_are_drawn_with_their_names():
     picture = np.zeros((8, 8, 3), np.uint8)
     panel = {f"{kind}_{i}": picture for kind in ("image", "remade", "sketch") for i in range(2)}
