@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # four runs of a grid
 
 STUDY = (
     *GRID, *ONE_WORKER, "--methods", "ours[rounds=1],supervised,cps", "--seeds", "1",
-    "pretraining.epochs=8", "pretraining.steps_per_epoch=15",
+    "pretraining.epochs=30", "pretraining.steps_per_epoch=15",
 )  # fmt: skip
 
 
@@ -54,9 +54,9 @@ def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
     def start(*more: str) -> Grid:
         return Grid(data_root, study, *STUDY, *more)
 
-    first = without_its_driver(start(), "pretrained/*/log.txt", r"epoch 2/8")
+    first = without_its_driver(start(), "pretrained/*/log.txt", r"epoch 2/30")
     second = start()
-    kill_workers(second, "pretrained/*/log.txt", r"resumed.*\n.*epoch \d/8")
+    kill_workers(second, "pretrained/*/log.txt", r"resumed.*\n.*epoch \d+/30")
     kill_workers(second, "trials/*/log.txt", r"epoch 2/4")
     second = ended(second)
     key = second.table.set_index("method").key["ours"]
@@ -137,7 +137,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(runs, study):
     assert pretraining.read_text().count("resumed after epoch") == 2
     for method in ("supervised", "ours"):
         assert log_of(study, runs[-1], method).count("resumed after epoch") == 1
-    assert "[1/3] pretraining of ours/phantom_glas/seed 0: 120 steps" in runs[2].output
+    assert "[1/3] pretraining of ours/phantom_glas/seed 0: 450 steps" in runs[2].output
 
 
 def test_what_was_killed_has_the_numbers_of_trials_that_were_not(runs, study, data_root, tmp_path):
