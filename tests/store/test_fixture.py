@@ -17,6 +17,7 @@ RUN = (
     f"supervised,cps,{OURS}", "--ratios", "25,50", "--seeds", "2", "size=[32,32]",
     "network.widths=[4,8]", "network.dropout=[0.1,0.1]", "training.epochs=2",
     "training.steps_per_epoch=2", "pretraining.epochs=1", "pretraining.steps_per_epoch=2",
+    "pretraining.learning_rate=0.001",  # as the preset had it then
 )  # fmt: skip
 
 
