@@ -123,13 +123,11 @@ def counts_of_labels(
     predicted: Integer[ndarray, " n *s"], true: Integer[ndarray, " n *s"], classes: int
 ) -> Counts:
     """Counts of given label maps, one threshold axis of length 1, classes 1 … classes - 1."""
-    n = len(true)
-    index = (np.arange(n)[:, None] * classes + true.reshape(n, -1)) * classes
-    index = (index + predicted.reshape(n, -1)).ravel().astype(np.int64)
-    confusion = np.bincount(index, minlength=n * classes**2).reshape(n, classes, classes)
-    tp = np.diagonal(confusion, axis1=1, axis2=2)[:, 1:]
-    fp = confusion.sum(1)[:, 1:] - tp
-    fn = confusion.sum(2)[:, 1:] - tp
+    pairs = zip(predicted, true, strict=True)
+    found = np.stack([confusion([ours], [theirs], classes) for ours, theirs in pairs])
+    tp = np.diagonal(found, axis1=1, axis2=2)[:, 1:]
+    fp = found.sum(1)[:, 1:] - tp
+    fn = found.sum(2)[:, 1:] - tp
     return Counts(tp[:, None], fp[:, None], fn[:, None])
 
 

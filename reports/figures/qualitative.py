@@ -57,18 +57,20 @@ def pretrainings(inputs: Inputs) -> Iterator[Named]:
     """What the pretraining of each dataset and variant makes: its masks, and images of them."""
     for (dataset, variant), content in sorted(inputs.pretrainings.items()):
         kinds = [name.removesuffix("_0") for name in content if name.endswith("_0")]
+        heads = [_HEADS.get(kind, kind.replace("_", " ")) for kind in kinds]
         n = min(_CASES, sum(name.startswith("image_") for name in content))
         figure, axes = style.grid(n, len(kinds), _SIDE, _SIDE + 0.12)
         for i in range(n):
-            for one, kind in zip(axes[i], kinds, strict=True):
+            for one, kind, head in zip(axes[i], kinds, heads, strict=True):
                 _draw(one, _shown(content[f"{kind}_{i}"], kind))
                 if i == 0:
-                    one.set_title(_HEADS.get(kind, kind.replace("_", " ")), fontsize=6)
-        heads = ", ".join(_HEADS.get(kind, kind.replace("_", " ")) for kind in kinds)
+                    one.set_title(head, fontsize=6)
         yield Named(
             f"pretrained-{plain(f'{dataset}-{variant}')}",
             f"{dataset}, what {variant} has learnt before training, without a label",
-            f"{n} images of the train pool, from left to right: {heads.replace(chr(10), ' ')}.",
+            f"{n} images of the train pool, from left to right: {', '.join(heads)}.".replace(
+                "\n", " "
+            ),
             figure,
         )
 
