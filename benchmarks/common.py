@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable, Mapping
 import numpy as np
 import torch
 
+from benchmark.data.budget import Budget
 from benchmark.data.prepared import CaseEntry
 from benchmark.data.split import Labelled, TrialData, Unlabelled
 from benchmark.study import methods
 from benchmark.study.settings import Conditions, TrainingSettings
-from benchmark.study.syntax import Budget
 from benchmark.study.trials import Trial
 
 CODE = "from benchmark.cli.main import main; main()"

@@ -26,7 +26,7 @@ DEMO = ("bench run --preset demo",)
 GLAS = (
     "bench data prepare glas --allow-partial --from {source}",
     'bench run --preset cpu --study readme --datasets glas --methods "all,ours[rounds=0],'
-    'ours[pretrain=false]" --ratios 20 --seeds 2',
+    'ours[pretrain=false]" --labels 20 --seeds 2',
     "bench report --study readme --format markdown",
 )
 GLAS_PICTURE = ("bench report --study readme --out {out}",)

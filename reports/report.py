@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from reports.select import BASELINE, WHERE, Reading, comparable
+from reports.select import BASELINE, WHERE, Reading, comparable, with_reading
 from reports.sheet import Sheet
 from reports.tables import (
     comparisons,
@@ -63,7 +63,9 @@ class Report:
     def __init__(self, trials: pd.DataFrame, options: Options, sources: Sources | None = None):
         sources = sources or Sources()
         self.trials = trials
-        self.rows, self._left_out = comparable(trials, options.evaluate_on)
+        rows, left_out = comparable(trials, options.evaluate_on)
+        self.rows, without = with_reading(rows, options.reading)
+        self._left_out = [*left_out, *without]
         self.pretrainings = sources.pretrainings(self.rows)
         self._left_out += [*sources.notes(self.rows), *pretraining.doubtful(self.pretrainings)]
         self.reading = options.reading

@@ -7,7 +7,7 @@ column `budget` holds a `Budget`: it sorts as the label budgets do, and knows it
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -36,9 +36,13 @@ class Budget:
     order: float
     """By which budgets are sorted."""
     text: str
-    """As a table prints it: 5 %."""
-    share: float
-    """Of the train pool, in (0, 1]."""
+    """As a table prints it: 5 %, 7 patients."""
+    share: float | None = field(default=None, compare=False)
+    """Of the images with masks, in (0, 1]; None of a budget in cases or patients, or a list."""
+
+    @property
+    def is_whole_pool(self) -> bool:
+        return self.share is not None and self.share >= 1
 
 
 Configuration = tuple[str, Budget, str]
@@ -62,7 +66,10 @@ def columns(configuration: Configuration) -> dict[str, object]:
 def with_budgets(trials: pd.DataFrame) -> pd.DataFrame:
     """The frame with `Budget`s in the place of their texts."""
     found = zip(trials.budget_order, trials.budget, trials.ratio, strict=True)
-    budgets = [Budget(float(order), str(text), float(share)) for order, text, share in found]
+    budgets = [
+        Budget(float(order), str(text), None if pd.isna(share) else float(share))
+        for order, text, share in found
+    ]
     return trials.assign(budget=pd.Series(budgets, trials.index, dtype=object))
 
 
@@ -75,11 +82,18 @@ def lines(rows: pd.DataFrame) -> list[tuple[Budget, str]]:
     ]
 
 
+SELECTIONS = {"final": "", "val": "val_", "oracle": "oracle_"}
+"""By what the epoch that is read was chosen → how the names of its scores begin.
+
+final: the last one; val: on a validation set; oracle: on the evaluation set itself.
+"""
+
+
 @dataclass(frozen=True)
 class Reading:
     """Which of the stored scores a table shows."""
 
-    selection: str = "final"  # final | oracle
+    selection: str = "final"  # one of SELECTIONS
     aggregate: str = "pooled"  # pooled | case
     ci_level: float = 0.90
     ci: str = "seeds"  # what the interval resamples: seeds | cases | both
@@ -88,8 +102,7 @@ class Reading:
 
     def column(self, metric: str) -> str:
         """Name of the column in `results.csv`."""
-        prefix = "oracle_" if self.selection == "oracle" else ""
-        return f"{prefix}{metric}_{self.aggregate}"
+        return f"{SELECTIONS[self.selection]}{metric}_{self.aggregate}"
 
 
 class Cost(NamedTuple):
@@ -159,6 +172,17 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
             )
         rows = kept
     return Selected(with_budgets(rows), left_out)
+
+
+def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
+    """The trials that have what is to be read; only those with a validation set have all."""
+    column = reading.column("dc")
+    has_it = rows[column].notna() if column in rows else pd.Series(False, rows.index)
+    without = int((~has_it).sum())
+    left_out = [
+        f"{counted(without, 'trial')} without a validation set not shown (--selection final does)"
+    ]
+    return Selected(rows[has_it], left_out if without else [])
 
 
 def reasons(failed: pd.DataFrame) -> str:

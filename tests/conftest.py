@@ -62,7 +62,7 @@ def prepared(data_root) -> preparing.Prepared:
 TINY = Study(
     methods=["supervised", "cps"],
     datasets=["phantom_glas"],
-    ratios=[0.05],
+    labels=["5 %"],
     seeds=[0],
     conditions=Conditions(
         size=[32, 32],

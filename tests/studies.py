@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.data.budget import Budget
 from benchmark.keys import fingerprint
 from benchmark.store import record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
-from benchmark.study.syntax import Budget
 
 VOLATILE = [
     "seconds_pretrain", "seconds_train", "seconds_evaluate", "seconds_total", "peak_memory_mib",

@@ -38,6 +38,10 @@ Preview = Annotated[
 def prepare(
     card: Annotated[str, typer.Argument(help="Name of a dataset, or path to a card (.yaml).")],
     source: Annotated[Path, typer.Option("--from", help="The folder, zip or tar, as downloaded.")],
+    allow_unlabelled: Annotated[
+        bool,
+        typer.Option("--allow-unlabelled", help="Images without a mask are unlabelled ones."),
+    ] = False,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Accept a part of the dataset.")
     ] = False,
@@ -61,7 +65,7 @@ def prepare(
     from benchmark.data.prepare import prepare as prepare_data
 
     made = prepare_data(
-        cards.with_crop(cards.find(card), crop),
+        cards.as_typed(cards.find(card), crop, allow_unlabelled=allow_unlabelled),
         source,
         data_root,
         allow_partial=allow_partial,
@@ -110,24 +114,33 @@ def check(
 @app.command(short_help="The labelled cases of a trial, one a line.")
 def subsets(
     name: Annotated[str, typer.Argument(help="A prepared dataset.")],
-    ratio: Annotated[str, typer.Option(help="Labelled share in percent; several with commas.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels",
+            "--ratio",
+            "--ratios",
+            help='As of bench run: "5%,20%", "3cases", "7patients".',
+        ),
+    ],
     seed: Annotated[int, typer.Option(help="Seed of the trial.")] = 0,
     evaluate_on: Annotated[str, typer.Option(help="test, or dev.")] = "test",
+    val_as: Annotated[str, typer.Option(help="As of bench run: dev, train or ignore.")] = "dev",
     data_root: DataRoot = DATA,
     verbose: Verbose = False,
 ) -> None:
     """The labelled cases of a trial, one a line: the same for every method and on every machine."""
     from benchmark.data import prepared, split
+    from benchmark.data.budget import Budget, parse_budgets
     from benchmark.study.settings import CHOICES
-    from benchmark.study.syntax import Budget, parse_ratios
 
     require_choice("--evaluate-on", evaluate_on, CHOICES["conditions.evaluate_on"])
-    manifest = prepared.read_manifest(data_root, name)
-    train, _ = split.split_ids(manifest, evaluate_on)
-    for share in parse_ratios(ratio):
-        chosen = split.labelled_ids(manifest, evaluate_on, seed=seed, share=share)
-        budget = Budget.of_share(share)
-        say(f"{budget.text} = {len(chosen)}/{len(train)}, seed {seed}", err=True)
+    require_choice("--val-as", val_as, CHOICES["conditions.val_as"])
+    manifest, roles = prepared.read_manifest(data_root, name), split.Roles(evaluate_on, val_as)
+    pool = split.parts(manifest, roles).pool
+    for text in parse_budgets(labels):
+        chosen = split.labelled_ids(manifest, roles, Budget.parse(text), seed)
+        say(f"{text} = {len(chosen)}/{len(pool)}, seed {seed}", err=True)
         say("\n".join(sorted(chosen)))
 
 
@@ -167,10 +180,10 @@ def _described(made: "Preparation") -> list[str]:
 
 def _manifest(manifest: "Manifest", where: str = "") -> list[str]:
     """Counts, sizes and constants of a prepared dataset; where: added to its first line."""
-    shares = [case.foreground for case in manifest.cases]
+    shares = [case.foreground for case in manifest.cases if case.has_mask]
+    *first, last = manifest.counted
     lines = [
-        f"{manifest.name}: {len(manifest.ids('train'))} train and {len(manifest.ids('test'))} test "
-        f"cases{where}",
+        f"{manifest.name}: {', '.join(first)} and {last} cases{where}",
         f"  {_sizes(manifest)}, foreground {100 * sum(shares) / len(shares):.1f} % "
         f"(from {100 * min(shares):.1f} to {100 * max(shares):.1f} %)",
         *_classes(manifest),
@@ -189,13 +202,14 @@ def _manifest(manifest: "Manifest", where: str = "") -> list[str]:
 def _classes(manifest: "Manifest") -> list[str]:
     """Each class: its share of the pixels, and in how many cases of each split it occurs."""
     cases = [case for case in manifest.cases if case.classes]
+    splits = [s for s in ("train", "val", "test") if s != "val" or manifest.ids(s)]
     lines = []
     for number, name in enumerate(manifest.card.classes if cases else []):
         share = sum(case.classes[number] for case in cases) / len(cases)
         within = " and ".join(
             f"{sum(case.classes[number] > 0 for case in cases if case.split == split)} of "
             f"{len(manifest.ids(split))} {split}"
-            for split in ("train", "test")
+            for split in splits
         )
         lines.append(f"  class {number} {name}: {100 * share:.3g} %, in {within} cases")
     return lines

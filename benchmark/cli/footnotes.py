@@ -9,7 +9,7 @@ from benchmark.data.prepared import Manifest
 from benchmark.store import datasets
 from benchmark.store.record import Record
 from benchmark.study import labels
-from benchmark.study.syntax import Budget
+from benchmark.study.trials import budget_of
 from benchmark.wording import counted
 
 if TYPE_CHECKING:
@@ -39,30 +39,40 @@ def _about_data(
         if kept:
             lines += datasets.others(folder, records, kept)
             lines += [f"{name}: {fault}" for fault in kept.faults]
+            lines += _without_masks(name, kept)
         elif any(r.dataset == name and r.data_hash != data_hash for r in records):
             lines.append(f"{name}: no list of the shown cases was kept ({data_hash})")
     return lines
+
+
+def _without_masks(name: str, kept: Manifest) -> list[str]:
+    if not (without := kept.ids("unlabelled")):
+        return []
+    return [
+        f"{name}: {counted(len(without), 'image')} without masks, unlabelled under every budget"
+    ]
 
 
 def _about_labels(rows: "DataFrame", records: list[Record], manifest_of: _Manifests) -> list[str]:
     """Where the label budgets of the shown trials are odd: by their data, else by their records."""
 
     def subset_of(found: Record) -> labels.Subset:
-        budget = Budget.of_share(found.ratio)
+        budget = budget_of(found.settings)
         if manifest := manifest_of(found.data_hash):
-            return labels.subset_of(manifest, found.evaluate_on, budget, found.seed)
+            return labels.subset_of(manifest, found.roles, budget, found.seed)
         return labels.Subset(
             found.dataset,
             budget,
             found.seed,
             n_labelled=found.n_labelled,
             n_pool=found.n_labelled + found.n_unlabelled,
+            n_unlabelled=found.n_unlabelled,
             has_foreground=found.n_labelled_foreground != 0,
         )
 
     shown = set(rows.key)
     one_of_each = {
-        (r.dataset, r.ratio, r.seed, r.data_hash, r.evaluate_on): r
+        (r.dataset, r.budget, r.seed, r.data_hash, r.evaluate_on, r.roles): r
         for r in records
         if r.key in shown and None not in (r.n_labelled, r.n_unlabelled)
     }

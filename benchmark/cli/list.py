@@ -92,8 +92,9 @@ def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
     except UserError as error:
         return [f"{name:14}broken: {error}"]
     if manifest:
-        counts = f"{len(manifest.ids('train'))} train, {len(manifest.ids('test'))} test"
-        state = f"prepared: {counts}" + (f" ({manifest.partial})" if manifest.partial else "")
+        state = f"prepared: {', '.join(manifest.counted)}" + (
+            f" ({manifest.partial})" if manifest.partial else ""
+        )
     else:
         state = "synthetic images, generated on first use" if card.phantom else "not prepared"
     details = {

@@ -45,7 +45,10 @@ def report(
     ] = None,
     selection: Annotated[
         str | None,
-        typer.Option(help="final (nothing chosen), or oracle (chosen on the test set) [final]."),
+        typer.Option(
+            help="final (nothing chosen), val (the best epoch on a validation set), or oracle "
+            "(chosen on the test set) [final]."
+        ),
     ] = None,
     aggregate: Annotated[
         str | None, typer.Option(help="pooled over pixels, or mean over each case [pooled].")
@@ -158,7 +161,7 @@ def _reading(
     interval: str,
     ci_level: float,
 ) -> "Reading":
-    from reports.select import Reading
+    from reports.select import SELECTIONS, Reading
     from reports.stats.intervals import INTERVALS
 
     if as_published and (selection or aggregate):
@@ -167,7 +170,7 @@ def _reading(
         )
     selection = selection or ("oracle" if as_published else "final")
     aggregate = aggregate or "pooled"
-    require_choice("--selection", selection, ("final", "oracle"))
+    require_choice("--selection", selection, SELECTIONS)
     require_choice("--aggregate", aggregate, ("pooled", "case"))
     require_choice("--ci", ci, ("seeds", "cases", "both"))
     require_choice("--interval", interval, INTERVALS)
@@ -180,7 +183,7 @@ def _reading(
     if ci != "seeds" and (aggregate, selection) != ("case", "final"):
         raise UserError(
             f"--ci {ci} needs the scores of each case at the final step: give --aggregate case, "
-            "and no --selection oracle"
+            f"and no --selection {selection}"
         )
     return Reading(selection, aggregate, ci_level, ci, interval, ddof=0 if as_published else 1)
 
@@ -221,6 +224,7 @@ def _made(
         for note in there.notes:
             say(note, err=True)
         return None
+    _require_reading(done, options.reading)
     if options.reading.interval == "bootstrap":
         _require_many_seeds(done)
     printed = (files.packaged("results/published"), folder.parent / "published")
@@ -266,6 +270,17 @@ def _nothing_done(folder: Path, trials, evaluate_on: str | None) -> str:
     if len(failed):
         text += f"; {len(failed)} failed: {reasons(failed)}. bench status names them"
     return text
+
+
+def _require_reading(done, reading: "Reading") -> None:
+    from reports.select import with_reading
+
+    if with_reading(done, reading).rows.empty:
+        raise UserError(
+            f"--selection {reading.selection} needs trials on data that come with a validation set "
+            "(a folder val/, or val_ids in the card), and none of these has one",
+            ExitCode.STATISTICS,
+        )
 
 
 def _require_many_seeds(done) -> None:

@@ -47,7 +47,18 @@ def run(
         str | None,
         typer.Option(help='Dataset names, or "all": every prepared dataset except phantoms.'),
     ] = None,
-    ratios: Annotated[str | None, typer.Option(help='Labelled share in percent: "1,5,20".')] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            "--ratios",
+            help='How much is labelled: in percent "1,5,20", "3cases", "7patients", "list:NAME".',
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(help='Part of the unlabelled images to use: "50%" or "200cases" [all].'),
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')] = None,
     preset: Annotated[
         str, typer.Option(help="paper, matched, cpu, cpu3d, demo (bench list presets).")
@@ -62,7 +73,15 @@ def run(
         str | None, typer.Option(help="Published weights of the encoder: imagenet [random].")
     ] = None,
     evaluate_on: Annotated[
-        str | None, typer.Option(help="test, or dev: a fixed 20 % of the train pool, for tuning.")
+        str | None,
+        typer.Option(
+            help="test; or dev, for tuning: the data's validation set, else a fixed 20 % of the "
+            "train pool."
+        ),
+    ] = None,
+    val_as: Annotated[
+        str | None,
+        typer.Option(help="What a validation set of the data is: dev, train or ignore [dev]."),
     ] = None,
     address: Annotated[
         str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')
@@ -86,7 +105,10 @@ def run(
     ] = None,
     save: Annotated[
         str | None,
-        typer.Option(help="predictions (PNG, NIfTI) and weights (safetensors) beside each record."),
+        typer.Option(
+            help="predictions, predictions:unlabelled (PNG, NIfTI) and weights (safetensors) "
+            "beside each record."
+        ),
     ] = None,
     rerun: Annotated[
         str | None,
@@ -126,10 +148,12 @@ def run(
     typed = {
         "methods": methods,
         "datasets": datasets,
-        "ratios": ratios,
+        "labels": labels,
         "seeds": seeds,
         "name": study,
         "evaluate_on": evaluate_on,
+        "val_as": val_as,
+        "unlabelled": unlabelled,
     }
     settings = _settings(overrides or [], network, weights, save)
     plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
@@ -186,16 +210,17 @@ def _plan(
     typed: dict[str, str | None],
     roots: tuple[Path, Path],
 ) -> "Plan":
-    """The plan of what was typed: methods, datasets, ratios, seeds, name, evaluate_on."""
+    """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
     from dataclasses import replace
 
+    from benchmark.data.budget import parse_budgets
     from benchmark.study import methods, plan, presets, syntax
 
     part = syntax.parse_shard(shard) if shard is not None else syntax.WHOLE
     readers = {
         "methods": syntax.split_outside_brackets,
         "datasets": syntax.split_outside_brackets,
-        "ratios": syntax.parse_ratios,
+        "labels": parse_budgets,
         "seeds": syntax.parse_seeds,
     }
     grid = {
@@ -225,7 +250,8 @@ def _settings(
     """The overrides, with those that have a flag of their own."""
     short = {"network.name": network, "network.weights": weights}
     given = [f"{key}='{value}'" for key, value in short.items() if value is not None]
-    return overrides + given + ([f"save=[{save}]"] if save else [])
+    saved = ",".join(f"'{name.strip()}'" for name in save.split(",")) if save else ""
+    return overrides + given + ([f"save=[{saved}]"] if save else [])
 
 
 def _cluster(

@@ -180,7 +180,7 @@ def _run_again(
 def _trial_of(recorded: Record) -> Trial:
     try:
         facts = methods.facts(recorded.method)
-        return restored(recorded.settings, recorded.ratio, facts, recorded.variant)
+        return restored(recorded.settings, facts, recorded.variant)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"this version of the tool has no trial of its settings ({error}); it was made by "

@@ -76,6 +76,13 @@ class Card(BaseModel):
     """Which channel of a mask holds the classes (0 is red, 3 alpha); None: masks are grey."""
     test_ids: list[str] = []
     """The test set by name, if the files come without split."""
+    val_ids: list[str] = []
+    """A validation set by name, out of what is not the test set; a folder val/ says the same."""
+    unlabelled: Literal["folder", "missing"] = "folder"
+    """Which images have no masks, and are unlabelled under every budget: those in a folder
+    unlabelled/; or (missing) also those for which no mask is found."""
+    lists: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], list[str]] = {}
+    """Lists of labelled cases by name, for --labels list:NAME."""
     group: str = ""
     """Who a case is of, such as its patient: a pattern for the id, whose first bracket is the group
     ('^(p\\d+)_'), or a table NAME.csv among the files with the columns case and group."""
@@ -87,7 +94,7 @@ class Card(BaseModel):
     """Cases that make up a group though the files do not say so, such as duplicates."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of cases in the test set, drawn by hash; used only if the files come without split."""
-    expected: dict[Literal["train", "test"], int] = {}
+    expected: dict[Literal["train", "val", "test"], int] = {}
     """Number of cases of the whole dataset in each split."""
     homepage: str = ""
     terms: str = ""
@@ -328,7 +335,14 @@ def _text(file: Path) -> str:
         ) from error
 
 
-def with_crop(card: Card, crop: str | None) -> Card:
+def as_typed(card: Card, crop: str | None, *, allow_unlabelled: bool) -> Card:
+    """The card with what was typed beside it: another crop, images without masks."""
+    if allow_unlabelled:
+        card = card.model_copy(update={"unlabelled": "missing"})
+    return _with_crop(card, crop)
+
+
+def _with_crop(card: Card, crop: str | None) -> Card:
     """The card with another crop; None keeps its own."""
     if crop is None:
         return card

@@ -55,33 +55,40 @@ def of_files(card: Card, cases: Sequence[CaseEntry], decoded: Sequence[Decoded])
 
 
 def _absent(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
+    masked = [case for case in cases if case.has_mask]
+    every = {case.split for case in masked}
     for number, name in enumerate(card.classes):
-        splits = {"train", "test"}
-        splits -= {case.split for case in cases if case.classes[number] > 0}
-        if splits:
-            where = "any mask" if len(splits) == 2 else f"any {splits.pop()} mask"
+        splits = every - {case.split for case in masked if case.classes[number] > 0}
+        for split in sorted(splits) if splits != every else [""]:
+            where = f"any {split} mask" if split else "any mask"
             yield f"class {number} ({name}) does not occur in {where}"
 
 
 def _shared(cases: Sequence[CaseEntry]) -> Iterator[str]:
-    train = {case.image: case.id for case in cases if case.split == "train" and case.image}
-    pairs = [
-        f"{case.id} and {train[case.image]}"
-        for case in cases
-        if case.split == "test" and case.image in train
-    ]
-    if pairs:
-        yield (
-            f"{counted(len(pairs), 'test image')} {'is' if len(pairs) == 1 else 'are'} in the "
-            f"train pool too, byte for byte as prepared ({shortened(pairs)}): scores on the test "
-            "set are too high"
-        )
+    """Images in two splits: what that does to scores."""
+    for one, other, what in (
+        ("test", "train", "in the train pool too, {}: scores on the test set are too high"),
+        ("test", "unlabelled", "among the images without masks too, {}: methods train on them"),
+        ("test", "val", "in the validation set too, {}: who chooses there chooses on the test set"),
+        ("val", "train", "in the train pool too, {}: scores on the validation set are too high"),
+        ("train", "unlabelled", "among the images without masks too, {}: they count twice"),
+    ):
+        first = {case.image: case.id for case in cases if case.split == other and case.image}
+        pairs = [
+            f"{case.id} and {first[case.image]}"
+            for case in cases
+            if case.split == one and case.image in first
+        ]
+        if pairs:
+            said = what.format(f"byte for byte as prepared ({shortened(pairs)})")
+            noun = counted(len(pairs), f"{one} image")
+            yield f"{noun} {'is' if len(pairs) == 1 else 'are'} {said}"
 
 
 def _contradicting(cases: Sequence[CaseEntry]) -> Iterator[str]:
     same: dict[str, list[CaseEntry]] = {}
     for case in cases:
-        if case.image:
+        if case.image and case.has_mask:
             same.setdefault(case.image, []).append(case)
     groups = [group for group in same.values() if len({case.mask for case in group}) > 1]
     if groups:

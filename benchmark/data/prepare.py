@@ -69,7 +69,10 @@ def prepare(
             _clear_away(left, data_root / card.name)
         if not layout.problems:
             _require_named(card, layout.cases, allow_partial)
+        is_drawn = any(not case.split for case in layout.cases)
         cases = _with_split(layout.cases, card)
+        if is_drawn:
+            cases = _without_tested_groups(cases, card, layout.notes)
         layout.notes += cut_groups(cases)
         # Problems first: a missing mask is better named than counted.
         partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
@@ -79,7 +82,8 @@ def prepare(
         decoded, problems = _decode_all(source, card, progress(cases))
         whole = layout.problems
         if not (problems or whole):
-            whole = [*filter(None, [faults.refusal(card, decoded)])]
+            masked = [one for one, case in zip(decoded, cases, strict=True) if case.masks]
+            whole = [*filter(None, [faults.refusal(card, masked)])]
         _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), path)
         manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
         _write(manifest, images, masks, data_root)
@@ -96,8 +100,8 @@ def checked(found: prepared.Prepared) -> prepared.Manifest:
         case.model_copy(
             update={
                 "image": _checksum(image),
-                "mask": _checksum(mask),
-                "classes": _shares(mask, manifest.card),
+                "mask": _checksum(mask) if case.has_mask else "",
+                "classes": _shares(mask, manifest.card) if case.has_mask else [],
             }
         )
         for case, image, mask in zip(manifest.cases, found.images, found.masks, strict=True)
@@ -163,14 +167,34 @@ def _up_to_date(card: Card, source: Source, data_root: Path) -> prepared.Manifes
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
     """Cases sorted by id, each in a split: the files' own, the card's, or drawn by hash."""
-    ids = [case.id for case in cases]
     groups = _groups(cases, card)
     cases = [case._replace(group=groups[case.id]) for case in cases]
+    validated = set(card.val_ids)
     if any(not case.split for case in cases):
-        kept = [case.group if card.keeps_groups else "" for case in cases]
+        drawn = [case for case in cases if not case.split and case.id not in validated]
+        ids = [case.id for case in drawn]
+        kept = [case.group if card.keeps_groups else "" for case in drawn]
         test = set(card.test_ids) or whole_groups(ids, kept, card.test_share, card.name, "split")
-        cases = [c._replace(split="test" if c.id in test else "train") for c in cases]
-    return sorted(cases, key=lambda case: (case.split != "train", case.id))
+        cases = [c._replace(split="test") if not c.split and c.id in test else c for c in cases]
+    cases = [c._replace(split="val") if c.id in validated else c for c in cases]
+    cases = [case if case.split else case._replace(split="train") for case in cases]
+    return sorted(cases, key=lambda case: (prepared.SPLITS.index(case.split), case.id))
+
+
+def _without_tested_groups(cases: list[Case], card: Card, notes: list[str]) -> list[Case]:
+    """Without images that have no mask and are of a patient in the test set, if that was drawn.
+
+    Whoever laid the files into folders decided it; a split that is drawn lets no patient in twice.
+    """
+    tested = {case.group for case in cases if case.split in ("val", "test")} - {""}
+    out = [case for case in cases if case.split == "unlabelled" and case.group in tested]
+    if not out or not card.keeps_groups:
+        return cases
+    notes.append(
+        f"{counted(len(out), 'image')} without masks left out, as others of the same group "
+        f"(patient, subject) are in the test set ({shortened([case.id for case in out])})"
+    )
+    return [case for case in cases if case not in out]
 
 
 def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> None:
@@ -179,14 +203,35 @@ def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> None:
     Of a dataset whose size is known, `_partial` says it better.
     """
     ids = {case.id for case in cases}
-    for field, named in (("test_ids", card.test_ids), ("together", [*chain(*card.together)])):
+    fields = {
+        "test_ids": card.test_ids,
+        "val_ids": card.val_ids,
+        "together": [*chain(*card.together)],
+        **{f"list {name}": named for name, named in card.lists.items()},
+    }
+    for field, named in fields.items():
         unknown = [id for id in named if id not in ids]
-        is_none_there = field == "test_ids" and len(unknown) == len(named)
+        is_none_there = field != "together" and len(unknown) == len(named)
         if unknown and (is_none_there or not (allow_partial or card.expected)):
             raise UserError(
                 f"the card's {field} name {counted(len(unknown), 'case')} that {_are(unknown)} not "
                 f"there: {shortened(unknown)} (cases are called {shortened(sorted(ids))}). If a "
                 "part of the dataset is what you have, add --allow-partial",
+                ExitCode.DATA,
+            )
+    has_mask = {case.id for case in cases if case.split != "unlabelled"}
+    tested = {*card.test_ids, *(case.id for case in cases if case.split == "test")}
+    if both := sorted(tested & set(card.val_ids)):
+        raise UserError(
+            f"the card's val_ids name {counted(len(both), 'case')} of the test set: "
+            f"{shortened(both)}",
+            ExitCode.DATA,
+        )
+    for field, named in (("test_ids", card.test_ids), ("val_ids", card.val_ids)):
+        if without := [id for id in named if id in ids - has_mask]:
+            raise UserError(
+                f"the card's {field} name {counted(len(without), 'image')} without a mask: "
+                f"{shortened(without)}",
                 ExitCode.DATA,
             )
     test = {case.id for case in cases if case.split == "test"}
@@ -215,8 +260,8 @@ def _groups(cases: list[Case], card: Card) -> dict[str, str]:
 
 def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool) -> str:
     """How the data differ from the dataset as published; `UserError` for a part, if not allowed."""
-    found = {split: sum(c.split == split for c in cases) for split in ("train", "test")}
-    if not all(found.values()):
+    found = {split: sum(c.split == split for c in cases) for split in prepared.SPLITS}
+    if not (found["train"] and found["test"]):
         groups = {case.group for case in cases}
         why = (
             f" (all are of one group, {cases[0].group})"
@@ -241,6 +286,8 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
             ExitCode.DATA,
         )
     synthetic = ["synthetic images, no ranking"] if source.is_synthetic and not card.phantom else []
+    if card.expected and found["unlabelled"]:
+        differing.append(f"{counted(found['unlabelled'], 'image')} without masks beside them")
     cropped = ["volumes cropped around their labels, which tells where to look"]
     return ", ".join(synthetic + differing + (cropped if card.crop == "label_box" else []))
 
@@ -339,18 +386,18 @@ def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:
         id=case.id,
         split=case.split,
         group=case.group,
-        foreground=float((one.mask > 0).mean()),
+        foreground=float((one.mask > 0).mean()) if case.masks else 0.0,
         shape=list(one.mask.shape) if card.is_volume else [],
         mean=one.mean,
         std=one.std,
         image=_checksum(one.image),
-        mask=_checksum(one.mask),
+        mask=_checksum(one.mask) if case.masks else "",
         spacing=list(one.spacing),
         source_shape=list(one.source_shape),
         affine=[] if one.affine is None else one.affine.tolist(),
         start=list(one.start),
         levels=one.levels,
-        classes=_shares(one.mask, card),
+        classes=_shares(one.mask, card) if case.masks else [],
     )
 
 
@@ -366,8 +413,8 @@ def _checksum(array: ndarray) -> str:
 def _constants(
     images: UInt[ndarray, "n h w c"], entries: list[prepared.CaseEntry]
 ) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel over the pixels of the train pool, in [0, 1]."""
-    train = images[[entry.split == "train" for entry in entries]]
+    """Mean and standard deviation of each channel over what is trained on, pixels in [0, 1]."""
+    train = images[[entry.split in ("train", "unlabelled") for entry in entries]]
     moments = [greys.moments(channel) for channel in np.moveaxis(train, -1, 0)]
     return [mean for mean, _ in moments], [std for _, std in moments]
 

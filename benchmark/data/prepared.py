@@ -33,11 +33,20 @@ def objection(id: str) -> str:
     return "" if id else "nothing"
 
 
+SPLITS = ("train", "unlabelled", "val", "test")
+"""In the order of the arrays. unlabelled: images without masks, which no budget labels; val: a
+validation set that came with the data."""
+NO_MASK = 255
+"""What the stored mask of an image without one holds everywhere: no dataset has such a class, so
+that whoever took it for a mask would notice."""
+
+
 class CaseEntry(BaseModel):
     """One case in the manifest, in the order of the arrays."""
 
     id: str
     split: str
+    """One of `SPLITS`."""
     group: str
     foreground: float
     """Share of foreground pixels as prepared."""
@@ -64,6 +73,10 @@ class CaseEntry(BaseModel):
     arrays are."""
     mask: str = ""
 
+    @property
+    def has_mask(self) -> bool:
+        return self.split != "unlabelled"
+
     @pydantic.field_validator("id")
     @classmethod
     def _usable(cls, id: str) -> str:
@@ -85,7 +98,7 @@ class Manifest(BaseModel):
     data_hash: str
     """See `data_hash`: part of every key, so other data are other trials."""
     mean: list[float]
-    """Per channel over the train pool, pixels in [0, 1]."""
+    """Per channel over the train pool and the images without masks, pixels in [0, 1]."""
     std: list[float]
     cases: list[CaseEntry]
     partial: str = ""
@@ -104,6 +117,12 @@ class Manifest(BaseModel):
     @property
     def name(self) -> str:
         return self.card.name
+
+    @property
+    def counted(self) -> list[str]:
+        """85 train, 12 unlabelled, 80 test: the splits that there are, one by one."""
+        numbers = {split: len(self.ids(split)) for split in SPLITS}
+        return [f"{n} {split}" for split, n in numbers.items() if n]
 
     def ids(self, split: str) -> list[str]:
         return [case.id for case in self.cases if case.split == split]
@@ -271,7 +290,7 @@ def lost_in_resizing(data_root: Path, manifest: Manifest, size: list[int] | None
     return [
         case.id
         for case, mask in zip(manifest.cases, masks, strict=True)
-        if lost_classes(mask, resize_mask(np.array(mask), size))
+        if case.has_mask and lost_classes(mask, resize_mask(np.array(mask), size))
     ]
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmark.data.card import Card
 from benchmark.data.decoding.greys import as_bytes, stretched
-from benchmark.data.prepared import CaseEntry, Prepared
+from benchmark.data.prepared import SPLITS, CaseEntry, Prepared
 from benchmark.toolkit.distances import boundary
 
 _COLUMNS, _ROWS = 6, 4
@@ -23,9 +23,10 @@ _COLOURS = (
 
 
 def contact_sheet(prepared: Prepared) -> bytes:
-    """A PNG of up to 24 cases, taken evenly from train and test; of volumes one slice.
+    """A PNG of up to 24 cases, taken evenly from each split; of volumes one slice.
 
-    The slice across the last axis that shows most classes, of these the one with most foreground.
+    The slice across the last axis that shows most classes, of these the one with most foreground;
+    of a volume without a mask the middle.
     """
     card, cases = prepared.manifest.card, prepared.manifest.cases
     rows = _chosen([case.split for case in cases])
@@ -47,11 +48,13 @@ def contact_sheet(prepared: Prepared) -> bytes:
 
 
 def _chosen(splits: Sequence[str]) -> list[int]:
-    """Rows at even distances: half of the places for each split, or all that there are."""
-    of = {name: [i for i, s in enumerate(splits) if s == name] for name in ("train", "test")}
-    places = _COLUMNS * _ROWS
-    test = min(len(of["test"]), max(places // 2, places - len(of["train"])))
-    counts = {"train": min(len(of["train"]), places - test), "test": test}
+    """Rows at even distances: as many of each split, or all that there are of it."""
+    of = {name: [i for i, s in enumerate(splits) if s == name] for name in SPLITS if name in splits}
+    counts, places = dict.fromkeys(of, 0), _COLUMNS * _ROWS
+    for left in range(len(of), 0, -1):  # what the smallest leaves goes to the others
+        name = min((n for n in of if not counts[n]), key=lambda n: len(of[n]))
+        counts[name] = min(len(of[name]), places // left)
+        places -= counts[name]
     return [
         of[name][i * len(of[name]) // count] for name, count in counts.items() for i in range(count)
     ]
@@ -59,6 +62,8 @@ def _chosen(splits: Sequence[str]) -> list[int]:
 
 def _picture(prepared: Prepared, row: int) -> tuple[UInt8[ndarray, "h w c"], UInt8[ndarray, "h w"]]:
     image, mask = prepared.images[row], prepared.masks[row]
+    if not prepared.manifest.cases[row].has_mask:
+        mask = np.zeros_like(mask)
     if mask.ndim == 3:
         at = _slice_to_show(mask)
         # The second axis goes to the front or upwards: on paper that is up.
@@ -69,6 +74,8 @@ def _picture(prepared: Prepared, row: int) -> tuple[UInt8[ndarray, "h w c"], UIn
 
 def _slice_to_show(mask: UInt8[ndarray, "x y z"]) -> int:
     slices = np.moveaxis(mask, -1, 0)
+    if not mask.any():
+        return len(slices) // 2
     seen = [(len(np.unique(one)), int((one > 0).sum())) for one in slices]
     return max(range(len(seen)), key=seen.__getitem__)
 

@@ -42,10 +42,11 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
     flops = {kind: cost.flops for (_, kind), cost in known.items()}
     settings = {t.pretraining.key: t.settings() for t in plan.missing if t.pretraining}
     n_labelled = {(s.dataset, s.budget, s.seed): s.n_labelled for s in plan.subsets}
-    n_pool = {s.dataset: s.n_pool for s in plan.subsets}
+    n_seen = {s.dataset: s.n_seen for s in plan.subsets}
     n_evaluated = {
-        name: len(split.split_ids(manifest, plan.study.conditions.evaluate_on)[1])
+        name: len(found.evaluation) + len(found.val)
         for name, manifest in plan.manifests.items()
+        for found in [split.parts(manifest, plan.study.conditions.roles)]
     }
 
     def made(job: Job) -> Work:
@@ -58,7 +59,7 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
         else:
             own, name = job.pretraining.settings, f"pretraining of {job.method}"
             kind, epochs = costs.kind(settings[job.key], "pretraining"), own.epochs
-            per_epoch = pretraining.steps_per_epoch(own, n_pool[job.dataset])
+            per_epoch = pretraining.steps_per_epoch(own, n_seen[job.dataset])
             amount, disk = Amount(per_epoch * epochs), _WEIGHTS
         cost = known.get((device, kind))
         return Work(job, name, kind, amount, cost, flops.get(kind, 0), epochs, disk)

@@ -16,6 +16,8 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from benchmark import files
+from benchmark.data.budget import Budget
+from benchmark.data.split import Roles
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.keys import fingerprint, plain
@@ -119,8 +121,8 @@ class Record(JobRecord):
     """How much is labelled, as tables print it: 5 %."""
     budget_order: float
     """By which budgets are sorted."""
-    ratio: float = Field(ge=0, le=1)
-    """The labelled share of the train pool that was asked for."""
+    ratio: float | None = Field(ge=0, le=1)
+    """The share of the images with masks that was asked for; None of other budgets."""
     method: str
     variant: str
     seed: int = Field(ge=0, lt=2**63)
@@ -131,6 +133,8 @@ class Record(JobRecord):
     n_labelled: Amount = None
     n_unlabelled: Amount = None
     n_test: Amount = None
+    n_val: Amount = None
+    """Of the validation set that the data came with, where it is not what is evaluated."""
     n_labelled_foreground: Amount = None
     """Labelled images that have any foreground; 0: nothing teaches what it looks like. None in
     records from before."""
@@ -193,6 +197,12 @@ class Record(JobRecord):
             if value is not None and math.isfinite(value) and not 0 <= value <= largest:
                 raise ValueError(f"{name} cannot be {value:g}")
         return metrics
+
+    @property
+    def roles(self) -> Roles:
+        """What became of the dataset's splits."""
+        rest = {name: self.settings[name] for name in _ROLES if name in self.settings}
+        return Roles(self.evaluate_on, **rest)
 
     @property
     def label(self) -> str:
@@ -291,6 +301,7 @@ def _fields(text: str) -> dict[str, Any]:
     return _of_schema_1(fields) if fields.get("schema_version") == 1 else fields
 
 
+_ROLES = ("val_as", "unlabelled")
 _STAND_TWICE = ("dataset", "data_hash", "budget", "method", "seed", "evaluate_on")
 
 
@@ -300,8 +311,9 @@ def _require_agreement(found: Record) -> None:
         there = found.settings.get(name, getattr(found, name))
         if there != getattr(found, name):
             raise ValueError(f"{name} is {getattr(found, name)!r}, in its settings {there!r}")
-    if found.budget != percent(found.ratio):
-        raise ValueError(f"budget is {found.budget}, and the labelled share {found.ratio:g}")
+    meant = Budget.parse(found.budget)
+    if (found.budget, found.ratio) != (meant.text, meant.share):
+        raise ValueError(f"budget is {found.budget}, and the labelled share {found.ratio}")
     typed = Variant.parse(found.variant)
     if typed.method != found.method:
         raise ValueError(f"the variant {found.variant[:40]!r} is none of {found.method}")

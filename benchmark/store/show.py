@@ -14,7 +14,7 @@ from benchmark.store.record import PretrainingRecord, Record
 
 _LARGEST = 2**20  # bytes of a list of packages
 _REQUIREMENT = re.compile(r"# [ -~]*|[a-z0-9-]+==[\w.+!-]+")
-_SIZES = ("n_labelled", "n_labelled_foreground", "n_unlabelled", "n_test")
+_SIZES = ("n_labelled", "n_labelled_foreground", "n_unlabelled", "n_val", "n_test")
 _COSTS = (
     "parameters", "parameters_tested", "flops_per_step", "steps", "seconds_train",
     "seconds_total", "peak_memory_mib",

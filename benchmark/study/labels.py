@@ -5,36 +5,51 @@ from itertools import product
 from typing import NamedTuple
 
 from benchmark.data import split
+from benchmark.data.budget import Budget
 from benchmark.data.prepared import Manifest
+from benchmark.data.split import Roles
 from benchmark.errors import UserError
 from benchmark.study.settings import Study
-from benchmark.study.syntax import Budget
 from benchmark.wording import counted, shortened
 
 
 def check(found: Iterable["Subset"]) -> None:
     """Refuse a budget below 100 % that leaves no image unlabelled: only the baseline could run."""
-    for name, budget, _, n_labelled, n_pool, *_ in found:
-        if not budget.is_everything and n_labelled >= n_pool:
+    for subset in found:
+        if not subset.budget.is_whole_pool and subset.n_unlabelled == 0:
             raise UserError(
-                f"{budget.text} of the {counted(n_pool, 'image')} in the train pool of {name} are "
-                "all of them: nothing is left unlabelled. Use a smaller ratio, or 100"
+                f"{subset.budget.text} of the {counted(subset.n_pool, 'image')} in the train pool "
+                f"of {subset.dataset} are all of them: nothing is left unlabelled. Use a smaller "
+                "budget, or 100"
             )
 
 
 def counts(found: Iterable["Subset"]) -> list[str]:
-    """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
+    """For each dataset, such as "glas: 5 % = 5/85 images labelled; 80 unlabelled; 60 evaluated"."""
     by_budget: dict[str, dict[str, list[Subset]]] = {}
     for subset in found:
         by_budget.setdefault(subset.dataset, {}).setdefault(subset.budget.text, []).append(subset)
     return [
-        f"{name}: {', '.join(_count(text, own) for text, own in budgets.items())} images labelled"
+        f"{name}: {', '.join(_count(text, own) for text, own in budgets.items())} images labelled; "
+        + "; ".join(_others(budgets))
         for name, budgets in by_budget.items()
     ]
 
 
 def _count(text: str, found: list["Subset"]) -> str:
-    return f"{text} = {_span(subset.n_labelled for subset in found)}/{found[0].n_pool}"
+    number = _span(subset.n_labelled for subset in found)
+    return f"{text} = {number}{'' if number == text else f'/{found[0].n_pool}'}"
+
+
+def _others(budgets: dict[str, list["Subset"]]) -> Iterator[str]:
+    """What else a dataset's images are, at the budgets in their order."""
+    spans = [_span(subset.n_unlabelled for subset in own) for own in budgets.values()]
+    first = next(iter(budgets.values()))[0]
+    without = f" ({first.n_without} of them without masks)" if first.n_without else ""
+    yield f"{', '.join(spans)} unlabelled{without}"
+    if first.n_val:
+        yield f"{first.n_val} for validation"
+    yield f"{first.n_evaluated} evaluated"
 
 
 class Subset(NamedTuple):
@@ -51,19 +66,28 @@ class Subset(NamedTuple):
     """Of the train pool, such as its patients."""
     n_cut: int = 0
     """Groups that have both labelled and unlabelled images."""
+    n_unlabelled: int = 0
+    """Images that a trial sees without a mask."""
+    n_seen: int = 0
+    """Images that a pretraining sees."""
+    n_without: int = 0
+    """Images without masks."""
+    n_val: int = 0
+    n_evaluated: int = 0
 
 
 def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]:
     """Those of a study."""
     for manifest in manifests.values():
         for budget, seed in product(study.budgets, study.seeds):
-            yield subset_of(manifest, study.conditions.evaluate_on, budget, seed)
+            yield subset_of(manifest, study.conditions.roles, budget, seed)
 
 
-def subset_of(manifest: Manifest, evaluate_on: str, budget: Budget, seed: int) -> Subset:
+def subset_of(manifest: Manifest, roles: Roles, budget: Budget, seed: int) -> Subset:
     """What every trial of this dataset, budget and seed learns from."""
-    pool, _ = split.split_ids(manifest, evaluate_on)
-    chosen = set(split.labelled_ids(manifest, evaluate_on, seed=seed, share=budget.share))
+    pool, without_masks, evaluation, val = split.parts(manifest, roles)
+    chosen = set(split.labelled_ids(manifest, roles, budget, seed))
+    unlabelled = set(split.unlabelled_ids(manifest, roles, chosen))
     has_object = {case.id for case in manifest.cases if case.foreground > 0}
     group = split.groups_of(manifest)
     labelled, rest = (
@@ -79,6 +103,11 @@ def subset_of(manifest: Manifest, evaluate_on: str, budget: Budget, seed: int) -
         has_foreground=not chosen.isdisjoint(has_object),
         n_groups=len(labelled | rest),
         n_cut=len(labelled & rest),
+        n_unlabelled=len(unlabelled),
+        n_seen=len(split.unlabelled_ids(manifest, roles)),
+        n_without=len(unlabelled & set(without_masks)),
+        n_val=len(val),
+        n_evaluated=len(evaluation),
     )
 
 
@@ -101,7 +130,7 @@ def notes(found: Iterable[Subset]) -> list[str]:
 
 def _rounded_up(name: str, found: list[Subset]) -> Iterator[str]:
     for budget, n, labelled in dict.fromkeys((s.budget, s.n_pool, s.n_labelled) for s in found):
-        if n * budget.share < 0.5:
+        if budget.share is not None and n * budget.share < 0.5:
             yield (
                 f"{budget.text} of the {counted(n, 'image')} of {name} is less than half an image: "
                 f"{'one is' if labelled == 1 else f'{labelled} are'} labelled "
@@ -145,7 +174,7 @@ def _cut_groups(name: str, found: list[Subset]) -> Iterator[str]:
             yield (
                 f"{name} at {budget.text}: {_span(subset.n_cut for subset in own)} of "
                 f"{counted(own[0].n_groups, 'group')} (patients, subjects) labelled in part; "
-                "subset: groups in the card draws whole ones"
+                "--labels Npatients, or subset: groups in the card, draws whole ones"
             )
 
 

@@ -15,7 +15,7 @@ from benchmark.study import labels, methods, presets
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
-from benchmark.study.trials import DataFacts, MethodFacts, Trial, resolve, trials
+from benchmark.study.trials import DataFacts, MethodFacts, Trial, budget_of, resolve, trials
 from benchmark.toolkit import encoders
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
@@ -91,7 +91,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     _check_network(study, manifests)
     subsets = list(labels.subsets(study, manifests))
     labels.check(subsets)
-    data = {n: DataFacts(m.data_hash, m.card.is_volume) for n, m in manifests.items()}
+    data = {name: DataFacts.of(manifest, study.budgets) for name, manifest in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
     _check_batches(grid, manifests)
@@ -173,7 +173,7 @@ def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Pat
         if not lost:
             continue
         where = f"{manifest.name} at {_times(size)}, prepared at {_times(manifest.card.size)}"
-        _, evaluation = split.split_ids(manifest, study.conditions.evaluate_on)
+        evaluation = split.parts(manifest, study.conditions.roles).evaluation
         has_any = {case.id for case in manifest.cases if case.foreground > 0}
         tested = has_any & set(evaluation)
         if len(manifest.card.classes) == 2 and tested and tested <= set(lost):
@@ -322,11 +322,13 @@ def expected_settings(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] |
         study = replace(
             _alone(preset),
             datasets=[trial["dataset"]],
-            ratios=[float(trial["ratio"])],
+            labels=[trial["budget"]],
             seeds=[int(trial["seed"])],
         )
         facts = {trial["method"]: methods.facts(trial["method"])}
-        data = DataFacts(trial["data_hash"], trial["settings"].get("patch") is not None)
+        settings = trial["settings"]
+        lists = {trial["budget"]: budget_of(settings)}
+        data = DataFacts(trial["data_hash"], settings.get("patch") is not None, lists=lists)
         variants = [Variant.parse(trial["variant"])]
         (made,) = trials(study, variants, facts, {trial["dataset"]: data})
     except UserError:

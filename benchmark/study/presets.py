@@ -19,6 +19,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark.data.budget import Budget
+from benchmark.data.split import Roles
 from benchmark.errors import UserError, unknown
 from benchmark.study.settings import (
     Conditions,
@@ -34,7 +36,8 @@ _FOLDER = Path(__file__).parent / "conf"
 _BY_FLAG = {
     "methods": "--methods",
     "datasets": "--datasets",
-    "ratios": "--ratios",
+    "labels": "--labels",
+    "ratios": "--labels",
     "seeds": "--seeds",
     "name": "--study",
     "preset": "--preset",
@@ -59,7 +62,8 @@ def load(
 ) -> Study:
     """The study that the preset, the overrides (`key=value`) and the grid (by name) describe.
 
-    grid: any of methods, datasets, ratios, seeds, name, evaluate_on; None leaves the preset's.
+    grid: any of methods, datasets, labels, seeds, name, and of the roles of splits (evaluate_on,
+    val_as, unlabelled); None leaves the preset's.
     Raises `UserError` for an unknown preset or key and for a value of the wrong type.
     """
     if preset not in (known := texts()):
@@ -67,10 +71,12 @@ def load(
     checked = [_checked(override, list(known_methods)) for override in overrides]
     study = _compose(preset, checked)
     given = {name: value for name, value in grid.items() if value is not None}
-    if (evaluate_on := given.pop("evaluate_on", None)) is not None:
-        conditions = dataclasses.replace(study.conditions, evaluate_on=evaluate_on)
-        study = dataclasses.replace(study, conditions=conditions)
-    study = dataclasses.replace(study, preset=preset, **given)
+    roles = {name: given.pop(name) for name in Roles._fields if name in given}
+    roles.setdefault("unlabelled", study.conditions.unlabelled)
+    if roles["unlabelled"] != "all":  # 50% is 50 %
+        roles["unlabelled"] = Budget.parse(roles["unlabelled"]).text
+    conditions = dataclasses.replace(study.conditions, **roles)
+    study = dataclasses.replace(study, preset=preset, conditions=conditions, **given)
     if not study.name:
         evaluate_on = study.conditions.evaluate_on
         name = preset if evaluate_on == "test" else f"{preset}-{evaluate_on}"

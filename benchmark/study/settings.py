@@ -8,9 +8,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.data.budget import Budget
+from benchmark.data.split import Roles
 from benchmark.errors import UserError, require_choice
 from benchmark.keys import aside, later
-from benchmark.study.syntax import Budget
 from benchmark.toolkit.architecture import Architecture
 
 BASELINE = "supervised"
@@ -23,7 +24,12 @@ class Conditions:
 
     study_seed: int = 0
     evaluate_on: str = "test"
-    """test, or dev: a fixed part of the train pool, for tuning."""
+    """test, or dev, for tuning: the data's validation set, else a fixed part of the train pool."""
+    val_as: str = later("dev", before="dev")
+    """What a validation set is that came with the data: dev, train (a part of the train pool) or
+    ignore. dev where there is none."""
+    unlabelled: str = later("all", before="all")
+    """How much of the images that may be unlabelled is used: all, "50%" or "200cases"."""
     size: list[int] | None = None
     """Of images, height and width; None: as prepared (and of volumes)."""
     patch: list[int] | None = field(default_factory=lambda: [112, 112, 80])
@@ -35,10 +41,17 @@ class Conditions:
     checkpoint_seconds: float = aside(30.0)
     """Between two checkpoints."""
 
-    def for_data(self, *, is_volume: bool) -> "Conditions":
+    def for_data(self, *, is_volume: bool, has_val: bool = True) -> "Conditions":
         """Without what such data do not have, and without what the network does not use."""
-        missing = {"size": None} if is_volume else {"patch": None}
+        missing: dict[str, Any] = {"size": None} if is_volume else {"patch": None}
+        if not has_val:
+            missing["val_as"] = "dev"
         return dataclasses.replace(self, network=self.network.used(), **missing)
+
+    @property
+    def roles(self) -> Roles:
+        """What becomes of a dataset's splits."""
+        return Roles(self.evaluate_on, self.val_as, self.unlabelled)
 
 
 @dataclass(frozen=True)
@@ -110,8 +123,8 @@ class Study:
     preset: str = ""
     methods: list[str] = field(default_factory=lambda: ["all"])
     datasets: list[str] = field(default_factory=lambda: ["all"])
-    ratios: list[float] = field(default_factory=lambda: [0.01, 0.02, 0.05, 0.1, 0.2])
-    """Labelled shares of the train pool."""
+    labels: list[str] = field(default_factory=lambda: ["1 %", "2 %", "5 %", "10 %", "20 %"])
+    """How much is labelled, as `Budget.parse` reads it."""
     seeds: list[int] = field(default_factory=lambda: list(range(10)))
     conditions: Conditions = field(default_factory=Conditions)
     evaluate_every: int = 1
@@ -129,17 +142,18 @@ class Study:
     hyperparameters_3d: dict[str, Any] = field(default_factory=dict)
     """The same, for volumes."""
     save: list[str] = aside(list)
-    """predictions, weights: files beside the record."""
+    """Of `SAVED`: files beside the record."""
 
     @property
     def budgets(self) -> list[Budget]:
         """The label budgets, each once."""
-        return [Budget.of_share(share) for share in dict.fromkeys(self.ratios)]
+        return list(dict.fromkeys(map(Budget.parse, self.labels)))
 
 
-SAVED = ("predictions", "weights")
+SAVED = ("predictions", "predictions:unlabelled", "weights")
 CHOICES = {
     "conditions.evaluate_on": ("test", "dev"),
+    "conditions.val_as": ("dev", "train", "ignore"),
     "conditions.precision": ("float32", "bfloat16", "tf32"),
     "training.criterion": ("ce", "dice", "ce_dice"),
     "training.optimiser": ("adam", "sgd"),
@@ -184,7 +198,7 @@ def check(study: Study) -> None:
                 "steps has no last images"
             )
     if unknown_files := set(study.save) - set(SAVED):
-        raise UserError(f"save takes {' and '.join(SAVED)}, got {', '.join(unknown_files)}")
+        raise UserError(f"save takes {', '.join(SAVED)}, got {', '.join(unknown_files)}")
     _check_grid(study)
     _check_size(study.conditions)
     _check_network(study.conditions.network)
@@ -215,14 +229,13 @@ def _check_network(network: Architecture) -> None:
 
 
 def _check_grid(study: Study) -> None:
-    if not (study.ratios and study.seeds and study.methods and study.datasets):
-        raise UserError("a study needs at least one method, dataset, ratio and seed")
-    for budget in study.budgets:
-        if not 0 < budget.share <= 1:
-            raise UserError(
-                f"ratio {budget.text} is outside (0, 100]; a ratio is the percentage of the "
-                "train pool whose masks are given, such as 1,2,5,10,20,100"
-            )
+    if not (study.labels and study.seeds and study.methods and study.datasets):
+        raise UserError("a study needs at least one method, dataset, label budget and seed")
+    _ = study.budgets  # each is refused that cannot be
+    if (unlabelled := study.conditions.unlabelled) != "all":
+        budget = Budget.parse(unlabelled)
+        if budget.listed or budget.patients is not None:
+            raise UserError(f'unlabelled is all, "50%" or "200cases", got {unlabelled!r}')
 
 
 def _check_size(conditions: Conditions) -> None:

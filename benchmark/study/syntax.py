@@ -1,4 +1,4 @@
-"""How parts of a grid are typed and named: variants, label budgets, seeds, shards."""
+"""How parts of a grid are typed and named: variants, seeds, shards (budgets: `data.budget`)."""
 
 import json
 import re
@@ -7,34 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from benchmark.errors import UserError
-from benchmark.wording import percent
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much of a train pool is labelled: a share of its images."""
-
-    text: str
-    """As typed and as tables print it: "5 %". It is the budget's part of a key."""
-    share: float
-    """Of the train pool, in (0, 1]."""
-
-    @classmethod
-    def of_share(cls, share: float) -> "Budget":
-        """0.05 → 5 %."""
-        return cls(percent(share), share)
-
-    @property
-    def order(self) -> float:
-        """By which columns and rows of budgets are sorted."""
-        return self.share
-
-    @property
-    def is_everything(self) -> bool:
-        """Is nothing left unlabelled?"""
-        return self.share >= 1
 
 
 @dataclass(frozen=True)
@@ -206,14 +180,3 @@ def parse_seeds(text: str) -> list[int]:
     if not seeds:
         raise mistake
     return list(dict.fromkeys(seeds))
-
-
-def parse_ratios(text: str) -> list[float]:
-    """`1,5,20` (percent) → [0.01, 0.05, 0.2]."""
-    try:
-        percents = [float(part.strip().removesuffix("%")) for part in text.split(",")]
-    except ValueError:
-        raise UserError(
-            f'ratios are percentages of labelled images, such as "1,2,5,10,20", got {text!r}'
-        ) from None
-    return [round(value / 100, 12) for value in percents]

@@ -11,6 +11,9 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from benchmark import keys
+from benchmark.data import split
+from benchmark.data.budget import Budget
+from benchmark.data.prepared import Manifest
 from benchmark.errors import UserError, unknown
 from benchmark.keys import aside, fingerprint
 from benchmark.study.settings import (
@@ -22,7 +25,7 @@ from benchmark.study.settings import (
     pretraining_of,
     training_of,
 )
-from benchmark.study.syntax import Budget, Variant, trial_name, typed
+from benchmark.study.syntax import Variant, trial_name, typed
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Trial:
         """
         values = keys.hashed(self)
         values |= {**values.pop("conditions"), "budget": self.budget.text}
+        if self.budget.ids:
+            values["labelled"] = sorted(self.budget.ids)
         values["hyperparameters"] = keys.without(self.hyperparameters, self.before)
         del values["pretraining"]
         if self.pretraining is not None:
@@ -129,6 +134,18 @@ class DataFacts(NamedTuple):
 
     hash: str
     is_volume: bool = False
+    has_val: bool = False
+    """Did a validation set come with it?"""
+    has_without_masks: bool = False
+    """Are there images that no budget labels?"""
+    lists: Mapping[str, Budget] = {}
+    """Label budgets that are lists, by their text, with the cases that they have here."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, budgets: Iterable[Budget]) -> "DataFacts":
+        has_val, without = (bool(manifest.ids(split)) for split in ("val", "unlabelled"))
+        lists = {b.text: split.with_ids(b, manifest) for b in budgets if b.listed}
+        return cls(manifest.data_hash, manifest.card.is_volume, has_val, without, lists)
 
 
 class Resolved(NamedTuple):
@@ -163,14 +180,14 @@ def trials(
         dict.fromkeys(study.seeds), dict.fromkeys(study.datasets), study.budgets
     ):
         facts = data[dataset]
-        conditions = study.conditions.for_data(is_volume=facts.is_volume)
-        allowed = _allowed(resolved(facts.is_volume), study, methods, budget, facts.is_volume)
+        conditions = study.conditions.for_data(is_volume=facts.is_volume, has_val=facts.has_val)
+        allowed = _allowed(resolved(facts.is_volume), study, methods, budget, facts)
         for variant, hyperparameters in allowed:
             method = methods[variant.method]
             trial = Trial(
                 dataset=dataset,
                 data_hash=facts.hash,
-                budget=budget,
+                budget=facts.lists.get(budget.text, budget),
                 method=variant.method,
                 hyperparameters=hyperparameters,
                 seed=seed,
@@ -206,10 +223,10 @@ def _with_start(trial: Trial, method: MethodFacts, settings: PretrainingSettings
     return replace(trial, pretraining=start)
 
 
-def restored(settings: Mapping[str, Any], share: float, method: MethodFacts, name: str) -> Trial:
+def restored(settings: Mapping[str, Any], method: MethodFacts, name: str) -> Trial:
     """The trial whose `Trial.settings` these are.
 
-    share: of labelled images. method: facts of the trial's method as it is now. name: the variant.
+    method: facts of the trial's method as it is now. name: the variant.
     Raises ValueError where today's code has no such trial.
     """
     before = dict(method.before)
@@ -220,7 +237,7 @@ def restored(settings: Mapping[str, Any], share: float, method: MethodFacts, nam
     trial = Trial(
         dataset=settings["dataset"],
         data_hash=settings["data_hash"],
-        budget=Budget(settings["budget"], share),
+        budget=budget_of(settings),
         method=settings["method"],
         hyperparameters=hyperparameters,
         seed=settings["seed"],
@@ -239,20 +256,28 @@ def restored(settings: Mapping[str, Any], share: float, method: MethodFacts, nam
     return trial
 
 
+def budget_of(settings: Mapping[str, Any]) -> Budget:
+    """The label budget of a trial's settings."""
+    return replace(Budget.parse(settings["budget"]), ids=tuple(settings.get("labelled", ())))
+
+
 def _allowed(
     resolved: Mapping[str, Resolved],
     study: Study,
     methods: Mapping[str, MethodFacts],
     budget: Budget,
-    is_volume: bool,
+    data: DataFacts,
 ) -> list[Resolved]:
-    """At 100 % nothing is unlabelled: the baseline alone runs there, asked for or not."""
-    if not budget.is_everything:
+    """At 100 % nothing is unlabelled: the baseline alone runs there, asked for or not.
+
+    Unless there are images without masks.
+    """
+    if not budget.is_whole_pool or data.has_without_masks:
         return list(resolved.values())
     baseline = [found for found in resolved.values() if found.variant.method == BASELINE]
     if baseline or BASELINE not in methods:
         return baseline
-    return [resolve(Variant(BASELINE), study, methods, is_volume=is_volume)]
+    return [resolve(Variant(BASELINE), study, methods, is_volume=data.is_volume)]
 
 
 def resolve(

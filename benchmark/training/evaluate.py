@@ -92,7 +92,7 @@ def evaluate(method: Method, view: View) -> Evaluation:
         for rows, logits in _logits(method, view):
             if not logits.isfinite().all():
                 raise Diverged("the tested network's logits are not finite")
-            labels = logits.argmax(1).cpu().numpy().astype(np.uint8)
+            labels = _labels(logits)
             predicted += list(labels)
             true = np.stack([data.evaluation.masks[row] for row in rows])
             counts.append(_counts(logits, labels, true))
@@ -100,6 +100,19 @@ def evaluate(method: Method, view: View) -> Evaluation:
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
     scores = _scores(final) | _best(all_counts) | _empty(final)
     return Evaluation(scores, _case_rows(data.evaluation, final), predicted)
+
+
+def predicted(method: Method, view: View) -> list[UInt8[ndarray, "*s"]]:
+    """Class masks of `view.data.evaluation`, of which no mask is read."""
+    found: list[ndarray] = []
+    with as_tested(method, view.precision, view.device):
+        for _, logits in _logits(method, view):
+            found += list(_labels(logits))
+    return found
+
+
+def _labels(logits: Float[Tensor, "b k *s"]) -> UInt8[ndarray, " b *s"]:
+    return logits.argmax(1).cpu().numpy().astype(np.uint8)
 
 
 def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces:
@@ -174,6 +187,35 @@ def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
         found[f"oracle_ji_{aggregate}"] = best[f"best_ji_{aggregate}"]
         found[f"oracle_epoch_{aggregate}"] = best["epoch"]
         found[f"oracle_threshold_{aggregate}"] = best[f"best_threshold_{aggregate}"]
+    return found
+
+
+ON_VAL = "on_val_"
+"""Before the names of scores on the validation set, in a history."""
+
+
+def on_val(scores: dict[str, float | int]) -> dict[str, float | int]:
+    """Of an evaluation of the validation set what an epoch may be chosen by, for the history."""
+    kept = (f"{metric}_{aggregate}" for metric in ("dc", "ji") for aggregate in ("pooled", "case"))
+    return {f"{ON_VAL}{name}": scores[name] for name in kept}
+
+
+def chosen_on_val(history: list[dict[str, Any]]) -> dict[str, float]:
+    """What the epoch scores on the evaluation set that has the best Jaccard on the validation set.
+
+    At the argmax; chosen for each aggregate apart, the earliest of equal epochs, as `oracle` does.
+    Nothing where there was no validation set, or no class of it.
+    """
+    found: dict[str, float] = {}
+    for aggregate in ("pooled", "case"):
+        name = f"{ON_VAL}ji_{aggregate}"
+        rows = [row for row in history if not np.isnan(row.get(name, np.nan))]
+        if not rows:
+            continue
+        best = max(rows, key=lambda row: row[name])
+        found[f"val_dc_{aggregate}"] = best[f"dc_{aggregate}"]
+        found[f"val_ji_{aggregate}"] = best[f"ji_{aggregate}"]
+        found[f"val_epoch_{aggregate}"] = best["epoch"]
     return found
 
 

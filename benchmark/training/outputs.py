@@ -47,7 +47,8 @@ def write_tables(
 def write_saved(
     folder: Path,
     save: Sequence[str],
-    data: TrialData,
+    method: Method,
+    view: evaluate.View,
     final: Evaluation,
     tested: dict[str, nn.Module],
 ) -> None:
@@ -55,7 +56,12 @@ def write_saved(
     if "weights" in save:
         write_weights(folder, tested)
     if "predictions" in save:
-        write_predictions(folder, data, final)
+        write_predictions(folder / "predictions", view.data, final.predicted)
+    if "predictions:unlabelled" in save and len(view.data.unlabelled):
+        data = view.data.on_unlabelled
+        seen = evaluate.View(data, view.device, view.patch, view.precision)
+        found = evaluate.predicted(method, seen)
+        write_predictions(folder / "predictions_unlabelled", data, found)
 
 
 def write_panel(folder: Path, method: Method, view: evaluate.View, final: Evaluation) -> None:
@@ -150,14 +156,15 @@ def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
         file.write(safetensors.torch.save(tensors))
 
 
-def write_predictions(folder: Path, data: TrialData, final: Evaluation) -> None:
-    """`predictions/<case>.png` (class numbers), or `.nii.gz` of volumes: over the image as it came.
+def write_predictions(
+    target: Path, data: TrialData, predicted: Sequence[UInt8[ndarray, "*s"]]
+) -> None:
+    """`<case>.png` (class numbers), or `.nii.gz` of volumes: over the image as it came.
 
     At the size of the image's file, and of volumes with its affine (the identity if it has none).
     """
-    target = folder / "predictions"
     target.mkdir(exist_ok=True)
-    for row, labels in zip(data.evaluation.indices, final.predicted, strict=True):
+    for row, labels in zip(data.evaluation.indices, predicted, strict=True):
         case = data.cases[row]
         native = to_native(labels, case)
         if native.ndim == 3:

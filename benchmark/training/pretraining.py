@@ -127,7 +127,7 @@ class PretrainingJob:
     ) -> tuple[dict[str, float], list[str]]:
         """Means over images of the pool of what the method says of them, and what is wrong."""
         conditions, pretraining = self.conditions, self.pretraining
-        data = split.for_pretraining(prepared, evaluate_on=conditions.evaluate_on)
+        data = split.for_pretraining(prepared, conditions.roles)
         if len(data.unlabelled) < 2:  # nothing could be exchanged
             return {}, []
         batch = min(max(pretraining.settings.batch, 2), len(data.unlabelled))
@@ -258,7 +258,7 @@ def _build(pretraining: Pretraining, prepared: Prepared) -> Method:
 def _stage_of(pretraining: Pretraining, prepared: Prepared, device: torch.device) -> Stage:
     """The pretraining, for the loop."""
     conditions, seed = pretraining.conditions, pretraining.seed
-    data = split.for_pretraining(prepared, evaluate_on=conditions.evaluate_on)
+    data = split.for_pretraining(prepared, conditions.roles)
     data = resident(data, device, conditions.patch)
 
     seeds, settings = (conditions.study_seed, seed), pretraining.settings

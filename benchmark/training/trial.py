@@ -13,7 +13,7 @@ import torch
 
 from benchmark import provenance
 from benchmark.data import split
-from benchmark.data.prepared import Prepared, short_hash
+from benchmark.data.prepared import Manifest, Prepared, short_hash
 from benchmark.data.split import TrialData
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import checkpoints, layout, record
@@ -74,12 +74,7 @@ class TrialJob:
 
     def built(self, prepared: Prepared, device: torch.device) -> Built:
         trial, conditions = self.trial, self.trial.conditions
-        data = split.for_trial(
-            prepared,
-            share=trial.budget.share,
-            seed=trial.seed,
-            evaluate_on=conditions.evaluate_on,
-        )
+        data = split.for_trial(prepared, conditions.roles, budget=trial.budget, seed=trial.seed)
         method = arrange(build_method(trial, data).to(device), data.spatial_dims)
         view = evaluate.View(data, device, conditions.patch, conditions.precision)
         return Built(stage_of(trial, data, device), method, view)
@@ -89,7 +84,7 @@ class TrialJob:
     ) -> Record:
         trial, folder = self.trial, self.folder(destination.study_folder)
         stage, method, view = self.built(prepared, device)
-        data, evaluator = view.data, _Evaluator(view)
+        data, evaluator = view.data, _Evaluator(view, self._view_of_val(view))
         start = _start_from_pretraining(trial, method, prepared, destination, device, log)
         fit = pretraining.fitted(method, view, trial.conditions.evaluate_on) if start else {}
         state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
@@ -98,22 +93,30 @@ class TrialJob:
         tested = outputs.tested_modules(method, data, trial.conditions.patch)
         outputs.write_tables(folder, trial, data, state.history, final, surfaces)
         outputs.write_panel(folder, method, view, final)
-        outputs.write_saved(folder, trial.save, data, final, tested)
+        outputs.write_saved(folder, trial.save, method, view, final, tested)
         return self._record(
             destination,
             status="done",
             metrics=evaluate.final(final.scores)
             | surfaces.scores
             | evaluate.oracle(state.history)
+            | evaluate.chosen_on_val(state.history)
             | evaluate.floors(data.evaluation, data.classes)
             | {"n_lost_classes": evaluate.lost_classes(data)}
             | fit,
             data_partial=prepared.manifest.partial,
-            split_hash=short_hash(split.split_ids(prepared.manifest, trial.conditions.evaluate_on)),
+            split_hash=_split_hash(prepared.manifest, trial.conditions),
             parameters_tested=outputs.count_parameters(tested),
             **_amounts(data, method, stage, state),
             **start,
         )
+
+    def _view_of_val(self, view: evaluate.View) -> evaluate.View | None:
+        """Of the validation set, where there is one to choose an epoch on."""
+        data, of = view.data, self.trial.conditions
+        if data.val is None:
+            return None
+        return evaluate.View(data.on_val, view.device, of.patch, of.precision)
 
     def failed(self, destination: Destination, error: str) -> Record:
         return self._record(destination, status="failed", error=error)
@@ -164,13 +167,15 @@ class _Evaluator:
     The method that it is asked of is always the one that trains.
     """
 
-    def __init__(self, view: evaluate.View):
-        self._view = view
+    def __init__(self, view: evaluate.View, val: evaluate.View | None):
+        self._view, self._val = view, val
         self.latest: Evaluation | None = None
 
     def __call__(self, method: Method) -> dict[str, float | int]:
         self.latest = evaluate.evaluate(method, self._view)
-        return self.latest.scores
+        if self._val is None:
+            return self.latest.scores
+        return self.latest.scores | evaluate.on_val(evaluate.evaluate(method, self._val).scores)
 
 
 def stage_of(trial: Trial, data: TrialData, device: torch.device) -> Stage:
@@ -242,12 +247,20 @@ def _start_from_pretraining(
     }
 
 
+def _split_hash(manifest: Manifest, conditions: Conditions) -> str:
+    """Of what is learnt from and what is evaluated; images without masks count where there are."""
+    found = split.parts(manifest, conditions.roles)
+    further = [found.without_masks] if found.without_masks else []
+    return short_hash([found.pool, found.evaluation, *further])
+
+
 def _amounts(data: TrialData, method: Method, stage: Stage, state: State) -> dict[str, Any]:
     """How many images, parameters and steps there were; fields of the record."""
     return {
         "n_labelled": len(data.labelled),
         "n_unlabelled": len(data.unlabelled),
         "n_test": len(data.evaluation),
+        "n_val": None if data.val is None else len(data.val),
         "n_labelled_foreground": sum(
             bool(data.labelled.masks[row].any()) for row in data.labelled.indices
         ),

@@ -1,7 +1,7 @@
 """Plots of Dice: over label budgets, of each run, and of the ablations that papers print."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
     datasets = [d for d, found in budgets.items() if len(found) > 1]
     if not datasets:
         return
+    places = {dataset: _places(budgets[dataset]) for dataset in datasets}
     figure, axes = style.tiles(len(datasets))
     for one, dataset in zip(axes, datasets, strict=True):
         for i, (variant, look) in enumerate(inputs.curves.items()):
@@ -26,14 +27,14 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
                 # Side by side, or the bars hide each other.
                 shift = 0.045 * (i - (len(inputs.curves) - 1) / 2)
                 one.errorbar(
-                    [math.log2(b.share) + shift for b, _ in found],
+                    [places[dataset][b] + shift for b, _ in found],
                     [interval.mean for _, interval in found],
                     bars(interval for _, interval in found),
                     label=variant, elinewidth=0.8, **look.line(),
                 )  # fmt: skip
         style.floor(one, inputs.floors[dataset])
-        ticks = {math.log2(budget.share): budget.text for budget in budgets[dataset]}
-        one.set_xticks(list(ticks), ticks.values())
+        ticks = places[dataset]
+        one.set_xticks(list(ticks.values()), [budget.text for budget in ticks])
         one.set(title=dataset, xlabel="labelled images", ylabel=inputs.dice)
         one.grid(axis="x", visible=False)
     style.legend(figure)
@@ -43,6 +44,13 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
         f"Dice over the share of labelled images, with intervals over seeds{inputs.left_out}",
         f"Curves of mean Dice. {inputs.told(keys)}.", figure,
     )  # fmt: skip
+
+
+def _places(budgets: Sequence[Budget]) -> dict[Budget, float]:
+    """Along an axis: of shares their logarithms; others one by one."""
+    if any(budget.share is None for budget in budgets):
+        return {budget: float(place) for place, budget in enumerate(budgets)}
+    return {budget: math.log2(budget.share) for budget in budgets}
 
 
 def _by_budget(inputs: Inputs, dataset: str) -> tuple[Any, Iterator[tuple[Any, Budget, list]]]:

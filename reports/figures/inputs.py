@@ -93,7 +93,8 @@ class Inputs:
     @property
     def dice(self) -> str:
         """Label of an axis."""
-        return "Dice (%)" + (", oracle" if self.reading.selection == "oracle" else "")
+        chosen = self.reading.selection
+        return "Dice (%)" + ("" if chosen == "final" else f", {chosen}")
 
     def families(self, name: str) -> list[dict[Any, str]]:
         """Variants that differ by one hyper-parameter alone: each family as value → variant.

@@ -103,7 +103,7 @@ def curves(inputs: Inputs) -> Iterator[Named]:
 
 def costs(inputs: Inputs) -> Iterator[Named]:
     """Dice over the time of a step, at the largest budget below full supervision."""
-    budget = max((b for b in inputs.budgets if b.share < 1), default=None)
+    budget = max((b for b in inputs.budgets if not b.is_whole_pool), default=None)
     if budget is None or not {"seconds_train", "flops_per_step"} <= set(inputs.rows.columns):
         return
     found = {

@@ -17,7 +17,7 @@ _SIDE = 0.95  # inches of a picture
 def panels(inputs: Inputs) -> Iterator[Named]:
     """Figure 3 of arXiv:2504.01547v2 for each dataset, at its largest budget below all labels."""
     for dataset in inputs.datasets:
-        budgets = {b for d, b, _ in inputs.panels if d == dataset and b.share < 1}
+        budgets = {b for d, b, _ in inputs.panels if d == dataset and not b.is_whole_pool}
         if budgets:
             yield _panel(inputs, dataset, max(budgets))
 

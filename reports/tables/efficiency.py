@@ -69,7 +69,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
 
 def _shares(trials: pd.DataFrame) -> dict[str, frozenset[Budget]]:
     """Variant → its label budgets below 100 %."""
-    below = trials[trials.ratio < 1]
+    below = trials[trials.ratio.astype(float) < 1]  # budgets in cases or patients have no share
     return {variant: frozenset(found) for variant, found in below.groupby("variant").budget}
 
 

@@ -55,10 +55,24 @@ def selection(reading: Reading, rows: pd.DataFrame) -> str:
     best = "best epoch and threshold" if is_swept else "best epoch"
     chosen = {
         "final": "final step, argmax (nothing chosen on the evaluation set)",
+        "val": "VAL: the epoch that is best on the validation set, argmax",
         "oracle": f"ORACLE: {best} chosen on the evaluation set itself",
     }[reading.selection]
+    if reading.selection == "val":
+        chosen += f" ({masks_used(rows)})"
     over = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
     return f"selection: {chosen}; aggregation: {over}"
+
+
+def masks_used(rows: pd.DataFrame) -> str:
+    """How many masks chose the epoch, beside how many taught it."""
+    told = []
+    for dataset, trials in rows.groupby("dataset"):
+        least, most = int(trials.n_labelled.min()), int(trials.n_labelled.max())
+        where = f" on {dataset}" if rows.dataset.nunique() > 1 else ""
+        labelled = f"{least}" if least == most else f"{least} to {most}"
+        told.append(f"{counted(int(trials.n_val.max()), 'mask')} beside {labelled} labelled{where}")
+    return f"{', '.join(told)}: who has only the labelled ones cannot choose so"
 
 
 def evaluated(rows: pd.DataFrame) -> str:
@@ -78,6 +92,7 @@ def _presets(rows: pd.DataFrame) -> str:
 def oddities(rows: pd.DataFrame) -> list[str]:
     """Whatever makes the scores less than they seem."""
     lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
+    lines += _lists(rows)
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -93,6 +108,16 @@ def oddities(rows: pd.DataFrame) -> list[str]:
     if code.nunique() > 1:
         lines.append(f"made with several code versions: {_list(rows.code_version)}")
     return lines
+
+
+def _lists(rows: pd.DataFrame) -> list[str]:
+    """Budgets that name their images: then a seed draws less than elsewhere."""
+    is_list = rows.settings.map(lambda settings: "labelled" in settings)
+    return [
+        f"{budget.text}: the same labelled images for every seed; intervals are over weights and "
+        "order alone"
+        for budget in sorted(rows[is_list].budget.unique())
+    ]
 
 
 def _precision(rows: pd.DataFrame) -> list[str]:

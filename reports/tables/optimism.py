@@ -1,17 +1,23 @@
-"""What choosing epoch and threshold on the evaluation set adds, a line a method."""
+"""What choosing the epoch adds, a line a method: on a validation set, on the evaluation set."""
 
+import numpy as np
 import pandas as pd
 
-from reports.select import WHERE, Reading, columns, lines
+from reports.select import SELECTIONS, WHERE, Reading, columns, lines
 from reports.sheet import NOTHING, Cell, Head, Sheet, of_fewer, rounded, signed
 from reports.stats.intervals import Interval, t_interval
+from reports.tables.footers import masks_used
 
 
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
-    """Dice of the final step beside Dice at the epoch and threshold chosen on the same images."""
-    aggregate = reading.aggregate
+    """Dice of the final step beside Dice at the epochs (and threshold) that were chosen."""
     datasets = sorted(rows.dataset.unique())
-    labels = ("final", "oracle", "gap")
+    names = {name: f"{prefix}dc_{reading.aggregate}" for name, prefix in SELECTIONS.items()}
+    validated = rows[rows[names["val"]].notna()] if names["val"] in rows else rows[:0]
+    if validated.empty:
+        del names["val"]
+    _, *chosen = names
+    labels = [*names, *(f"gap {name}" if len(chosen) > 1 else "gap" for name in chosen)]
     heads = [Head("labelled"), Head("method")]
     heads += [Head(label, dataset) for dataset in datasets for label in labels]
     body, data = [], []
@@ -24,30 +30,42 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
             if trials is None:
                 line += [NOTHING] * len(labels)
                 continue
-            final = trials[f"dc_{aggregate}"].to_numpy(float)
-            oracle = trials[f"oracle_dc_{aggregate}"].to_numpy(float)
-            gap = t_interval(oracle - final, reading.ci_level)
+            values = {name: trials[column].to_numpy(float) for name, column in names.items()}
+            gaps = {name: values[name] - values["final"] for name in chosen}
+            apart = {name: t_interval(gap, reading.ci_level) for name, gap in gaps.items()}
+            line += [Cell(rounded(v.mean(), 2), float(v.mean())) for v in values.values()]
             line += [
-                Cell(rounded(final.mean(), 2), float(final.mean())),
-                Cell(rounded(oracle.mean(), 2), float(oracle.mean())),
-                Cell(signed(gap.mean, gap.half_width) + of_fewer(gap.n, full_n), gap.mean),
+                Cell(signed(gap.mean, gap.half_width) + of_fewer(gap.n, full_n), gap.mean)
+                for gap in apart.values()
             ]
-            data.append(
-                {
-                    **columns((dataset, budget, variant)), "n": gap.n, "final": final.mean(),
-                    "oracle": oracle.mean(), "gap": gap.mean, "gap_ci_half_width": gap.half_width,
-                }
-            )  # fmt: skip
+            data.append(_record(columns((dataset, budget, variant)), values, apart))
         body.append(line)
-    footer = [
-        "final: last step, argmax; oracle: the epoch and the threshold with the best Jaccard on "
-        f"the evaluation set itself; gap: mean ± {100 * reading.ci_level:g} % t half-width over "
-        f"seeds of their difference, in points of Dice, n = {full_n} unless given in brackets",
+    title = "Optimism gap: what choosing on the evaluation set adds to Dice"
+    footer = _footer(reading, full_n, validated)
+    return Sheet("optimism", title, heads, body, pd.DataFrame(data), footer)
+
+
+def _record(where: dict, values: dict[str, np.ndarray], apart: dict[str, Interval]) -> dict:
+    """A line of the CSV; the gap without a name is the oracle's."""
+    record = {**where, "n": len(values["final"])}
+    record |= {name: found.mean() for name, found in values.items()}
+    for name, gap in apart.items():
+        prefix = "" if name == "oracle" else f"{name}_"
+        record |= {f"{prefix}gap": gap.mean, f"{prefix}gap_ci_half_width": gap.half_width}
+    return record
+
+
+def _footer(reading: Reading, full_n: int, validated: pd.DataFrame) -> list[str]:
+    val = "val: the epoch that is best on the validation set, argmax; "
+    return [
+        f"final: last step, argmax; {'' if validated.empty else val}oracle: the epoch and the "
+        "threshold with the best Jaccard on the evaluation set itself; gap: mean ± "
+        f"{100 * reading.ci_level:g} % t half-width over seeds of the difference from final, in "
+        f"points of Dice, n = {full_n} unless given in brackets",
         "a method that trains unsteadily gains more by such a choice: tables that make it favour "
         "that method",
+        *([] if validated.empty else [f"val: {masks_used(validated)}"]),
     ]
-    title = "Optimism gap: what choosing on the evaluation set adds to Dice"
-    return Sheet("optimism", title, heads, body, pd.DataFrame(data), footer)
 
 
 def gaps(rows: pd.DataFrame, reading: Reading) -> Interval:

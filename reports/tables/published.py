@@ -136,6 +136,8 @@ def _printed(paper: Paper, configuration: Configuration) -> pd.Series | None:
     """The paper's line for it; of a changed hyper-parameter there is none."""
     dataset, budget, variant = configuration
     results = paper.results
+    if budget.share is None:
+        return None
     found = results[
         (results.dataset == dataset)
         & ((results.labelled_percent - 100 * budget.share).abs() < 1e-6)

@@ -187,18 +187,59 @@ def test_images_without_masks_are_one_line(read):
     (problem,) = read(*(f"image/{i}.png" for i in range(10)), *(f"mask/{i}.png" for i in range(4)))\
         .problems  # fmt: skip
     assert problem.startswith(
-        "no mask for image/4.png, image/5.png, image/6.png and 3 more (6 of 10 images): images "
-        "without masks cannot be unlabelled data yet"
+        "no mask for image/4.png, image/5.png, image/6.png and 3 more (6 of 10 images): give "
+        "each a mask; or move them into a folder unlabelled/, or add --allow-unlabelled"
     )
 
 
-@pytest.mark.parametrize("word", ["unlabelled", "Unlabeled"])
-def test_a_folder_of_unlabelled_images_is_refused_in_one_line(word, read):
-    names = [
-        f"{split}/{kind}/{split}.png" for split in ("train", "test") for kind in ("image", "mask")
+SPLIT = [f"{split}/{kind}/{split}.png" for split in ("train", "test") for kind in ("image", "mask")]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["unlabelled/image/1.png", "unlabelled/image/2.png"],
+        ["Unlabeled/images/1.png", "Unlabeled/images/2.png"],
+        ["image/unlabelled/1.png", "image/unlabelled/2.png"],
+        ["unlabelled/1.png", "unlabelled/2.png"],
+        ["train/unlabelled/1.png", "train/unlabelled/2.png"],
+        ["unlabelled/siteA/1.png", "unlabelled/siteB/2.png"],
+    ],
+)
+def test_a_folder_of_unlabelled_images_needs_no_masks(names, read):
+    layout = read(*SPLIT, *names)
+    assert (layout.problems, layout.stray) == ([], [])
+    assert [(c.id, c.images, c.masks) for c in layout.cases if c.split == "unlabelled"] == [
+        ("1", (names[0],), ()),
+        ("2", (names[1],), ()),
     ]
-    (problem,) = read(*names, f"{word}/image/1.png", f"{word}/image/2.png").problems
-    assert problem.startswith(f"2 images in a folder of unlabelled ones ({word}/image/1.png, ")
+    assert {c.id: c.split for c in layout.cases if c.masks} == {"train": "train", "test": "test"}
+
+
+def test_what_else_lies_among_unlabelled_images_is_ignored_and_named(read):
+    """Masks in such a folder are of no use, and an image there may be called as one of train."""
+    layout = read(*SPLIT, "unlabelled/image/train.png", "unlabelled/mask/train.png", "notes.txt")
+    assert layout.stray == ["notes.txt", "unlabelled/mask/train.png"]
+    assert sorted(c.id for c in layout.cases) == ["test", "train_train", "unlabelled_train"]
+
+
+def test_side_by_side_and_of_volumes_they_are_found_too(read):
+    layout = read("a.png", "a_mask.png", "b.png", "b_mask.png", "unlabelled/c.png")
+    assert [(c.id, c.split) for c in layout.cases if not c.masks] == [("c", "unlabelled")]
+    layout = read("imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz", "unlabelled/b.nii.gz", **VOLUMES)
+    assert [(c.id, c.split) for c in layout.cases if not c.masks] == [("b", "unlabelled")]
+
+
+def test_images_without_a_partner_are_unlabelled_if_the_card_says_so(read):
+    names = ("train/image/a.png", "train/mask/a.png", "train/image/b.png", "test/image/c.png",
+             "test/mask/c.png")  # fmt: skip
+    layout = read(*names, unlabelled="missing")
+    assert {c.id: c.split for c in layout.cases} == {"a": "train", "b": "unlabelled", "c": "test"}
+    (problem,) = read(*names, "test/image/d.png", unlabelled="missing").problems
+    assert problem == (
+        "no mask for test/image/d.png (1 of 4 images, to be evaluated): give each a mask, or move "
+        "them away"
+    )
 
 
 def test_two_files_of_one_name_are_named(read):

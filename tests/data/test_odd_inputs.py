@@ -352,20 +352,11 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
         | flat(names="TestDataset/Kvasir/images/{}.png TestDataset/Kvasir/masks/{}.png"),
         "images and masks lie in 2 places, TestDataset/Kvasir, TrainDataset: these names do not",
     ),
-    "train, val and test": (
-        FLAT, {"test_ids": []},
-        lambda: {f"{s}/{n}": c for s in ("train", "val", "test") for n, c in flat().items()},
-        "a validation set of one's own cannot be used yet",
-    ),
     "images without masks": (
         FLAT, {},
         lambda: {n: c for n, c in flat().items() if n not in ("mask/c4.png", "mask/c5.png")},
-        "no mask for image/c4.png, image/c5.png (2 of 8 images): images without masks cannot be "
-        "unlabelled data yet",
-    ),
-    "a folder of them": (
-        FLAT, {}, lambda: flat() | {"unlabelled/image/u.png": picture(IMAGES[0])},
-        "1 image in a folder of unlabelled ones (unlabelled/image/u.png)",
+        "no mask for image/c4.png, image/c5.png (2 of 8 images): give each a mask; or move them "
+        "into a folder unlabelled/, or add --allow-unlabelled",
     ),
     "BraTS without a map": (
         DEEP, {"mask": "labels", "classes": list("abcd")},

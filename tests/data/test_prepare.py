@@ -144,12 +144,17 @@ def test_images_outside_the_splits_are_refused_not_drawn_anew(pairs, tmp_path):
     assert "some images lie in test/ and others in no split" in text
 
 
-def test_a_validation_set_beside_a_test_set_is_refused(pairs, tmp_path):
+def test_a_validation_set_beside_a_test_set_is_one_by_itself(pairs, tmp_path):
     for split, i in (("train", 0), ("validation", 1), ("test", 2)):
         for kind in ("image", "mask"):
             (tmp_path / "d" / split / kind).mkdir(parents=True)
             shutil.copy(pairs / kind / f"{i}.png", tmp_path / "d" / split / kind)
-    assert "validation folder beside" in refused(PAIRS, tmp_path / "d", tmp_path / "root")
+    manifest = prepare(PAIRS, tmp_path / "d", tmp_path / "root").manifest
+    assert {case.id: case.split for case in manifest.cases} == {
+        "0": "train",
+        "1": "val",
+        "2": "test",
+    }
 
 
 def test_numbering_may_restart_in_each_split(pairs, tmp_path):

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.data import split
+from benchmark.data.budget import Budget
 from benchmark.data.card import Card
 from benchmark.data.prepared import FORMAT, CaseEntry, Manifest
 
@@ -79,7 +80,7 @@ def test_labelled_groups_are_whole_enough_and_nested(groups, seed):
     group = {f"c{i}": name for i, name in enumerate(groups)}
     before: set[str] = set()
     for share in (0.05, 0.2, 0.5, 1.0):
-        chosen = set(split.labelled_ids(own, "test", seed=seed, share=share))
+        chosen = set(split.labelled_ids(own, split.Roles(), Budget.of_share(share), seed))
         inside = {group[case] for case in chosen}
         assert chosen == {case for case, name in group.items() if name in inside}
         wanted = split.count(len(groups), share)
@@ -94,7 +95,9 @@ def test_the_labelled_groups_are_the_first_by_hash():
     20 % of ten cases are two, and B has three; 40 % are four, so C comes with it.
     """
     own = manifest([*"AAABBBCCCD"], subset="groups")
-    few, more = (split.labelled_ids(own, "test", seed=0, share=share) for share in (0.2, 0.4))
+    few, more = (
+        split.labelled_ids(own, split.Roles(), Budget.of_share(share), 0) for share in (0.2, 0.4)
+    )
     assert few == ["c3", "c4", "c5"]
     assert more == ["c3", "c4", "c5", "c6", "c7", "c8"]
 
@@ -103,13 +106,15 @@ def test_single_cases_are_labelled_whatever_their_groups():
     """As in results of before: by rank of sha256("own|3|c…")."""
     plain, grouped = manifest([""] * 20), manifest([*"ABCDE"] * 4)
     for share in (0.05, 0.3):
-        chosen = split.labelled_ids(plain, "test", seed=3, share=share)
-        assert chosen == split.labelled_ids(grouped, "test", seed=3, share=share)
+        chosen = split.labelled_ids(plain, split.Roles(), Budget.of_share(share), 3)
+        assert chosen == split.labelled_ids(grouped, split.Roles(), Budget.of_share(share), 3)
         assert chosen == split.labelled_subset([f"c{i}" for i in range(20)], "own", 3, share)
 
 
 def trial_data(prepared, share=0.05, seed=0, evaluate_on="test"):
-    return split.for_trial(prepared, share=share, seed=seed, evaluate_on=evaluate_on)
+    return split.for_trial(
+        prepared, split.Roles(evaluate_on), budget=Budget.of_share(share), seed=seed
+    )
 
 
 def test_labelled_and_unlabelled_make_up_the_train_pool(prepared):

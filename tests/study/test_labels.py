@@ -22,7 +22,7 @@ def manifest(n: int = 7, with_object: int = 7) -> Manifest:
 
 
 def told(ratios: list[float], seeds: int = 1, **about) -> list[str]:
-    study = Study(ratios=ratios, seeds=list(range(seeds)))
+    study = Study(labels=[f"{100 * ratio:g}%" for ratio in ratios], seeds=list(range(seeds)))
     return labels.notes(labels.subsets(study, {"mine": manifest(**about)}))
 
 
@@ -52,7 +52,7 @@ def test_subsets_without_an_object_are_named_with_their_seeds():
 @pytest.mark.parametrize(("share", "is_refused"), [(0.85, False), (0.9, True), (1.0, False)])
 def test_a_budget_that_leaves_nothing_unlabelled_is_refused(share, is_refused):
     """ceil(7 · .85) = 6; ceil(7 · .9) = 7. At 100 % the baseline runs alone."""
-    study = Study(ratios=[share])
+    study = Study(labels=[f"{100 * share:g}%"])
     if not is_refused:
         labels.check(labels.subsets(study, {"mine": manifest()}))
         return
@@ -74,28 +74,30 @@ def in_groups(groups: str, **card) -> Manifest:
 
 def test_groups_of_which_a_budget_labels_a_part_are_counted():
     """One image of a pair is labelled: its group is cut; all of them: none is."""
-    study = Study(ratios=[0.2, 1.0], seeds=[0])
+    study = Study(labels=["20 %", "100 %"], seeds=[0])
     found = labels.notes(labels.subsets(study, {"mine": in_groups("AABB")}))
     assert found == [
-        "mine at 20 %: 1 of 2 groups (patients, subjects) labelled in part; subset: groups in the "
-        "card draws whole ones"
+        "mine at 20 %: 1 of 2 groups (patients, subjects) labelled in part; --labels "
+        "Npatients, or subset: groups in the card, draws whole ones"
     ]
     whole = {"mine": in_groups("AABB", subset="groups")}
     assert labels.notes(labels.subsets(study, whole)) == []
     assert labels.counts(labels.subsets(study, whole)) == [
-        "mine: 20 % = 2/4, 100 % = 4/4 images labelled"
+        "mine: 20 % = 2/4, 100 % = 4/4 images labelled; 2, 0 unlabelled; 1 evaluated"
     ]
 
 
 def test_counts_differ_by_seed_where_groups_are_drawn():
     """Three images are in group A and one in B: whichever comes first."""
-    study = Study(ratios=[0.2], seeds=list(range(10)))
+    study = Study(labels=["20 %"], seeds=list(range(10)))
     whole = {"mine": in_groups("AAAB", subset="groups")}
-    assert labels.counts(labels.subsets(study, whole)) == ["mine: 20 % = 1-3/4 images labelled"]
+    assert labels.counts(labels.subsets(study, whole)) == [
+        "mine: 20 % = 1-3/4 images labelled; 1-3 unlabelled; 1 evaluated"
+    ]
 
 
 def test_a_group_that_is_the_whole_pool_leaves_nothing_unlabelled():
     with pytest.raises(UserError, match=r"20 % of the 4 images .* nothing is left unlabelled"):
         labels.check(
-            labels.subsets(Study(ratios=[0.2]), {"mine": in_groups("AAAA", subset="groups")})
+            labels.subsets(Study(labels=["20 %"]), {"mine": in_groups("AAAA", subset="groups")})
         )

@@ -39,7 +39,7 @@ def planned(tmp_path):
     ) -> list[str]:
         prepared_as(tmp_path, **card)
         study = Study(
-            methods=[method], datasets=["mine"], ratios=[0.5], seeds=[0],
+            methods=[method], datasets=["mine"], labels=["50 %"], seeds=[0],
             conditions=replace(Conditions(network=THREE_LEVELS), **conditions),
             training=TrainingSettings(**training or {}),
             pretraining=PretrainingSettings(**pretraining or {}),

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from benchmark import keys
+from benchmark.data.budget import Budget, parse_budgets
 from benchmark.errors import UserError
 from benchmark.keys import fingerprint, later
 from benchmark.study.settings import (
@@ -15,9 +16,7 @@ from benchmark.study.settings import (
     check,
 )
 from benchmark.study.syntax import (
-    Budget,
     Variant,
-    parse_ratios,
     parse_seeds,
     split_outside_brackets,
 )
@@ -43,7 +42,7 @@ def study(**changes) -> Study:
     own = {name: changes.pop(name) for name in names & changes.keys()}
     changes.setdefault("conditions", dataclasses.replace(Conditions(), **own))
     return dataclasses.replace(
-        Study(methods=["cps"], datasets=["glas"], ratios=[0.05], seeds=[0]), **changes
+        Study(methods=["cps"], datasets=["glas"], labels=["5 %"], seeds=[0]), **changes
     )
 
 
@@ -57,7 +56,10 @@ def grid(**changes):
 
 def test_the_grid_is_the_product_of_its_axes_seed_by_seed():
     found = grid(
-        methods=["supervised", "cps"], datasets=["glas", "ph2"], ratios=[0.05, 0.2], seeds=[0, 1]
+        methods=["supervised", "cps"],
+        datasets=["glas", "ph2"],
+        labels=["5 %", "20 %"],
+        seeds=[0, 1],
     )
     assert len(found) == 16
     assert [t.seed for t in found] == [0] * 8 + [1] * 8
@@ -65,8 +67,10 @@ def test_the_grid_is_the_product_of_its_axes_seed_by_seed():
 
 
 def test_at_100_percent_the_supervised_reference_runs_alone():
-    assert [t.method for t in grid(methods=["cps"], ratios=[1.0])] == ["supervised"]
-    assert [t.method for t in grid(methods=["supervised", "cps"], ratios=[1.0])] == ["supervised"]
+    assert [t.method for t in grid(methods=["cps"], labels=["100 %"])] == ["supervised"]
+    assert [t.method for t in grid(methods=["supervised", "cps"], labels=["100 %"])] == [
+        "supervised"
+    ]
 
 
 def test_a_variant_that_changes_nothing_is_the_method_itself():
@@ -86,7 +90,7 @@ def test_a_preset_value_is_the_base_that_a_variant_changes():
     "change",
     [
         {"seeds": [1]},
-        {"ratios": [0.1]},
+        {"labels": ["10 %"]},
         {"methods": ["cps[weight=1]"]},
         {"study_seed": 1},
         {"evaluate_on": "dev"},
@@ -170,7 +174,7 @@ def test_settings_of_one_method_are_checked_like_those_of_all():
 
 
 def test_trials_that_differ_by_the_seed_alone_share_their_configuration():
-    one, two, other = (*grid(seeds=[0, 1]), *grid(ratios=[0.1]))
+    one, two, other = (*grid(seeds=[0, 1]), *grid(labels=["10 %"]))
     assert one.configuration == two.configuration != other.configuration
 
 
@@ -275,22 +279,47 @@ def test_seeds_are_a_number_or_a_list():
             parse_seeds(text)
 
 
-def test_ratios_are_percent_on_the_command_line_and_fractions_inside():
-    assert parse_ratios("1,5,20,100") == [0.01, 0.05, 0.2, 1.0]
-    assert parse_ratios("7 %, 2.5") == [0.07, 0.025]
-    budgets = [Budget.of_share(share) for share in (0.01, 0.07, 0.025, 1.0)]
-    assert [budget.text for budget in budgets] == ["1 %", "7 %", "2.5 %", "100 %"]
-    assert [budget.is_everything for budget in budgets] == [False, False, False, True]
-    assert sorted(budgets, key=lambda budget: budget.order)[0].text == "1 %"
-    with pytest.raises(UserError, match="percentages"):
-        parse_ratios("few")
+def test_budgets_are_shares_cases_patients_or_lists():
+    assert parse_budgets("1,5 %,20%,100") == ["1 %", "5 %", "20 %", "100 %"]
+    assert parse_budgets("7 %, 2.5") == ["7 %", "2.5 %"]
+    typed = "1cases, 3 cases,1patient,7patients,12 subjects,list:ssl4mis-7"
+    assert parse_budgets(typed) == [
+        "1 case", "3 cases", "1 patient", "7 patients", "12 patients", "list ssl4mis-7",
+    ]  # fmt: skip
+    assert parse_budgets("5,5%") == ["5 %"]
+    seven = Budget.parse("7 patients")
+    assert seven == Budget.parse(seven.text) == Budget("7 patients", patients=7)
+    assert Budget.parse("7%") == Budget.of_share(0.07) == Budget("7 %", share=0.07)
+    whole = [Budget.parse(text).is_whole_pool for text in ("100", "99.9", "100cases")]
+    assert whole == [True, False, False]
+    mixed = [Budget.parse(t) for t in ("list:a", "2patients", "10cases", "9cases", "20%", "5%")]
+    assert [b.text for b in sorted(mixed, key=lambda b: b.order)] == [
+        "5 %", "20 %", "9 cases", "10 cases", "2 patients", "list a",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["few", "", ",", "1.5cases", "0cases", "-3", "3 mice", "list:"])
+def test_other_budgets_are_refused(text):
+    with pytest.raises(UserError, match=r'how much is labelled is written in percent \("1,5,20"\)'):
+        parse_budgets(text)
+
+
+def test_a_list_may_be_a_file(tmp_path):
+    file = tmp_path / "seven.txt"
+    file.write_text("b\na  # the first\n\nb\n")
+    assert Budget.parse(f"list:{file}") == Budget("list seven", listed="seven", ids=("b", "a"))
+    assert parse_budgets(f"5,list:{file}") == ["5 %", f"list:{file}"]
+    (tmp_path / "empty.txt").write_text("# nothing\n")
+    for wrong, told in (("none.txt", "cannot be read"), ("empty.txt", "names none")):
+        with pytest.raises(UserError, match=told):
+            parse_budgets(f"list:{tmp_path / wrong}")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ratios": [0.0]}, "ratio 0 % is outside"),
-        ({"ratios": [1.2]}, "ratio 120 % is outside"),
+        ({"labels": ["0 %"]}, "--labels 0 % is outside"),
+        ({"labels": ["120 %"]}, "--labels 120 % is outside"),
         ({"evaluate_on": "train"}, "evaluate_on must be one of test, dev"),
         ({"threads_per_trial": 0}, "threads_per_trial must be above 0"),
         ({"size": [60, 64]}, "must divide by 16"),
@@ -371,7 +400,7 @@ def test_what_an_encoder_does_not_use_is_in_no_key():
         {},
         {"evaluate_on": "dev", "size": [64, 96], "precision": "bfloat16", "study_seed": 3},
         {"network": Architecture(name="resnet34", weights="imagenet")},
-        {"pretraining": PretrainingSettings(seeds="shared", epochs=3), "ratios": [0.07]},
+        {"pretraining": PretrainingSettings(seeds="shared", epochs=3), "labels": ["7 %"]},
         {"hyperparameters": {"ours": {"weight": float("inf"), "rounds": 2}}, "seeds": [4]},
     ],
 )
@@ -382,7 +411,7 @@ def test_a_trial_can_be_made_again_from_its_settings_as_a_record_keeps_them(chan
         for trial in trials(wanted, METHODS, data):
             kept = json.loads(json.dumps(trial.settings()))
             facts = METHODS[trial.method]
-            found = restored(kept, trial.budget.share, facts, trial.variant)
+            found = restored(kept, facts, trial.variant)
             assert found == dataclasses.replace(trial, conditions=found.conditions)
             assert keys.hashed(found.conditions) == keys.hashed(trial.conditions)
 
@@ -406,9 +435,9 @@ def test_settings_of_which_no_trial_comes_are_refused():
     settings = trial.settings()
     other = MethodFacts({"weight": 5.0, "temperature": 1.0})
     with pytest.raises(ValueError, match="other hyper-parameters: consistency_on, temperature"):
-        restored(settings, 0.05, other, "cps")
+        restored(settings, other, "cps")
     with pytest.raises(ValueError, match="today's settings of it are others"):
-        restored(settings | {"colour": "blue"}, 0.05, METHODS["cps"], "cps")
+        restored(settings | {"colour": "blue"}, METHODS["cps"], "cps")
 
 
 def test_volumes_cannot_do_without_patches():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.data.budget import Budget
 from benchmark.data.prepared import CaseEntry
 from benchmark.data.split import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
@@ -122,7 +123,7 @@ def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
 
     prepare(card.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
     real = prepared.resized(prepared.load(tmp_path, "glas"), [64, 64])
-    data = split.for_trial(real, share=1.0, seed=0, evaluate_on="test")
+    data = split.for_trial(real, split.Roles(), budget=Budget.of_share(1.0), seed=0)
     found = floors(data.evaluation, data.classes)
     assert found["all_foreground_dc_pooled"] == pytest.approx(0.661, abs=1.5e-3)
     assert found["all_foreground_dc_case"] == pytest.approx(0.642, abs=1.5e-3)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmark.data import split
+from benchmark.data.budget import Budget
 from benchmark.study.sources import Code
-from benchmark.study.syntax import Budget
 from benchmark.toolkit.method import Method
 from benchmark.training import loop
 from benchmark.training.batches import draw_batch
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def data_of(trial, prepared):
-    return split.for_trial(prepared, share=trial.budget.share, seed=trial.seed, evaluate_on="test")
+    return split.for_trial(prepared, split.Roles(), budget=trial.budget, seed=trial.seed)
 
 
 def fit(trial, method, data, checkpoint, *, evaluate, log):

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmark.data.budget import Budget
 from benchmark.data.card import Card
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import load, resized
-from benchmark.data.split import for_trial
-from benchmark.training.evaluate import Evaluation
+from benchmark.data.split import Roles, for_trial
 from benchmark.training.outputs import write_predictions
 from tests.grids import TINY_RUN
 from tests.one_case import BALL, RAS, flipped, itk, nifti, picture
@@ -24,10 +24,10 @@ def perfect_predictions(card, source, root, size=None):
     """The folder of predictions that are the truth, as it is stored."""
     prepare(card, source, root / "data")
     data = for_trial(
-        resized(load(root / "data", "own"), size), share=0.5, seed=0, evaluate_on="test"
+        resized(load(root / "data", "own"), size), Roles(), budget=Budget.of_share(0.5), seed=0
     )
     predicted = [data.evaluation.masks[row] for row in data.evaluation.indices]
-    write_predictions(root, data, Evaluation({}, [], predicted))
+    write_predictions(root / "predictions", data, predicted)
     return root / "predictions"
 
 

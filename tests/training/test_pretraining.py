@@ -112,7 +112,7 @@ def test_the_artefact_depends_on_the_parameters_that_it_names_and_on_no_other(
 
 
 def test_ratios_and_variants_share_one_and_seeds_do_not(trials):
-    assert key(trials) == key(trials, ratios=[0.2]) == key(trials, methods=["ours[rounds=2]"])
+    assert key(trials) == key(trials, labels=["20 %"]) == key(trials, methods=["ours[rounds=2]"])
     assert key(trials, seeds=[1]) != key(trials)
     shared = dataclasses.replace(QUICK.pretraining, seeds="shared")
     assert key(trials, seeds=[1], pretraining=shared) == key(trials, pretraining=shared)
@@ -140,7 +140,7 @@ def test_the_key_changes_with_whatever_can_change_the_artefact(change, trials):
 
 
 def test_a_grid_needs_each_once_and_none_that_is_there(trials, prepared, tmp_path):
-    grid = trials(seeds=[0, 1], ratios=[0.05, 0.2], methods=["ours", "ours[rounds=2]", "cps"])
+    grid = trials(seeds=[0, 1], labels=["5 %", "20 %"], methods=["ours", "ours[rounds=2]", "cps"])
     jobs_needed = pretraining.missing(grid, tmp_path)
     assert [job.pretraining.seed for job in jobs_needed] == [0, 1]
     made(jobs_needed[0], prepared, tmp_path)
@@ -148,10 +148,10 @@ def test_a_grid_needs_each_once_and_none_that_is_there(trials, prepared, tmp_pat
 
 
 def test_no_mask_is_at_hand_and_the_evaluation_set_is_not_seen(prepared):
-    data = split.for_pretraining(prepared, evaluate_on="dev")
+    data = split.for_pretraining(prepared, split.Roles("dev"))
     assert not hasattr(data, "labelled") and not hasattr(data.unlabelled, "masks")
     ids = [prepared.manifest.cases[i].id for i in data.unlabelled.indices]
-    train, dev = split.split_ids(prepared.manifest, "dev")
+    train, _, dev, _ = split.parts(prepared.manifest, split.Roles("dev"))
     assert sorted(ids) == sorted(train) and not set(ids) & set(dev)
 
 
@@ -167,7 +167,7 @@ def test_wrong_masks_change_nothing(trials, prepared, tmp_path):
 
 def test_a_trial_starts_from_it_in_those_parts_alone(trials, prepared, tmp_path):
     trial = trials()[0]
-    data = split.for_trial(prepared, share=trial.budget.share, seed=0, evaluate_on="test")
+    data = split.for_trial(prepared, split.Roles(), budget=trial.budget, seed=0)
     method = build_method(trial, data)
     before = {name: value.clone() for name, value in method.state_dict().items()}
     job = of(trial)

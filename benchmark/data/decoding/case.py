@@ -14,6 +14,7 @@ from benchmark.data.decoding.greys import Limits, Stored
 from benchmark.data.decoding.masks import Mask
 from benchmark.data.decoding.volumes import InSpace, split_key
 from benchmark.data.layouts import Case
+from benchmark.data.prepared import NO_MASK
 from benchmark.data.source import Source
 from benchmark.wording import counted
 
@@ -77,12 +78,12 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
     parts = [images.read_mask(file, its, card) for file, its in files.items()]
     for part in parts:
         _require_equal_size(image.shape[:2], part.classes.shape, case)
-    mask = _united(parts, card)
+    mask = _united(parts, card, image.shape[:2])
     small = images.resize_mask(mask, card.size)
     seen = {
-        Seen.LOST_CLASS: bool(images.lost_classes(mask, small)),
+        Seen.LOST_CLASS: bool(parts) and bool(images.lost_classes(mask, small)),
         Seen.WAS_COLOUR: picture.was_colour,
-        Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
+        Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: bool(mask.any()) and content in files.values(),
     }
@@ -115,9 +116,9 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         _require_equal_size(sides, one.array.shape, case)
     pairs = zip(fitted, case.masks, strict=True)
     parts = [masks.read(one.array, card, name) for one, name in pairs]
-    mask = _united(parts, card)
+    mask = _united(parts, card, sides)
     box = (slice(None),) * 3
-    if card.crop == "label_box":
+    if card.crop == "label_box" and parts:
         box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)
     channels = np.moveaxis(image.array, -1, 0)
     within = [_limits(channel, card) for channel in channels]
@@ -130,10 +131,11 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     seen = {
         Seen.BY_ORDER: any(one.by_order for one in fitted),
         Seen.OTHER_SPACING: bool(image.spacing) and not _are_close(spacing, image.spacing),
-        Seen.CLIPPED_CLASS: any(map(_clips_a_class, channels, within, [mask] * len(kept))),
+        Seen.CLIPPED_CLASS: bool(parts)
+        and any(map(_clips_a_class, channels, within, [mask] * len(kept))),
         Seen.CRUSHED: any(one.was_crushed for one in kept),
         Seen.CONSTANT: any(one.levels == 1 for one in kept),
-        Seen.BELOW_RULE: all(part.is_below_rule for part in parts),
+        Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
     }
     return Decoded(
         image=_together(kept)[box],
@@ -214,8 +216,13 @@ def _are_close(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return len(one) == len(other) and np.allclose(one, other, rtol=0.01)
 
 
-def _united(parts: Sequence[Mask], card: Card) -> UInt8[ndarray, "*s"]:
-    """One mask of several files; of classes it is not said which of two would win."""
+def _united(parts: Sequence[Mask], card: Card, shape: tuple[int, ...]) -> UInt8[ndarray, "*s"]:
+    """One mask of several files; of classes it is not said which of two would win.
+
+    Of an image without a mask `NO_MASK` everywhere.
+    """
+    if not parts:
+        return np.full(shape, NO_MASK, np.uint8)
     if len(parts) > 1 and card.mask == "labels":
         raise ValueError(
             f"{len(parts)} masks for one image, and mask: labels: put the classes into one file"

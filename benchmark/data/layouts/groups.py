@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import combinations
 
 from benchmark.data.card import Card
 from benchmark.data.layouts.layout import Case, Layout, column
@@ -27,7 +28,13 @@ def add_groups(layout: Layout, source: Source, card: Card) -> None:
     known = len(layout.problems)
     groups = (_in_table if is_table else _by_pattern)(layout, source, card.group)
     layout.cases = [case._replace(group=groups.get(case.id, "")) for case in layout.cases]
-    lacking = [case.id for case in layout.cases if not case.group]
+    without = [case.id for case in layout.cases if not (case.group or case.masks)]
+    if without:
+        layout.notes.append(
+            f"nothing says whose {counted(len(without), 'image')} without masks are "
+            f"({shortened(without)}): they may be of patients in the test set"
+        )
+    lacking = [case.id for case in layout.cases if case.masks and not case.group]
     if lacking and len(layout.problems) == known:
         layout.problems.append(
             f'the card\'s group "{card.group}" says nothing of {len(lacking)} of '
@@ -63,14 +70,15 @@ def _in_table(layout: Layout, source: Source, table: str) -> dict[str, str]:
 
 def cut_groups(cases: Sequence[Case]) -> list[str]:
     """A note on groups that have cases in train and test, as splits of others may have them."""
-    splits = defaultdict(set)
+    sides = defaultdict(set)
     for case in cases:
         if case.group:
-            splits[case.group].add(case.split)
-    both = sorted(group for group, found in splits.items() if len(found) > 1)
-    if not both:
-        return []
-    return [
-        f"{len(both)} of {counted(len(splits), 'group')} (patients, subjects) have cases in train "
-        f"and test: {shortened(both)}"
-    ]
+            sides[case.group].add("train" if case.split == "unlabelled" else case.split)
+    found = []
+    for one, other in combinations(("train", "val", "test"), 2):
+        if both := sorted(group for group, its in sides.items() if {one, other} <= its):
+            found.append(
+                f"{len(both)} of {counted(len(sides), 'group')} (patients, subjects) have cases in "
+                f"{one} and {other}: {shortened(both)}"
+            )
+    return found

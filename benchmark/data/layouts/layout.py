@@ -10,14 +10,12 @@ from benchmark.data.card import Card
 from benchmark.data.source import Source
 from benchmark.wording import shortened
 
-NOT_YET = "images without masks cannot be unlabelled data yet"
-
 
 class Case(NamedTuple):
-    """One image with its mask. split: "train", "test", or "" if the files come without split.
+    """One image with its mask. split: one of `prepared.SPLITS`, or "" if the files have none.
 
     images: one file, or one for each of the card's modalities. masks: one file, or several whose
-    foregrounds belong to one mask.
+    foregrounds belong to one mask; none where the split is "unlabelled".
     """
 
     id: str
@@ -32,6 +30,8 @@ class Layout:
     """What a reader found."""
 
     cases: list[Case]
+    without_mask: list[Case] = field(default_factory=list)
+    """Images that no mask was found for, outside folders that say unlabelled."""
     stray: list[str] = field(default_factory=list)
     """Files that belong to no case: tolerated, and named."""
     problems: list[str] = field(default_factory=list)
@@ -52,18 +52,34 @@ def paired(images: dict[str, str], masks: dict[str, str], stray: list[str]) -> L
         Case(case, "", "", (images[case],), (masks[case],))
         for case in sorted(images.keys() & masks.keys())
     ]
-    without_mask = [images[case] for case in sorted(images.keys() - masks.keys())]
+    lone = [
+        Case(case, "", "", (images[case],), ()) for case in sorted(images.keys() - masks.keys())
+    ]
     without_image = [masks[case] for case in sorted(masks.keys() - images.keys())]
-    problems = [*lone_images(without_mask, len(images)), *lone_masks(without_image, len(masks))]
-    return Layout(cases, stray, problems)
+    return Layout(cases, lone, stray, lone_masks(without_image, len(masks)))
 
 
-def lone_images(files: Collection[str], of: int) -> list[str]:
-    """The problem with images that have no mask, in a line; none without such."""
-    return _lone(
-        "mask", files, f"{len(files)} of {of} images",
-        f"{NOT_YET}; give each a mask, or move them away",
-    )  # fmt: skip
+def settle_lone_images(layout: Layout, card: Card) -> None:
+    """Make the images without masks unlabelled ones, if the card says so, else a problem.
+
+    What is evaluated needs its masks in any case.
+    """
+    lone, layout.without_mask = layout.without_mask, []
+    n = len(layout.cases) + len(lone)
+    evaluated = [case for case in lone if case.split in ("val", "test")]
+    trained = [case for case in lone if case not in evaluated]
+    advice = "give each a mask, or move them away"
+    if card.unlabelled == "missing":
+        layout.cases += [case._replace(split="unlabelled") for case in trained]
+        trained = []
+    else:
+        advice = (
+            "give each a mask; or move them into a folder unlabelled/, or add --allow-unlabelled "
+            "(unlabelled: missing in the card), and they are unlabelled images"
+        )
+    for cases, what in ((trained, ""), (evaluated, ", to be evaluated")):
+        files = [file for case in cases for file in case.images]
+        layout.problems[:0] = _lone("mask", files, f"{len(cases)} of {n} images{what}", advice)
 
 
 def lone_masks(files: Collection[str], of: int) -> list[str]:

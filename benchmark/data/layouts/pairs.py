@@ -1,7 +1,8 @@
 """Pairs of images and masks whose names belong together.
 
-Either image/ and mask/ hold them, beneath or above train/ and test/ or in no split; or they lie
-side by side, and the mask's name says that it is one: NAME.png, NAME_mask.png.
+Either image/ and mask/ hold them, beneath or above train/, val/ and test/ or in no split; or they
+lie side by side, and the mask's name says that it is one: NAME.png, NAME_mask.png. Images in a
+folder unlabelled/ need no masks.
 """
 
 import os
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from benchmark.data.card import Card
-from benchmark.data.layouts.layout import NOT_YET, Case, Layout, lone_images, lone_masks
+from benchmark.data.layouts.layout import Case, Layout, lone_masks
 from benchmark.data.layouts.names import (
     channel,
     image_name,
@@ -22,10 +23,10 @@ from benchmark.data.layouts.names import (
     matched,
 )
 from benchmark.data.source import Source
-from benchmark.wording import counted, shortened
+from benchmark.wording import shortened
 
 _IMAGE, _MASK = "image", "mask"
-_VALIDATION, _UNLABELLED = "validation", "unlabelled"
+_UNLABELLED = "unlabelled"
 _KINDS = {
     **dict.fromkeys(("image", "images", "img", "imgs", "original", "originals"), _IMAGE),
     **dict.fromkeys(("mask", "masks", "label", "labels", "annotation", "annotations"), _MASK),
@@ -35,7 +36,7 @@ _KINDS = {
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), _VALIDATION),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("unlabelled", "unlabeled"), _UNLABELLED),
 }
 _KINDS_WITH_SPLIT = {  # of nnU-Net and the Medical Segmentation Decathlon
@@ -87,6 +88,8 @@ def read_volume_pairs(source: Source, card: Card) -> Layout | None:
 
 def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> Layout | None:
     stems = {path: stem for path in source.files if (stem := _stem(path, endings)) is not None}
+    unlabelled = _unlabelled(stems)
+    stems = {path: stem for path, stem in stems.items() if not _says_unlabelled(path)}
     files = _in_kinds(stems)
     places: set[str] = set()
     if {file.kind for file in files} == {_IMAGE, _MASK}:
@@ -99,15 +102,16 @@ def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> 
         problems = _seeming_splits({file.place for file in files})
     if not files:
         return None
-    files = [f for f in files if f.kind == _MASK or channel(f.stem, modalities)]
+    files = [f for f in (*files, *unlabelled) if f.kind == _MASK or channel(f.stem, modalities)]
     used = {file.path for file in files}
-    layout = Layout([], [path for path in source.files if path not in used], problems)
+    stray = [path for path in source.files if path not in used]
+    layout = Layout([], stray=stray, problems=problems)
     if len(places) > 1 and not problems:
         layout.notes.append(
             f"{len(places)} numbered folders ({shortened(sorted(places))}) are taken together: if "
             "they are patients or centres, the card's group keeps each on one side of the split"
         )
-    _pair(_distinct(_without_unlabelled(files, layout), layout), modalities, layout)
+    _pair(_distinct(files, layout), modalities, layout)
     _settle_splits(layout)
     return layout
 
@@ -120,6 +124,26 @@ def _stem(path: str, endings: Sequence[str]) -> str | None:
     name = path.rsplit("/", 1)[-1]
     ending = next((one for one in endings if name.lower().endswith(one)), None)
     return unicodedata.normalize("NFC", name[: -len(ending)]) if ending else None
+
+
+def _says_unlabelled(path: str) -> bool:
+    return any(_SPLITS.get(part.lower()) == _UNLABELLED for part in path.split("/")[:-1])
+
+
+def _unlabelled(stems: Mapping[str, str]) -> list[_File]:
+    """The images in folders that are called so; masks in them, which nothing reads, are left out.
+
+    Within such a folder only what is called a mask is one: unlabelled/1.png is an image.
+    """
+    found = []
+    for path, stem in stems.items():
+        folders = path.split("/")[:-1]
+        kinds = {_KINDS.get(folder.lower(), _IMAGE) for folder in folders}
+        if _says_unlabelled(path) and _MASK not in kinds and not mask_name(stem).word:
+            known = (*_KINDS, *_SPLITS)
+            place = "/".join(folder for folder in folders if folder.lower() not in known)
+            found.append(_File(path, stem, place, _UNLABELLED, _IMAGE))
+    return found
 
 
 def _in_kinds(stems: Mapping[str, str]) -> list[_File]:
@@ -201,16 +225,6 @@ def _seeming_splits(places: set[str]) -> list[str]:
     return _several_places(places) if seeming else []
 
 
-def _without_unlabelled(files: Sequence[_File], layout: Layout) -> list[_File]:
-    images = [file.path for file in files if file.split == _UNLABELLED and file.kind == _IMAGE]
-    if images:
-        layout.problems.append(
-            f"{counted(len(images), 'image')} in a folder of unlabelled ones "
-            f"({shortened(images)}): {NOT_YET}; move the folder away"
-        )
-    return [file for file in files if file.split != _UNLABELLED]
-
-
 def _distinct(files: Sequence[_File], layout: Layout) -> list[_File]:
     """Without those that have the name of another, but for its ending: which a problem names."""
     found, twice = {}, []
@@ -227,14 +241,14 @@ def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> 
     """Cases of the files; those that find no partner become problems."""
     placed = _cases(files, modalities, layout)
     layout.cases = _told_apart(placed)
-    used = {path for case in layout.cases for path in (*case.images, *case.masks)}
+    layout.without_mask = [c for c in layout.cases if not c.masks and c.split != _UNLABELLED]
+    layout.cases = [case for case in layout.cases if case not in layout.without_mask]
+    used = {path for case in layout.cases for path in case.masks}
     images, masks = ([f for f in files if f.kind == kind] for kind in (_IMAGE, _MASK))
-    alone = [file for file in images if file.path not in used]
-    layout.problems += lone_images([file.path for file in alone], len(images))
     layout.problems += lone_masks([f.path for f in masks if f.path not in used], len(masks))
     if modalities and not images:
         layout.problems.append(f"no name ends in {', '.join(modalities)}, the card's modalities")
-    if not modalities and any(is_other_channel(file.stem) for file in alone):
+    if not modalities and any(is_other_channel(case.id) for case in layout.without_mask):
         layout.problems.append(
             "names such as NAME_0001 are channels beside NAME_0000: of volumes, the card says so "
             "(modalities: [_0000, _0001])"
@@ -250,7 +264,9 @@ def _cases(
         folders[file.place, file.split].add(file, modalities)
     placed, lacking = [], defaultdict(list)
     for (place, split), folder in sorted(folders.items()):
-        for name, (id, masks) in sorted(matched(folder.images, folder.masks).items()):
+        found = {name: (name if image_name(name) else "", []) for name in folder.images}
+        found |= matched(folder.images, folder.masks)
+        for name, (id, masks) in sorted(found.items()):
             id = id or place.rpartition("/")[2]  # CASE/image.png, CASE/mask.png
             channels = folder.images[name]
             for modality in set(modalities) - channels.keys():
@@ -280,22 +296,19 @@ def _told_apart(placed: Sequence[tuple[str, Case]]) -> list[Case]:
 
 def _settle_splits(layout: Layout) -> None:
     """The folders' splits as train and test, or none; what cannot be meant becomes a problem."""
-    splits = {case.split for case in layout.cases}
+    splits = {case.split for case in layout.cases} - {_UNLABELLED}
     if "" in splits and len(splits) > 1:
         named = ", ".join(sorted(splits - {""}))
         layout.problems.insert(
             0, f"some images lie in {named}/ and others in no split: move them into one"
         )
-    elif splits == {"train", _VALIDATION}:
+    elif splits == {"train", "val"}:
         layout.notes.append("the validation folder is taken as the test set")
     elif splits == {"train"}:
         layout.notes.append("there is no test folder: the test set is drawn from the train folder")
-    elif _VALIDATION in splits:
-        layout.problems.insert(
-            0,
-            "there is a validation folder beside train/ and test/: a validation set of one's own "
-            "cannot be used yet. Move its images into train/ (a development set is drawn from "
-            "there), or away",
-        )
-    settled = {_VALIDATION: "test", "train": "" if splits == {"train"} else "train"}
-    layout.cases = [c._replace(split=settled.get(c.split, c.split)) for c in layout.cases]
+    settled = {
+        "val": "val" if "test" in splits else "test",
+        "train": "" if splits == {"train"} else "train",
+    }
+    for cases in (layout.cases, layout.without_mask):
+        cases[:] = [case._replace(split=settled.get(case.split, case.split)) for case in cases]

@@ -134,4 +134,4 @@ def read_la_h5(source: Source, card: Card) -> Layout | None:
         elif not name.endswith((".list", ".txt")):
             stray.append(name)
     notes = ["x and y were cropped around the label before, in test volumes too"]
-    return Layout(sorted(cases), stray, notes=notes) if cases else None
+    return Layout(sorted(cases), stray=stray, notes=notes) if cases else None

@@ -5,7 +5,7 @@ from collections import Counter
 from benchmark.data.card import Card
 from benchmark.data.layouts import pairs, published
 from benchmark.data.layouts.groups import add_groups
-from benchmark.data.layouts.layout import Layout, Reader
+from benchmark.data.layouts.layout import Layout, Reader, settle_lone_images
 from benchmark.data.source import Source
 from benchmark.errors import ExitCode, UserError
 from benchmark.wording import shortened
@@ -37,14 +37,15 @@ READERS: dict[str, Reader] = {
     "la": Reader("Training Set/ID/lgemri.nrrd with Training Set/ID/laendo.nrrd", published.read_la),
     "la_h5": Reader("ID/mri_norm2.h5 or ID.h5, as prepared by UA-MT", published.read_la_h5),
     "volume_pairs": Reader(
-        "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/ and test/; or "
+        "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/, val/ and test/; or "
         "NAME.nii.gz with NAME_seg.nii.gz in one folder (also .nii, .nrrd, .mha; if channels are "
         "files of their own, the card names their endings: modalities)",
         pairs.read_volume_pairs,
     ),
     "pairs": Reader(
-        "image/NAME.png with mask/NAME.png, optionally beneath train/ and test/; or NAME.png with "
-        "NAME_mask.png in one folder (also .bmp, .jpg, .tif)",
+        "image/NAME.png with mask/NAME.png, optionally beneath train/, val/ and test/; or NAME.png "
+        "with NAME_mask.png in one folder (also .bmp, .jpg, .tif); images without masks in "
+        "unlabelled/",
         pairs.read_pairs,
     ),
 }
@@ -61,6 +62,7 @@ def read(source: Source, card: Card) -> Layout:
     for name in card.readers:
         layout = READERS[name].read(source, card)
         if layout is not None:
+            settle_lone_images(layout, card)
             layout.problems += _repeated(layout)
             add_groups(layout, source, card)
             return layout

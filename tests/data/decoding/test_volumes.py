@@ -7,13 +7,14 @@ import torch
 
 from benchmark.data import card as cards
 from benchmark.data import phantoms
+from benchmark.data.budget import Budget
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.decoding.case import Seen
 from benchmark.data.decoding.volumes import label_box
 from benchmark.data.native import to_native
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import CaseEntry, data_hash, load
-from benchmark.data.split import for_trial
+from benchmark.data.split import Roles, for_trial
 from benchmark.errors import UserError
 from benchmark.randomness import generator
 from benchmark.toolkit.method import Method
@@ -48,7 +49,7 @@ class Threshold(Method):
 
 
 def test_a_sliding_window_over_pixelwise_logits_changes_nothing(phantom):
-    data = for_trial(phantom, share=0.2, seed=0, evaluate_on="test")
+    data = for_trial(phantom, Roles(), budget=Budget.of_share(0.2), seed=0)
     cpu = torch.device("cpu")
     predicted = evaluate(Threshold(), View(data, cpu, [16, 16, 16])).predicted
     for row, labels in zip(data.evaluation.indices, predicted, strict=True):
@@ -151,7 +152,7 @@ def test_hmeps_without_its_table_or_with_unknown_frames_is_refused(tmp_path):
 
 def test_the_spacing_is_the_card_s_and_part_of_the_data(phantom):
     """LA's headers say 1 mm, its page 0.625 mm; without a card's word a voxel is the unit."""
-    data = for_trial(phantom, share=0.2, seed=0, evaluate_on="test")
+    data = for_trial(phantom, Roles(), budget=Budget.of_share(0.2), seed=0)
     assert {tuple(case.spacing) for case in data.cases} == {()}
     la = cards.find("la")
     assert la.spacing == [0.625, 0.625, 0.625]
