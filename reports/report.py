@@ -6,9 +6,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from reports.select import BASELINE, WHERE, Reading, comparable, with_reading
+from reports.select import BASELINE, WHERE, Reading, comparable, of_class, with_reading
 from reports.sheet import Sheet
 from reports.tables import (
+    classes,
     comparisons,
     differences,
     distances,
@@ -64,7 +65,10 @@ class Report:
         sources = sources or Sources()
         self.trials = trials
         rows, left_out = comparable(trials, options.evaluate_on)
-        self.rows, without = with_reading(rows, options.reading)
+        self.all_classes, without = with_reading(rows, options.reading)
+        """The trials that are shown, as recorded."""
+        name = options.reading.of_class
+        self.rows = of_class(self.all_classes, name) if name else self.all_classes
         self._left_out = [*left_out, *without]
         self.pretrainings = sources.pretrainings(self.rows)
         self._left_out += [*sources.notes(self.rows), *pretraining.doubtful(self.pretrainings)]
@@ -92,7 +96,7 @@ class Report:
     @cached_property
     def oddities(self) -> list[str]:
         """Whatever makes the scores less than they seem."""
-        return footers.oddities(self.rows)
+        return footers.oddities(self.rows, self.reading)
 
     def _make(self, name: str) -> Sheet | None:
         kind = TABLES[name]
@@ -165,6 +169,11 @@ class Table:
 
 TABLES = {
     "table": Table(Report._main, says_all=True),
+    "classes": Table(
+        lambda r: classes.sheet(r.all_classes, replace(r.reading, of_class="")),
+        "no dataset of the trials has several classes besides the background, or their records are "
+        "of a version that did not keep them apart",
+    ),
     "differences": Table(
         Report._differences,
         f"it needs {BASELINE}, or another variant that --control names, and a second one",
@@ -172,7 +181,7 @@ TABLES = {
     "optimism": Table(lambda r: optimism.sheet(r.rows, r.reading), says_reading=True),
     "label-efficiency": Table(
         lambda r: efficiency.sheet(r.rows, r.reading),
-        "it needs a method at two or more label budgets below 100 %",
+        "it needs a method at two or more label budgets below 100 %, in percent",
     ),
     "ranks": Table(
         lambda r: ranks.sheet(r.rows, r.reading),

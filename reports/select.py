@@ -99,6 +99,7 @@ class Reading:
     ci: str = "seeds"  # what the interval resamples: seeds | cases | both
     interval: str = "t"  # over seeds: t | logit-t | bootstrap
     ddof: int = 1  # of t
+    of_class: str = ""  # one class by name; "": the mean over the foreground classes
 
     def column(self, metric: str) -> str:
         """Name of the column in `results.csv`."""
@@ -185,6 +186,30 @@ def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
     return Selected(rows[has_it], left_out if without else [])
 
 
+def classes_of(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Dataset → names of its foreground classes, where there are several and the records know."""
+    if "classes" not in rows:
+        return {}
+    found = rows.groupby("dataset").classes.first()
+    return {name: list(classes[1:]) for name, classes in found.items() if len(classes) > 2}
+
+
+def of_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows with the scores of one class in the place of the means over classes.
+
+    Only datasets that have a class of this name are left: none, if none has.
+    """
+    parts = []
+    for dataset, classes in classes_of(rows).items():
+        trials = rows[rows.dataset == dataset]
+        if name not in classes:
+            continue
+        ending = f"_class_{classes.index(name) + 1}"
+        scores = [column for column in rows.columns if column.endswith(ending)]
+        parts.append(trials.assign(**{c.removesuffix(ending): trials[c] for c in scores}))
+    return pd.concat(parts) if parts else rows[:0]
+
+
 def reasons(failed: pd.DataFrame) -> str:
     """Why trials failed: the first line of each error, the most frequent first."""
     lines = [str(error).strip().partition("\n")[0] or "no reason given" for error in failed.error]
@@ -242,7 +267,7 @@ class Floor(NamedTuple):
     """The better of the two trivial predictions on a dataset."""
 
     name: str
-    """foreground, background, or of several classes "class 2": what is predicted everywhere."""
+    """foreground, background, or of several classes one's name: what is predicted everywhere."""
     values: dict[str, float]
     """Of dc and ji."""
 
@@ -257,7 +282,8 @@ def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
         values = {metric: float(first[column.format(name, metric)]) for metric in ("dc", "ji")}
         number = first.get("all_foreground_class")
         if name == "foreground" and pd.notna(number):
-            name = f"class {int(number)}"
+            known = classes_of(trials).get(dataset, [])
+            name = known[int(number) - 1] if known else f"class {int(number)}"
         found[dataset] = Floor(name, values)
     return found
 

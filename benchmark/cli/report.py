@@ -1,6 +1,7 @@
 """The verb report: from a study's records to tables, figures and a page."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
-from benchmark.errors import ExitCode, UserError, require_choice
+from benchmark.errors import ExitCode, UserError, require_choice, unknown
 
 if TYPE_CHECKING:
     from reports.report import Options, Report
@@ -60,6 +61,12 @@ def report(
             help="Report as the literature does: oracle, pooled, standard deviation over n.",
         ),
     ] = False,
+    of_class: Annotated[
+        str | None,
+        typer.Option(
+            "--class", metavar="NAME", help="One class instead of the mean over the classes."
+        ),
+    ] = None,
     ci: Annotated[
         str,
         typer.Option(help="What the interval resamples: seeds, cases (--aggregate case), or both."),
@@ -94,6 +101,7 @@ def report(
     forms = _forms(form, names, out)
     _require_main_table(names, costs, ci, interval)
     reading = _reading(selection, aggregate, as_published, ci, interval, ci_level)
+    reading = replace(reading, of_class=of_class or "")
     made = _made(folder, _options(reading, control, test, costs, evaluate_on))
     if made is None:
         return
@@ -275,12 +283,24 @@ def _nothing_done(folder: Path, trials, evaluate_on: str | None) -> str:
 def _require_reading(done, reading: "Reading") -> None:
     from reports.select import with_reading
 
+    if reading.of_class:
+        _require_class(done, reading)
     if with_reading(done, reading).rows.empty:
         raise UserError(
             f"--selection {reading.selection} needs trials on data that come with a validation set "
             "(a folder val/, or val_ids in the card), and none of these has one",
             ExitCode.STATISTICS,
         )
+
+
+def _require_class(done, reading: "Reading") -> None:
+    from reports.select import classes_of
+
+    known = {name for names in classes_of(done).values() for name in names}
+    if reading.of_class not in known:
+        raise unknown("class of several", reading.of_class, known, "--table classes shows them")
+    if reading.ci != "seeds":
+        raise UserError("--class has intervals over seeds alone: leave --ci out")
 
 
 def _require_many_seeds(done) -> None:

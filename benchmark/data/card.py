@@ -195,6 +195,13 @@ class Card(BaseModel):
             raise ValueError(f"values: there is no class {wrong[0]} (of {len(self.classes)})")
         return self
 
+    @pydantic.field_validator("classes")
+    @classmethod
+    def _told_apart(cls, classes: list[str]) -> list[str]:
+        if twice := [name for name in classes if classes.count(name) > 1]:
+            raise ValueError(f"two classes are called {twice[0]}")
+        return classes
+
     @pydantic.field_validator("size")
     @classmethod
     def _height_and_width(cls, size: list[int]) -> list[int]:

@@ -95,6 +95,8 @@ class TrialData(NamedTuple):
     """As of the card."""
     val: Labelled | None = None
     """What the epoch may be chosen on, for the reading that does; None without such a set."""
+    class_names: tuple[str, ...] = ()
+    """Of the card, the background first."""
 
     @property
     def on_val(self) -> "TrialData":
@@ -321,4 +323,5 @@ def for_trial(prepared: Prepared, roles: Roles, *, budget: Budget, seed: int) ->
         cases=manifest.cases,
         symmetry=manifest.card.symmetry,
         val=with_masks(found.val) if found.val else None,
+        class_names=tuple(manifest.card.classes),
     )

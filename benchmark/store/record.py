@@ -31,6 +31,7 @@ SCHEMA = 2
 _FILE = "record.json"
 _LARGEST = 2**20  # bytes; that of a real trial has some thousand
 _MOST_METRICS = 1000
+_LONGEST_CLASS = 200
 _LONGEST_NAME = 1000  # of a variant with many changes
 _METRIC = re.compile(r"[a-z0-9_]{1,100}")
 _PLAIN = re.compile(r"\w{1,100}")
@@ -155,6 +156,8 @@ class Record(JobRecord):
     settings: dict[str, Any] = {}
     data_hash: str = ""
     data_partial: str = ""
+    classes: list[str] = []
+    """Their names, the background first; [] in records from before."""
     split_hash: str = ""
     subset_hash: str = ""
     code_version: str = ""
@@ -177,6 +180,14 @@ class Record(JobRecord):
         if not _PLAIN.fullmatch(name):
             raise ValueError(f"no name is {name[:40]!r}")
         return name
+
+    @field_validator("classes")
+    @classmethod
+    def _few_names(cls, classes: list[str]) -> list[str]:
+        """Tables show them too."""
+        if len(classes) > 255 or any(len(name) > _LONGEST_CLASS for name in classes):
+            raise ValueError("no dataset has so many classes, or such names of them")
+        return classes
 
     @field_validator("data_hash", "pretrain_key")
     @classmethod
@@ -218,7 +229,7 @@ MAY_DIFFER = (
     "study", "preset", "overrides", "error", "method_code", "tool_code", "seconds_pretrain",
     "seconds_train", "seconds_evaluate", "seconds_total", "peak_memory_mib", "flops_per_step",
     "pretrain_flops_per_step", "data_partial", "code_version", "packages", "host", "device",
-    "finished_at", "n_labelled_foreground",
+    "finished_at", "n_labelled_foreground", "classes",
 )  # fmt: skip
 """Fields of a record in which two runs of one trial may differ: names, times, places, versions,
 what PyTorch counts, and what older versions did not note. All others must be equal."""

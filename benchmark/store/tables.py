@@ -25,7 +25,7 @@ from benchmark.wording import without_formula
 _DAMAGES = (ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError)
 _LONGEST_HEAD = 2**16  # bytes of a table's first line
 _LARGEST = 2**26  # bytes of a table, or of pictures unpacked
-_NESTED = ("schema_version", "settings", "packages", "metrics")
+_NESTED = ("schema_version", "settings", "packages", "metrics", "classes")
 _FIRST_METRICS = [
     f"{prefix}{metric}_{aggregate}"
     for prefix in ("", "oracle_", "all_background_", "all_foreground_")
@@ -79,11 +79,14 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def trials(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a trial: the columns of `results.csv`, and `settings`: nested, as in the record."""
+    """One row a trial: the columns of `results.csv`; as in the record `settings`, and `classes`."""
     records = list(records)
-    settings = {found.key: found.settings for found in records}
     frame = table(records)
-    return frame.assign(settings=frame.key.map(settings))
+    nested = {
+        name: frame.key.map({found.key: getattr(found, name) for found in records})
+        for name in ("settings", "classes")
+    }
+    return frame.assign(**nested)
 
 
 def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """A trained method on the evaluation set: metrics per case and pooled, and the trivial floors."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ class Evaluation(NamedTuple):
     scores: dict[str, float | int]
     cases: list[dict[str, Any]]
     predicted: list[UInt8[ndarray, "*s"]]
+    classes: Sequence[dict[str, Any]] = ()
+    """Of several foreground classes one row a case and class; else none."""
 
 
 class Surfaces(NamedTuple):
@@ -39,6 +42,8 @@ class Surfaces(NamedTuple):
 
     scores: dict[str, float | int]
     cases: list[dict[str, float]]
+    classes: Sequence[dict[str, float]] = ()
+    """As of `Evaluation`, in its order; blank where a class does not occur in a case."""
 
 
 class View:
@@ -81,7 +86,8 @@ class View:
 def evaluate(method: Method, view: View) -> Evaluation:
     """The method's network on `view.data.evaluation`.
 
-    scores hold dc_pooled, ji_pooled, dc_case, ji_case at the argmax; best_* at the threshold with
+    scores hold dc_pooled, ji_pooled, dc_case, ji_case at the argmax (of several foreground classes
+    their means, and those of each: dc_pooled_class_1, …); best_* at the threshold with
     the highest Jaccard on these very images, pooled and per case (the optimistic reading of this
     literature; more than two classes: the argmax again); and counts of empty masks.
     Raises `Diverged` for logits that are not finite: they would read as all foreground.
@@ -99,7 +105,11 @@ def evaluate(method: Method, view: View) -> Evaluation:
     all_counts = _joined(counts)
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
     scores = _scores(final) | _best(all_counts) | _empty(final)
-    return Evaluation(scores, _case_rows(data.evaluation, final), predicted)
+    rows: list[dict[str, Any]] = []
+    if data.classes > 2:
+        scores |= _class_scores(final)
+        rows = _class_rows(data, final)
+    return Evaluation(scores, _case_rows(data.evaluation, final), predicted, rows)
 
 
 def predicted(method: Method, view: View) -> list[UInt8[ndarray, "*s"]]:
@@ -125,37 +135,54 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
     """
     spacings = [data.cases[row].spacing for row in data.evaluation.indices]
     has_mm = all(spacings)
-    cases, one_empty = [], 0
+    cases, of_classes, one_empty = [], [], 0
     for row, spacing, labels in zip(data.evaluation.indices, spacings, predicted, strict=True):
         true = data.evaluation.masks[row]
-        pairs = [(labels == k, true == k) for k in range(1, data.classes)]
+        pairs = {k: (labels == k, true == k) for k in range(1, data.classes)}
         if data.classes > 2:
-            pairs = [(ours, theirs) for ours, theirs in pairs if theirs.any()]
-        one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs)
-        in_mm = _distances(pairs, spacing) if has_mm else None
+            pairs = {k: (ours, theirs) for k, (ours, theirs) in pairs.items() if theirs.any()}
+        one_empty += sum(bool(ours.any()) != bool(theirs.any()) for ours, theirs in pairs.values())
+        in_mm = _distances(pairs, spacing) if has_mm else {}
         if has_mm and len(set(spacing)) == 1:  # another unit, without a second search
-            in_voxels = in_mm / spacing[0]
+            in_voxels = {k: found / spacing[0] for k, found in in_mm.items()}
+            means = [_mean(in_mm) / spacing[0], _mean(in_mm)]
         else:
             in_voxels = _distances(pairs, [1.0] * true.ndim)
-        cases.append(_named(in_voxels, "voxels") | (_named(in_mm, "mm") if has_mm else {}))
+            means = [_mean(in_voxels), *([_mean(in_mm)] if has_mm else [])]
+        cases.append(_named(*means))
+        for k in range(1, data.classes) if data.classes > 2 else ():
+            found = [by_class[k] for by_class in (in_voxels, in_mm) if k in by_class]
+            of_classes.append(_named(*found))
     names = list(cases[0])
     has_value = [case for case in cases if not np.isnan(case[names[0]])]
     means = {name: float(np.mean([c[name] for c in has_value])) for name in names if has_value}
-    return Surfaces(means | {"n_one_empty": one_empty}, cases)
+    return Surfaces(means | {"n_one_empty": one_empty}, cases, of_classes)
+
+
+_Distances = Float[ndarray, " m"]
 
 
 def _distances(
-    pairs: list[tuple[Bool[ndarray, "*s"], Bool[ndarray, "*s"]]], spacing: list[float]
-) -> Float[ndarray, " m"]:
-    """Means over classes of the masks predicted and true; NaN where there are none."""
-    if not pairs:
+    pairs: dict[int, tuple[Bool[ndarray, "*s"], Bool[ndarray, "*s"]]], spacing: list[float]
+) -> dict[int, _Distances]:
+    """Of the masks predicted and true of each class."""
+    return {k: np.array(metrics.surface_distances(*pair, spacing)) for k, pair in pairs.items()}
+
+
+def _mean(of_classes: dict[int, _Distances]) -> _Distances:
+    """Over classes; NaN where there are none."""
+    if not of_classes:
         return np.full(len(SurfaceDistances._fields), np.nan)
-    return np.mean([metrics.surface_distances(*pair, spacing) for pair in pairs], 0)
+    return np.mean(list(of_classes.values()), 0)
 
 
-def _named(distances: Float[ndarray, " m"], unit: str) -> dict[str, float]:
-    names = [f"{name}_{unit}" for name in SurfaceDistances._fields]
-    return dict(zip(names, distances.tolist(), strict=True))
+def _named(*distances: _Distances) -> dict[str, float]:
+    """In voxels, and in mm where these are known, by column."""
+    return {
+        f"{name}_{unit}": value
+        for unit, found in zip(("voxels", "mm"), distances, strict=False)
+        for name, value in zip(SurfaceDistances._fields, found.tolist(), strict=True)
+    }
 
 
 def lost_classes(data: TrialData) -> int:
@@ -173,21 +200,29 @@ def final(scores: dict[str, float | int]) -> dict[str, float | int]:
     return {name: value for name, value in scores.items() if not name.startswith("best_")}
 
 
-def oracle(history: list[dict[str, Any]]) -> dict[str, float]:
+def oracle(history: list[dict[str, Any]]) -> dict[str, float | int]:
     """Best epoch and threshold by Jaccard on the evaluation set: the optimistic reading.
 
     Chosen for each aggregate apart; the earliest of equal epochs. It is what the code of this
     literature reports (ciampluca/hebbian-bootstraping@e18ce3f utils.py:248-267, test_2d.py:73).
     """
     evaluated = [row for row in history if "best_ji_pooled" in row]
-    found: dict[str, float] = {}
+    found: dict[str, float | int] = {}
     for aggregate in ("pooled", "case"):
         best = max(evaluated, key=lambda row: row[f"best_ji_{aggregate}"])
         found[f"oracle_dc_{aggregate}"] = best[f"best_dc_{aggregate}"]
         found[f"oracle_ji_{aggregate}"] = best[f"best_ji_{aggregate}"]
         found[f"oracle_epoch_{aggregate}"] = best["epoch"]
         found[f"oracle_threshold_{aggregate}"] = best[f"best_threshold_{aggregate}"]
+        # Of several classes the best threshold is the argmax, of which the classes' scores are.
+        found |= _of_classes(best, aggregate, "oracle_")
     return found
+
+
+def _of_classes(row: dict[str, Any], aggregate: str, prefix: str) -> dict[str, float]:
+    """The scores of each class at an epoch, under the names of a reading."""
+    is_of_class = re.compile(rf"(dc|ji)_{aggregate}_class_\d+").fullmatch
+    return {f"{prefix}{name}": value for name, value in row.items() if is_of_class(name)}
 
 
 ON_VAL = "on_val_"
@@ -200,13 +235,13 @@ def on_val(scores: dict[str, float | int]) -> dict[str, float | int]:
     return {f"{ON_VAL}{name}": scores[name] for name in kept}
 
 
-def chosen_on_val(history: list[dict[str, Any]]) -> dict[str, float]:
+def chosen_on_val(history: list[dict[str, Any]]) -> dict[str, float | int]:
     """What the epoch scores on the evaluation set that has the best Jaccard on the validation set.
 
     At the argmax; chosen for each aggregate apart, the earliest of equal epochs, as `oracle` does.
     Nothing where there was no validation set, or no class of it.
     """
-    found: dict[str, float] = {}
+    found: dict[str, float | int] = {}
     for aggregate in ("pooled", "case"):
         name = f"{ON_VAL}ji_{aggregate}"
         rows = [row for row in history if not np.isnan(row.get(name, np.nan))]
@@ -216,10 +251,11 @@ def chosen_on_val(history: list[dict[str, Any]]) -> dict[str, float]:
         found[f"val_dc_{aggregate}"] = best[f"dc_{aggregate}"]
         found[f"val_ji_{aggregate}"] = best[f"ji_{aggregate}"]
         found[f"val_epoch_{aggregate}"] = best["epoch"]
+        found |= _of_classes(best, aggregate, "val_")
     return found
 
 
-def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
+def floors(evaluation: Labelled, classes: int) -> dict[str, float | int]:
     """What predicting one class everywhere scores: all_background_dc_pooled, all_foreground_….
 
     All foreground is, of several classes, the one that scores best (`all_foreground_class`). A
@@ -231,15 +267,27 @@ def floors(evaluation: Labelled, classes: int) -> dict[str, float]:
     best = max(range(1, classes), key=lambda k: np.nan_to_num(scores[k]["dc_pooled"]))
     named = {"background": scores[0], "foreground": scores[best]}
     floors = {f"all_{n}_{metric}": v for n, values in named.items() for metric, v in values.items()}
-    return floors | ({"all_foreground_class": best} if classes > 2 else {})
+    if classes == 2:
+        return floors
+    for k in range(1, classes):  # of a class by itself: it everywhere, and it nowhere
+        for name, predicted in (("foreground", k), ("background", 0)):
+            its = _class_scores(_counts_of_one_class(found, predicted))
+            floors |= {
+                f"all_{name}_{n}": its[n] for n in its if re.fullmatch(rf"(dc|ji)_.*_{k}", n)
+            }
+    return floors | {"all_foreground_class": best}
 
 
 def _of_one_class(found: Int[ndarray, "n k"], predicted: int) -> dict[str, float]:
     """What predicting one class everywhere scores. found: pixels of each class in each case."""
+    return _scores(_counts_of_one_class(found, predicted))
+
+
+def _counts_of_one_class(found: Int[ndarray, "n k"], predicted: int) -> Counts:
     everywhere = np.zeros_like(found)
     everywhere[:, predicted] = found.sum(1)
     tp = np.minimum(found, everywhere)
-    return _scores(Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp))))
+    return Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp)))
 
 
 def pictures(
@@ -334,6 +382,49 @@ def _scores(counts: Counts) -> dict[str, float]:
             ("case", metrics.over_cases(metrics.per_case(metric, counts))[0]),
         )
     }
+
+
+def _class_scores(counts: Counts) -> dict[str, float | int]:
+    """Dice and Jaccard of each foreground class, over the cases in which it occurs; NaN without.
+
+    And in how many cases it was predicted (n_predicted_class_k): in none, and it was never found.
+    """
+    occurs = (counts.tp + counts.fn)[:, 0] > 0
+    scores: dict[str, float | int] = {}
+    for name, metric in (("dc", metrics.dice), ("ji", metrics.jaccard)):
+        pooled = metric(*(count.sum(0)[0] for count in counts))
+        each = np.where(occurs, metric(*(count[:, 0] for count in counts)), np.nan)
+        over_cases = metrics.over_cases(each)
+        for k in range(occurs.shape[1]):
+            scores[f"{name}_pooled_class_{k + 1}"] = float(
+                pooled[k] if occurs[:, k].any() else np.nan
+            )
+            scores[f"{name}_case_class_{k + 1}"] = float(over_cases[k])
+    predicted = ((counts.tp + counts.fp)[:, 0] > 0).sum(0)
+    return scores | {f"n_predicted_class_{k + 1}": int(n) for k, n in enumerate(predicted)}
+
+
+def _class_rows(data: TrialData, counts: Counts) -> list[dict[str, Any]]:
+    """A line a case and foreground class; dc and ji are blank where it does not occur."""
+    dc, ji = (
+        metric(*(count[:, 0] for count in counts)) for metric in (metrics.dice, metrics.jaccard)
+    )
+    tp, fp, fn = (count[:, 0] for count in counts)
+    names = data.class_names or [str(k) for k in range(data.classes)]
+    rows = []
+    for i, case in enumerate(data.evaluation.ids):
+        for k in range(data.classes - 1):
+            occurs = tp[i, k] + fn[i, k] > 0
+            rows.append(
+                {
+                    "case": case, "class": k + 1, "name": names[k + 1],
+                    "dc": float(dc[i, k]) if occurs else np.nan,
+                    "ji": float(ji[i, k]) if occurs else np.nan,
+                    "tp": int(tp[i, k]), "fp": int(fp[i, k]), "fn": int(fn[i, k]),
+                    "n_true": int(tp[i, k] + fn[i, k]), "n_pred": int(tp[i, k] + fp[i, k]),
+                }
+            )  # fmt: skip
+    return rows
 
 
 def _best(counts: Counts) -> dict[str, float]:

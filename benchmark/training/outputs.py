@@ -39,6 +39,9 @@ def write_tables(
     write_table(folder / "history.csv", history)
     rows = [a | b for a, b in zip(final.cases, surfaces.cases, strict=True)]
     write_table(folder / "cases.csv", rows)
+    if final.classes:
+        rows = [a | b for a, b in zip(final.classes, surfaces.classes, strict=True)]
+        write_table(folder / "classes.csv", rows)
     write_atomically(folder / "config.yaml", yaml.safe_dump(trial.settings()))
     write_atomically(folder / "labelled.txt", "".join(f"{i}\n" for i in data.labelled.ids))
     write_atomically(folder / "requirements.txt", provenance.requirements())

@@ -105,6 +105,7 @@ class TrialJob:
             | {"n_lost_classes": evaluate.lost_classes(data)}
             | fit,
             data_partial=prepared.manifest.partial,
+            classes=prepared.manifest.card.classes,
             split_hash=_split_hash(prepared.manifest, trial.conditions),
             parameters_tested=outputs.count_parameters(tested),
             **_amounts(data, method, stage, state),

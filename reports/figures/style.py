@@ -2,14 +2,16 @@
 
 import io
 import math
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy import ndarray
 
@@ -29,6 +31,15 @@ _COLOURS = (
     "#7f7f7f",
     "#8c510a",
 )
+CLASS_COLOURS = np.array(
+    [
+        (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0),
+        (204, 121, 167),
+    ],
+    np.uint8,
+)  # fmt: skip
+"""Of masks: the background, then the classes in their order, as `bench data prepare --preview` has
+them; of more classes they begin again."""
 _MARKERS = "osD^vPX*<>hp8d"
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)))
 _HANDLE, _LETTER, _LINE = 0.55, 0.06, 0.16  # inches that an entry of a legend takes
@@ -115,6 +126,20 @@ def legend(figure: Figure) -> None:
     columns = max(1, min(int(width / (_HANDLE + _LETTER * longest)), len(handles)))
     figure.set_figheight(height + _LINE * math.ceil(len(handles) / columns))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+
+
+def class_legend(figure: Figure, names: Sequence[str]) -> None:
+    """The colour of each foreground class, below the pictures."""
+    hues = CLASS_COLOURS[1:] / 255
+    patches = [
+        Patch(facecolor=hues[i % len(hues)], edgecolor="black", linewidth=0.3, label=name)
+        for i, name in enumerate(names)
+    ]
+    width, height = figure.get_size_inches()
+    longest = max(map(len, names))
+    columns = max(1, min(int(width / (_HANDLE + _LETTER * longest)), len(names)))
+    figure.set_figheight(height + _LINE * math.ceil(len(names) / columns))
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns, fontsize=6)
 
 
 def saved(figure: Figure, form: str) -> bytes:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.select import BY_INTENT, WHERE, Budget, Floor, Reading, named, ordered
+from reports.select import (
+    BY_INTENT,
+    WHERE,
+    Budget,
+    Floor,
+    Reading,
+    classes_of,
+    named,
+    ordered,
+)
 from reports.sheet import counted, shortened
 from reports.stats.intervals import MIN_RESAMPLED, coverage
 
@@ -21,7 +30,7 @@ def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Fl
         selection(reading, rows),
         evaluated(rows),
         *_collapsed(rows, reading, floor),
-        *oddities(rows),
+        *oddities(rows, reading),
     ]
 
 
@@ -61,7 +70,8 @@ def selection(reading: Reading, rows: pd.DataFrame) -> str:
     if reading.selection == "val":
         chosen += f" ({masks_used(rows)})"
     over = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
-    return f"selection: {chosen}; aggregation: {over}"
+    of = f"; class: {reading.of_class} alone" if reading.of_class else ""
+    return f"selection: {chosen}; aggregation: {over}{of}"
 
 
 def masks_used(rows: pd.DataFrame) -> str:
@@ -89,10 +99,10 @@ def _presets(rows: pd.DataFrame) -> str:
     return "; ".join(f"{preset} with {typed}" if typed else preset for preset, typed in pairs)
 
 
-def oddities(rows: pd.DataFrame) -> list[str]:
+def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """Whatever makes the scores less than they seem."""
     lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
-    lines += _lists(rows)
+    lines += [*_lists(rows), *_classes(rows, reading)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -118,6 +128,32 @@ def _lists(rows: pd.DataFrame) -> list[str]:
         "order alone"
         for budget in sorted(rows[is_list].budget.unique())
     ]
+
+
+def _classes(rows: pd.DataFrame, reading: Reading) -> list[str]:
+    """Of several: over which a mean goes, and which of them a method never predicts."""
+    lines = []
+    for dataset, names in classes_of(rows).items():
+        trials = rows[rows.dataset == dataset]
+        known = [f"n_predicted_class_{k + 1}" for k in range(len(names))]
+        if not set(known) <= set(trials.columns):
+            continue
+        if not reading.of_class:
+            over = ", ".join(names)
+            lines.append(f"{dataset}: DC and JI are means over {over} (--table classes)")
+        for column, name in zip(known, names, strict=True):
+            if trials[f"dc_pooled{column.removeprefix('n_predicted')}"].isna().all():
+                lines.append(f"{dataset}: no evaluated mask has {name}: it is in no mean")
+                continue
+            never = trials[trials[column] == 0].groupby(["budget", "variant"]).size()
+            of = trials.groupby(["budget", "variant"]).size()
+            told = [
+                f"{variant} at {budget.text} ({n} of {counted(int(of[budget, variant]), 'seed')})"
+                for (budget, variant), n in never.items()
+            ]
+            if told:
+                lines.append(f"{dataset}: never predicts {name}: {shortened(told, shown=6)}")
+    return lines
 
 
 def _precision(rows: pd.DataFrame) -> list[str]:
