@@ -1,7 +1,7 @@
 """Cross-consistency training: decoders fed perturbed features must agree with the main decoder.
 
     L = mean over j = 0..3 of S(dⱼ(e(x)), y)
-        +  weight · progress · mean over i = 1..3 of mean (softmax d₀(e(u)) - softmax dᵢ(e(u)))²
+        +  weight · ramp · mean over i = 1..3 of mean (softmax d₀(e(u)) - softmax dᵢ(e(u)))²
 
     e encoder, d₀ main decoder; d₁, d₂, d₃ get all features times uniform noise in 1 ± 0.3, with
     dropout 0.3, without their most active places; each feature map is perturbed by its own draw.
@@ -15,7 +15,7 @@ Differs: weight rising linearly to 5 (original 30, reached after a tenth of the 
          perturbed as well (original: the encoder's last output), gradient through the target
          (detach_target=true for the original). aux_share_weights=true is what XNet's 3D copy and
          the benchmark's authors do: the main decoder in the place of the auxiliary ones
-Options: weight: of the consistency at the end of the run, rising linearly from 0
+Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          detach_target: no gradient through d₀(e(u))
          aux_share_weights: the main decoder in the place of the auxiliary ones
          supervise_auxiliary: the auxiliary decoders learn from the labels too
@@ -57,7 +57,7 @@ class CCT(Method):
         self.auxiliary = nn.ModuleList(
             self.network.new_decoder() for _ in PERTURBATIONS if not aux_share_weights
         )
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight = weight
         self.detach_target, self.aux_share_weights = detach_target, aux_share_weights
         self.supervise_auxiliary = supervise_auxiliary
@@ -72,7 +72,7 @@ class CCT(Method):
         features = self.network.encode(batch.u)
         z0, others = self._main(features), self._perturbed(features)
         target = z0.detach() if self.detach_target else z0
-        yield {"consistency": self.weight * progress * mean_consistency(target, others)}
+        yield {"consistency": self.weight * self.ramp(progress) * mean_consistency(target, others)}
         self.diagnostics = {
             "predicted_foreground": foreground_share(z0),
             "agreement": sum(agreement(z0, zi) for zi in others) / len(others),

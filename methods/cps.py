@@ -1,13 +1,13 @@
 """Cross pseudo supervision: two networks teach each other by their hard labels.
 
-    L = Σᵢ S(fᵢ(x), y)  +  weight · progress · Σᵢ S(fᵢ(u), argmax fⱼ(u)),   j ≠ i
+    L = Σᵢ S(fᵢ(x), y)  +  weight · ramp · Σᵢ S(fᵢ(u), argmax fⱼ(u)),   j ≠ i
 
 Paper:   Chen et al., CVPR 2021, arXiv:2106.01226
 Code:    charlesCXK/TorchSemiSeg@5e0c29c exp.voc/voc8.res50v3+.CPS/train.py:184-220
 Differs: the cross term on unlabelled images only (theirs on both: consistency_on=both), weight
          rising linearly to 5 (theirs 1.5 throughout), S is the run's criterion (theirs cross
          entropy), one optimiser over both networks (theirs two: the same for SGD and Adam)
-Options: weight: of the cross term at the end of the run, rising linearly from 0
+Options: weight: of the cross term once it is grown, by the run's ramp (from 0, linearly)
          consistency_on: images with a cross term, unlabelled or both (one mean over all of them)
 Cost:    2 networks in training (2 passes of x, 2 of u), 1 at test (f₁, never the better one)
 """
@@ -27,7 +27,7 @@ class CPS(Method):
             raise ValueError(f'consistency_on is "unlabelled" or "both", got "{consistency_on}"')
         super().__init__()
         self.f1, self.f2 = build(), build()  # equal shapes, different initial weights
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight = weight
         self.consistency_on = consistency_on
 
@@ -35,7 +35,7 @@ class CPS(Method):
         # Mean over the images of both streams, where there is a term on both.
         on_both = self.consistency_on == "both"
         share = len(batch.u) / (len(batch.u) + len(batch.x) * on_both)
-        weight = self.weight * progress
+        weight = self.weight * self.ramp(progress)
 
         z1, z2 = self.f1(batch.x), self.f2(batch.x)
         terms = {"supervised": self.criterion(z1, batch.y) + self.criterion(z2, batch.y)}

@@ -1,7 +1,7 @@
 """Dual-task consistency: a segmentation must agree with the signed distance map beside it.
 
     L = S(f(x), y)  +  distance_weight · mean (s(x) - SDF(y))²
-        +  weight · progress · mean over x and u of (σ(-steepness s) - softmax f)²
+        +  weight · ramp · mean over x and u of (σ(-steepness s) - softmax f)²
     s = tanh of a second head, one channel per foreground class; SDF is negative inside
 
 Paper:   Luo et al., AAAI 2021, arXiv:2009.04448
@@ -11,7 +11,7 @@ Differs: weight rising linearly to 5 (theirs 1, sigmoid ramp); S is the run's cr
          1×1×1); a patch that is all foreground has distance 0 or -1 as sdf_empty says (theirs NaN).
          unlabelled_only=true is what the benchmark's authors do, who also compare a channel that
          nothing supervises
-Options: weight: of the consistency at the end of the run, rising linearly from 0
+Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          distance_weight: of the second head's error on labelled images
          steepness: of the sigmoid that makes a mask of a distance
          unlabelled_only: consistency on u alone
@@ -49,14 +49,14 @@ class DTC(Method):
         super().__init__()
         self.network = build()
         self.distance_head = self.network.new_head(0, build.classes - 1)
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight, self.distance_weight, self.steepness = weight, distance_weight, steepness
         self.unlabelled_only, self.sdf_empty = unlabelled_only, sdf_empty
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         # Mean over the pixels of both streams: each stream counts by its number of images.
         share = len(batch.u) / (len(batch.u) + len(batch.x) * (not self.unlabelled_only))
-        weight = self.weight * progress
+        weight = self.weight * self.ramp(progress)
 
         z, s = self._both(batch.x)
         true = signed_distances(batch.y, z.shape[1], ABSENT[self.sdf_empty])

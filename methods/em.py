@@ -1,13 +1,13 @@
 """Entropy minimisation: the network is pushed to decide on every unlabelled pixel.
 
-    L = S(f(x), y)  +  weight · progress · mean over pixels of H(softmax f(u)) / ln K
+    L = S(f(x), y)  +  weight · ramp · mean over pixels of H(softmax f(u)) / ln K
 
 Paper:   Vu et al. (ADVENT, its direct variant "MinEnt"), CVPR 2019, arXiv:1811.12833; Grandvalet &
          Bengio, NeurIPS 2004
 Code:    valeoai/ADVENT@3e58d45 advent/utils/loss.py, advent/domain_adaptation/train_UDA.py
 Differs: weight rising linearly to 5 as in this benchmark (theirs 0.001 throughout); the entropy in
          log space, exact at any confidence (theirs log(p + 1e-30))
-Options: weight: of the entropy at the end of the run, rising linearly from 0
+Options: weight: of the entropy once it is grown, by the run's ramp (from 0, linearly)
 Cost:    1 network in training (1 pass of x, 1 of u), 1 at test
 """
 
@@ -26,13 +26,13 @@ class EntropyMinimisation(Method):
     def __init__(self, build: NetworkBuilder, *, weight: float = 5.0):
         super().__init__()
         self.network = build()
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight = weight
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.network(batch.x), batch.y)}
         z = self.network(batch.u)
-        yield {"entropy": self.weight * progress * normalised_entropy(z)}
+        yield {"entropy": self.weight * self.ramp(progress) * normalised_entropy(z)}
         # A large weight can make the network choose one class everywhere.
         self.diagnostics = {"predicted_foreground": foreground_share(z)}
 

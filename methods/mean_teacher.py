@@ -1,6 +1,6 @@
 """Mean teacher: the student must agree with the moving average of itself on noisy images.
 
-    L = S(f(x), y)  +  weight · progress · mean (softmax f(u) - softmax g(u + noise))²
+    L = S(f(x), y)  +  weight · ramp · mean (softmax f(u) - softmax g(u + noise))²
     g ← aₖ g + (1 - aₖ) f after step k,   aₖ = min(1 - 1/(k + 1), decay)
 
 Paper:   Tarvainen & Valpola, NeurIPS 2017, arXiv:1703.01780
@@ -9,7 +9,7 @@ Differs: weight rising linearly to 5 (theirs 0.1, sigmoid ramp over 200 · 150 s
          in the first 1000); the average counts steps, as there (copies of it count epochs:
          average_counts=epochs);
          the teacher starts as a copy and is tested, as in the paper (tested=student for theirs)
-Options: weight: of the consistency at the end of the run, rising linearly from 0
+Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          decay: limit of the average's rate aₖ
          noise: standard deviation of the noise on the teacher's images, in z-scores
          noise_limit: where that noise is cut off
@@ -54,7 +54,7 @@ class MeanTeacher(Method):
         super().__init__()
         self.student = build()
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight, self.decay = weight, decay
         self.noise, self.noise_limit = noise, noise_limit
         self.tested, self.buffers = tested, buffers
@@ -65,7 +65,8 @@ class MeanTeacher(Method):
         z = self.student(batch.u)
         with torch.no_grad():
             target = self.teacher(noisy(batch.u, self.noise, self.noise_limit))
-        yield {"consistency": self.weight * progress * consistency(z.softmax(1), target.softmax(1))}
+        weight = self.weight * self.ramp(progress)
+        yield {"consistency": weight * consistency(z.softmax(1), target.softmax(1))}
         self.diagnostics = {"agreement": agreement(z, target)}
 
     def after_step(self, progress: float) -> None:

@@ -6,7 +6,7 @@
     R rounds from m_0 = m_T:  i_r = the image that f_i^T sees in (noised i, m_{r-1}, t'),
                               m_r = f_m^T(i_r, noise, t'')
     L_align = mean over r of S(m_r, y or argmax m_S),   L_rec = mean over r of (i - i_r)²
-    λ = weight · progress;  before, without labels, the teacher learns i → mask → i (L_rec alone)
+    λ = weight · ramp;  before, without labels, the teacher learns i → mask → i (L_rec alone)
 
 Paper:   Ciampi, Lagani, Amato & Falchi, arXiv:2504.01547v2 (Eq. 3 with the minus that it lacks)
 Code:    none released for the paper; its authors' earlier scripts, since deleted: ciampluca/
@@ -106,13 +106,14 @@ class DiffusionTeacherStudent(Method):
         self.noising = NoiseSchedule(BETAS[options.schedule](options.time_steps))
         self.classes = build.classes
         own = options.criterion
+        self.ramp = build.ramp
         self.criterion = build.criterion if own == "run" else CRITERIA[own]
         self.register_buffer("seed", torch.tensor(build.seed))  # of the noise at test
 
     # Supervision
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
-        lam = self.options.weight * progress
+        lam = self.options.weight * self.ramp(progress)
         yield from self._labelled(batch, lam)
         yield from self._unlabelled(batch, lam)
 

@@ -1,6 +1,6 @@
 """Uncertainty-aware mean teacher: agree with the teacher only where the teacher is sure.
 
-    L = S(f(x), y)  +  weight · progress · Σ m |softmax f(u) - softmax g(u + noise)|² / (K Σ m)
+    L = S(f(x), y)  +  weight · ramp · Σ m |softmax f(u) - softmax g(u + noise)|² / (K Σ m)
     m = [H(P) < (0.75 + 0.25 exp(-5 (1 - progress)²)) ln K],   P = mean of softmax g(u + noiseₜ)
     g ← aₖ g + (1 - aₖ) f after step k,   aₖ = min(1 - 1/(k + 1), decay)
 
@@ -11,7 +11,7 @@ Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid r
          authors epochs: average_counts=epochs); the teacher starts as a copy (theirs: as another
          network that the first average overwrites); its samples leave its batch-norm statistics
          alone
-Options: weight: of the consistency at the end of the run, rising linearly from 0
+Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          decay: limit of the average's rate aₖ
          noise: standard deviation of the noise on the teacher's images, in z-scores
          noise_limit: where that noise is cut off
@@ -63,7 +63,7 @@ class UAMT(Method):
         super().__init__()
         self.student = build()
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight, self.decay = weight, decay
         self.noise, self.noise_limit = noise, noise_limit
         self.samples, self.tested = samples, tested
@@ -75,7 +75,8 @@ class UAMT(Method):
         with torch.no_grad():
             target = self.teacher(self._noisy(batch.u))
             is_sure = uncertainty(self._mean_of_samples(batch.u)) < threshold(progress, z.shape[1])
-        yield {"consistency": self.weight * progress * masked_consistency(z, target, is_sure)}
+        weight = self.weight * self.ramp(progress)
+        yield {"consistency": weight * masked_consistency(z, target, is_sure)}
         self.diagnostics = {"agreement": agreement(z, target), "sure": is_sure.float().mean()}
 
     def after_step(self, progress: float) -> None:

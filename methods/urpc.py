@@ -1,6 +1,6 @@
 """Uncertainty rectified pyramid consistency: predictions at four scales must agree with their mean.
 
-    L = mean over s of S(zₛ(x), y)  +  weight · progress · mean over scales s of
+    L = mean over s of S(zₛ(x), y)  +  weight · ramp · mean over scales s of
         [ mean ((p_c - pₛ)² wₛ) / mean wₛ  +  mean Dₛ ]   on u
     pₛ = softmax zₛ at full resolution, p_c = mean of pₛ, Dₛ = KL(pₛ ‖ p_c), wₛ = exp(-Dₛ)
 
@@ -12,7 +12,7 @@ Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid r
          confidence; no perturbation before the coarse heads (pyramid_perturb=true for theirs in
          2D); heads are 3×3 convolutions, in 3D too (theirs 1×1×1), and their logits are enlarged
          with corners aligned there, as in the benchmark's authors' copy (theirs, UnetDsv3, not)
-Options: weight: of both terms on u at the end of the run, rising linearly from 0
+Options: weight: of both terms on u once it is grown, by the run's ramp (from 0, linearly)
          kl: direction of the divergence, ps_pc: KL(pₛ ‖ p_c), or pc_ps
          pyramid_perturb: the coarse heads get perturbed features
          supervise_auxiliary: the coarse heads learn from the labels too
@@ -54,7 +54,7 @@ class URPC(Method):
         self.heads = nn.ModuleList(self.network.new_head(level, build.classes) for level in levels)
         if not self.heads:
             raise ValueError("a pyramid needs a network of at least three levels (network.widths)")
-        self.criterion = build.criterion
+        self.criterion, self.ramp = build.criterion, build.ramp
         self.weight, self.kl = weight, kl
         self.pyramid_perturb, self.supervise_auxiliary = pyramid_perturb, supervise_auxiliary
 
@@ -66,7 +66,7 @@ class URPC(Method):
 
         z = self._pyramid(batch.u)
         agree, differ, certainty = pyramid_terms(z, self.kl)
-        weight = self.weight * progress
+        weight = self.weight * self.ramp(progress)
         yield {"consistency": weight * agree, "divergence": weight * differ}
         self.diagnostics = {
             "predicted_foreground": foreground_share(z[0]),

@@ -177,7 +177,9 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
 
 def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
     """The trials that have what is to be read; only those with a validation set have all."""
-    column = reading.column("dc")
+    if reading.selection != "val":
+        return Selected(rows, [])
+    column = f"val_epoch_{reading.aggregate}"  # a score may be NaN
     has_it = rows[column].notna() if column in rows else pd.Series(False, rows.index)
     without = int((~has_it).sum())
     left_out = [

@@ -57,7 +57,7 @@ def _about_labels(rows: "DataFrame", records: list[Record], manifest_of: _Manife
     """Where the label budgets of the shown trials are odd: by their data, else by their records."""
 
     def subset_of(found: Record) -> labels.Subset:
-        budget = budget_of(found.settings)
+        budget = budget_of(found.budget, found.settings)
         if manifest := manifest_of(found.data_hash):
             return labels.subset_of(manifest, found.roles, budget, found.seed)
         return labels.Subset(
@@ -72,7 +72,7 @@ def _about_labels(rows: "DataFrame", records: list[Record], manifest_of: _Manife
 
     shown = set(rows.key)
     one_of_each = {
-        (r.dataset, r.budget, r.seed, r.data_hash, r.evaluate_on, r.roles): r
+        (r.dataset, r.budget_order, r.budget, r.seed, r.data_hash, r.roles): r
         for r in records
         if r.key in shown and None not in (r.n_labelled, r.n_unlabelled)
     }

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from benchmark.data.budget import Budget
 from benchmark.data.prepared import Arrays, CaseEntry, Manifest, Prepared, short_hash
+from benchmark.data.roles import Roles
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.wording import counted, shortened
 
@@ -131,18 +132,6 @@ class Images(NamedTuple):
     mean: Float[ndarray, "n c"]
     std: Float[ndarray, "n c"]
     symmetry: str
-
-
-class Roles(NamedTuple):
-    """What a run makes of a dataset's splits."""
-
-    evaluate_on: str = "test"
-    """test, or dev: the validation set that came with the data, else a fixed fifth of the pool."""
-    val_as: str = "dev"
-    """What a validation set is that came with the data. dev: what is tuned and chosen on; train: a
-    part of the train pool; ignore: nothing."""
-    unlabelled: str = "all"
-    """How much of what may be unlabelled is used: all, "50 %" or "200 cases"."""
 
 
 class Parts(NamedTuple):

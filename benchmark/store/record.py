@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from benchmark import files
 from benchmark.data.budget import Budget
-from benchmark.data.split import Roles
+from benchmark.data.roles import Roles
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.keys import fingerprint, plain

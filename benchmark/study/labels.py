@@ -7,7 +7,7 @@ from typing import NamedTuple
 from benchmark.data import split
 from benchmark.data.budget import Budget
 from benchmark.data.prepared import Manifest
-from benchmark.data.split import Roles
+from benchmark.data.roles import Roles
 from benchmark.errors import UserError
 from benchmark.study.settings import Study
 from benchmark.wording import counted, shortened

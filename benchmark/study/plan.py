@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
 from benchmark.data import phantoms, prepared, split
+from benchmark.data.budget import Budget
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import labels, methods, presets
@@ -91,7 +92,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     _check_network(study, manifests)
     subsets = list(labels.subsets(study, manifests))
     labels.check(subsets)
-    data = {name: DataFacts.of(manifest, study.budgets) for name, manifest in manifests.items()}
+    data = {name: _facts(manifest, study.budgets) for name, manifest in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
     _check_batches(grid, manifests)
@@ -102,6 +103,13 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *_notes_on_sizes(study, manifests, data_root),
     ]
     return Plan(study, grid, manifests, results_root / study.name, subsets, notes)
+
+
+def _facts(manifest: Manifest, budgets: Sequence[Budget]) -> DataFacts:
+    """What trials need to know of a dataset."""
+    has_val, without = (bool(manifest.ids(name)) for name in ("val", "unlabelled"))
+    lists = {budget.text: split.with_ids(budget, manifest) for budget in budgets if budget.listed}
+    return DataFacts(manifest.data_hash, manifest.card.is_volume, has_val, without, lists)
 
 
 def _wanted(texts: Sequence[str]) -> Wanted:
@@ -316,18 +324,19 @@ def _manifest(name: str, data_root: Path) -> Manifest:
 def expected_settings(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a preset alone would make of a trial: to tell whether its settings were typed over.
 
-    trial: a row of `store.tables.trials`. None if preset or method is not here.
+    trial: a row of `store.tables.trials`, its budget a text. None if preset or method is not here.
     """
     try:
+        settings = trial["settings"]
+        budget = budget_of(trial["budget"], settings)
         study = replace(
             _alone(preset),
             datasets=[trial["dataset"]],
-            labels=[trial["budget"]],
+            labels=[budget.text],
             seeds=[int(trial["seed"])],
         )
         facts = {trial["method"]: methods.facts(trial["method"])}
-        settings = trial["settings"]
-        lists = {trial["budget"]: budget_of(settings)}
+        lists = {budget.text: budget}
         data = DataFacts(trial["data_hash"], settings.get("patch") is not None, lists=lists)
         variants = [Variant.parse(trial["variant"])]
         (made,) = trials(study, variants, facts, {trial["dataset"]: data})

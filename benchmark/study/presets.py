@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.data.budget import Budget
-from benchmark.data.split import Roles
+from benchmark.data.roles import Roles
 from benchmark.errors import UserError, unknown
 from benchmark.study.settings import (
     Conditions,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.data.budget import Budget
-from benchmark.data.split import Roles
+from benchmark.data.roles import Roles
 from benchmark.errors import UserError, require_choice
 from benchmark.keys import aside, later
 from benchmark.toolkit.architecture import Architecture
@@ -62,15 +62,19 @@ class Optimisation:
     steps_per_epoch: int | str = 25
     """Or a word that the stage knows."""
     optimiser: str = "adam"
-    """adam or sgd."""
+    """adam, adamw (its weight decay is none of the gradient's) or sgd."""
     learning_rate: float = 3e-3
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
-    """Of adam."""
+    """Of adam and adamw."""
     momentum: float = 0.9
     """Of sgd."""
     weight_decay: float = 5e-5
+    gradient_clip: float = later(0.0, before=0.0)
+    """Longest gradient, as a norm over all parameters; 0: any."""
     schedule: str = "constant"
-    """constant, cosine or step."""
+    """constant, cosine, poly or step."""
+    poly_power: float = later(0.9, before=0.9)
+    """Of poly."""
     warmup_epochs: int = 0
     """Of step: linear warm-up."""
     decay_every_epochs: int = 50
@@ -80,6 +84,9 @@ class Optimisation:
     short_batches: bool = later(False, before=False)
     """Of steps that are counted by a word: an epoch goes through the images once (or so many times)
     and its last batch holds what is left of them; else a batch is filled with the next ones."""
+    augmentation: str = later("symmetries", before="symmetries")
+    """How images are changed in training: none; symmetries, those that the card allows; ssl4mis:
+    turns and a flip, or a rotation by up to 20 degrees."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,11 @@ class TrainingSettings(Optimisation):
     """Of "labelled": how often an epoch goes through them."""
     cut_unlabelled: bool = later(False, before=False)
     """No more unlabelled images in a step than labelled ones."""
+    ramp: str = later("linear", before="linear")
+    """How the weight of what is learnt without labels grows: linear, sigmoid, or none. A method
+    that has a ramp of its own keeps it."""
+    ramp_share: float = later(1.0, before=1.0)
+    """Of the steps, after which it has grown."""
 
 
 @dataclass(frozen=True)
@@ -151,15 +163,21 @@ class Study:
 
 
 SAVED = ("predictions", "predictions:unlabelled", "weights")
+OPTIMISERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "poly", "step")
+AUGMENTATIONS = ("none", "symmetries", "ssl4mis")
 CHOICES = {
     "conditions.evaluate_on": ("test", "dev"),
     "conditions.val_as": ("dev", "train", "ignore"),
     "conditions.precision": ("float32", "bfloat16", "tf32"),
     "training.criterion": ("ce", "dice", "ce_dice"),
-    "training.optimiser": ("adam", "sgd"),
-    "training.schedule": ("constant", "cosine", "step"),
-    "pretraining.optimiser": ("adam", "sgd"),
-    "pretraining.schedule": ("constant", "cosine", "step"),
+    "training.optimiser": OPTIMISERS,
+    "training.schedule": SCHEDULES,
+    "training.augmentation": AUGMENTATIONS,
+    "training.ramp": ("linear", "sigmoid", "none"),
+    "pretraining.optimiser": OPTIMISERS,
+    "pretraining.schedule": SCHEDULES,
+    "pretraining.augmentation": AUGMENTATIONS,
     "pretraining.seeds": ("each", "shared"),
 }
 _POSITIVE = (
@@ -188,20 +206,31 @@ def check(study: Study) -> None:
     for path in _POSITIVE:
         if not (value := _at(study, path)) > 0:
             raise UserError(f"{_typed(path)} must be above 0, got {value}")
-    for stage, word in (("training", "labelled"), ("pretraining", "images")):
-        steps = getattr(study, stage).steps_per_epoch
-        if steps != word and not (isinstance(steps, int) and steps > 0):
-            raise UserError(f'{stage}.steps_per_epoch must be "{word}" or above 0, got {steps!r}')
-        if getattr(study, stage).short_batches and steps != word:
-            raise UserError(
-                f"{stage}.short_batches needs {stage}.steps_per_epoch={word}: an epoch of {steps} "
-                "steps has no last images"
-            )
+    _check_stage("training", study.training, "labelled")
+    _check_stage("pretraining", study.pretraining, "images")
+    if not 0 < (share := study.training.ramp_share) <= 1:
+        raise UserError(f"training.ramp_share is a part of the steps, in (0, 1], got {share}")
     if unknown_files := set(study.save) - set(SAVED):
         raise UserError(f"save takes {', '.join(SAVED)}, got {', '.join(unknown_files)}")
     _check_grid(study)
     _check_size(study.conditions)
     _check_network(study.conditions.network)
+
+
+def _check_stage(name: str, stage: Optimisation, word: str) -> None:
+    """word: that counts its steps by images."""
+    steps = stage.steps_per_epoch
+    if steps != word and not (isinstance(steps, int) and steps > 0):
+        raise UserError(f'{name}.steps_per_epoch must be "{word}" or above 0, got {steps!r}')
+    if stage.short_batches and steps != word:
+        raise UserError(
+            f"{name}.short_batches needs {name}.steps_per_epoch={word}: an epoch of {steps} steps "
+            "has no last images"
+        )
+    if stage.gradient_clip < 0:
+        raise UserError(
+            f"{name}.gradient_clip is above 0, or 0 for none, got {stage.gradient_clip}"
+        )
 
 
 def _typed(path: str) -> str:

@@ -11,9 +11,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from benchmark import keys
-from benchmark.data import split
 from benchmark.data.budget import Budget
-from benchmark.data.prepared import Manifest
 from benchmark.errors import UserError, unknown
 from benchmark.keys import aside, fingerprint
 from benchmark.study.settings import (
@@ -141,12 +139,6 @@ class DataFacts(NamedTuple):
     lists: Mapping[str, Budget] = {}
     """Label budgets that are lists, by their text, with the cases that they have here."""
 
-    @classmethod
-    def of(cls, manifest: Manifest, budgets: Iterable[Budget]) -> "DataFacts":
-        has_val, without = (bool(manifest.ids(split)) for split in ("val", "unlabelled"))
-        lists = {b.text: split.with_ids(b, manifest) for b in budgets if b.listed}
-        return cls(manifest.data_hash, manifest.card.is_volume, has_val, without, lists)
-
 
 class Resolved(NamedTuple):
     """A variant under its shortest name, with all of its hyper-parameters."""
@@ -237,7 +229,7 @@ def restored(settings: Mapping[str, Any], method: MethodFacts, name: str) -> Tri
     trial = Trial(
         dataset=settings["dataset"],
         data_hash=settings["data_hash"],
-        budget=budget_of(settings),
+        budget=budget_of(settings["budget"], settings),
         method=settings["method"],
         hyperparameters=hyperparameters,
         seed=settings["seed"],
@@ -256,9 +248,9 @@ def restored(settings: Mapping[str, Any], method: MethodFacts, name: str) -> Tri
     return trial
 
 
-def budget_of(settings: Mapping[str, Any]) -> Budget:
-    """The label budget of a trial's settings."""
-    return replace(Budget.parse(settings["budget"]), ids=tuple(settings.get("labelled", ())))
+def budget_of(text: str, settings: Mapping[str, Any]) -> Budget:
+    """The label budget of a trial, by its text, with the cases of a list from its settings."""
+    return replace(Budget.parse(text), ids=tuple(settings.get("labelled", ())))
 
 
 def _allowed(

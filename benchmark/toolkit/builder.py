@@ -1,17 +1,19 @@
 """Builds the networks of one trial: what the harness hands to a method."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from benchmark.randomness import derive
-from benchmark.toolkit import encoders
+from benchmark.toolkit import encoders, schedules
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.losses import CRITERIA, Criterion
 from benchmark.toolkit.networks import UNet
 
 
 class NetworkBuilder:
-    """Builds the networks of one trial, all of one kind; gives the run's criterion.
+    """Builds the networks of one trial, all of one kind; gives the run's criterion and ramp.
 
     The i-th network that a trial builds is initialised from (trial seed, i): every method starts
     from the same first network, whatever it builds afterwards.
@@ -27,10 +29,12 @@ class NetworkBuilder:
         network: Architecture | None = None,
         seed: int = 0,
         epochs: int = 1,
+        ramp: Callable[[float], float] = schedules.ramp,
     ):
-        """epochs: of the training, for what counts them."""
+        """epochs: of the training, for what counts them. ramp: progress → the run's ramp."""
         self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
         self.criterion: Criterion = CRITERIA[criterion]
+        self.ramp = ramp
         self._network = network or Architecture()
         self.seed, self.epochs, self._built = seed, epochs, 0
 

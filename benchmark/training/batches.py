@@ -4,12 +4,12 @@ All of it is a function of (study seed, trial seed, step) alone.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt, UInt8
+from jaxtyping import Float, Int, UInt, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 from torch import Tensor
@@ -19,6 +19,7 @@ from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Batch
+from benchmark.training.augmentation import augmented
 from benchmark.training.layout import arranged
 
 _RESIDENT = 2**31  # bytes of a train pool that may lie on a GPU
@@ -32,6 +33,13 @@ class Order(NamedTuple):
     """If above 0, an epoch goes through them so many times, and its last batch may be short."""
 
 
+class Presentation(NamedTuple):
+    """What a stage sees of an image: a patch of a volume, changed in which way."""
+
+    patch: list[int] | None = None
+    augmentation: str = "symmetries"
+
+
 def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -> Batch:
     """The batch of a step: equal for all methods of one (dataset, budget, seed)."""
     seeds, patch = (trial.conditions.study_seed, trial.seed), trial.conditions.patch
@@ -42,14 +50,14 @@ def draw_batch(trial: Trial, data: TrialData, step: int, device: torch.device) -
     rng = generator(*seeds, "symmetry labelled", step)
     rows = labelled.indices[chosen]
     images, masks = _cut(labelled.images, labelled.masks, rows, patch, rng, device)
-    x = standardised(images, data, rows)
-    x, y = random_symmetry(x, masks.long(), data.symmetry, rng)
+    x, y = _changed(images, masks.long(), data, rows, training.augmentation, rng)
     x = arranged(x)
     if len(data.unlabelled) == 0:
         return Batch(x, y, None)
     most = len(x) if training.cut_unlabelled else training.batch_unlabelled
     order = Order(min(most, training.batch_unlabelled))
-    u = draw_images(data, order, step, device, patch, *seeds, purpose="unlabelled")
+    shown = Presentation(patch, training.augmentation)
+    u = draw_images(data, order, step, device, shown, *seeds, purpose="unlabelled")
     return Batch(x, y, u)
 
 
@@ -58,18 +66,31 @@ def draw_images(
     order: Order,
     step: int,
     device: torch.device,
-    patch: list[int] | None,
+    shown: Presentation,
     *seeds: int,
     purpose: str,
 ) -> Float[Tensor, "m c *s"]:
-    """Unlabelled images of a step, each turned and flipped at random."""
+    """Unlabelled images of a step, each changed at random."""
     unlabelled = data.unlabelled
     chosen = positions(len(unlabelled), order, step, *seeds, f"order {purpose}")
     rng = generator(*seeds, f"symmetry {purpose}", step)
     rows = unlabelled.indices[chosen]
-    images, _ = _cut(unlabelled.images, None, rows, patch, rng, device)
+    images, _ = _cut(unlabelled.images, None, rows, shown.patch, rng, device)
+    return arranged(_changed(images, None, data, rows, shown.augmentation, rng)[0])
+
+
+def _changed(
+    images: Tensor,
+    masks: Tensor | None,
+    data: TrialData | Images,
+    rows: Int[ndarray, " b"],
+    augmentation: str,
+    rng: Generator,
+) -> tuple[Tensor, Tensor | None]:
+    """Standardised and augmented; what a rotation brings in from outside is black."""
     x = standardised(images, data, rows)
-    return arranged(random_symmetry(x, None, data.symmetry, rng)[0])
+    black = torch.tensor(-data.mean[rows] / data.std[rows], dtype=torch.float32)
+    return augmented(x, masks, augmentation, data.symmetry, rng, black)
 
 
 def resident(
@@ -169,40 +190,6 @@ def positions(n: int, order: Order, step: int, *purpose: int | str) -> Int[ndarr
     places = np.arange(step * batch, (step + 1) * batch)
     rounds = {r: generator(*purpose, int(r)).permutation(n) for r in np.unique(places // n)}
     return np.array([rounds[place // n][place % n] for place in places])
-
-
-def random_symmetry(
-    x: Float[Tensor, "b c *s"], y: Int[Tensor, " b *s"] | None, allowed: str, rng: Generator
-) -> tuple[Tensor, Tensor | None]:
-    """Each image (and mask) after one of the symmetries that are allowed, all equally likely.
-
-    allowed: none; flips along each axis; all: also permutations of axes that are equally long. A
-    flip and a permutation that are drawn apart give every symmetry once: 8 of a square, as in
-    ciampluca/hebbian-bootstraping@e18ce3f data/online_aug.py; 48 of a cube; 16 of a volume that is
-    longer in two directions than in the third. Nothing is interpolated.
-    """
-    axes = range(2 - x.ndim, 0)
-    for axis in axes if allowed != "none" else ():
-        x, y = _where(rng.random(len(x)) < 0.5, x, y, lambda v, axis=axis: v.flip(axis))
-    for axis in axes if allowed == "all" else ():
-        # Fisher and Yates: an axis changes places with one of those before it, or with none.
-        before = [other for other in axes if other < axis and x.shape[other] == x.shape[axis]]
-        drawn = np.floor(rng.random(len(x)) * (len(before) + 1)) if before else None
-        for place, other in enumerate(before):
-            x, y = _where(drawn == place, x, y, lambda v, a=axis, o=other: v.transpose(o, a))
-    return x, y
-
-
-def _where(
-    chosen: Bool[ndarray, " b"], x: Tensor, y: Tensor | None, change: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor | None]:
-    """Image and mask, changed where they are chosen."""
-    condition = _sent(torch.from_numpy(chosen), x.device)
-
-    def apply(v: Tensor) -> Tensor:
-        return torch.where(condition.reshape(-1, *[1] * (v.ndim - 1)), change(v), v)
-
-    return apply(x), None if y is None else apply(y)
 
 
 def random_patch(

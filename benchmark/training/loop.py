@@ -128,6 +128,8 @@ def gradients(stage: Stage, method: Method, step: int, device: torch.device) -> 
 
 def advance(stage: Stage, method: Method, optimiser: torch.optim.Optimizer, step: int) -> None:
     """Let the optimiser move the weights, and the method what follows them."""
+    if (longest := stage.optimisation.gradient_clip) > 0:
+        torch.nn.utils.clip_grad_norm_(method.parameters(), longest)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     method.after_step((step + 1) / stage.steps)
@@ -213,7 +215,7 @@ def _counting_into(state: State) -> Iterator[None]:
 
 
 def learning_rate(training: Optimisation, step: int, per_epoch: int) -> float:
-    """Of a step: `cosine` moves with each step, `step` with each epoch."""
+    """Of a step: `cosine` and `poly` move with each step, `step` with each epoch."""
     if training.schedule == "step":
         factor = schedules.step(
             step // per_epoch,
@@ -223,6 +225,8 @@ def learning_rate(training: Optimisation, step: int, per_epoch: int) -> float:
         )
     elif training.schedule == "cosine":
         factor = schedules.cosine(step / (per_epoch * training.epochs))
+    elif training.schedule == "poly":
+        factor = schedules.poly(step / (per_epoch * training.epochs), training.poly_power)
     else:
         factor = 1.0
     return training.learning_rate * factor
@@ -240,7 +244,8 @@ def build_optimiser(method: Method, training: Optimisation) -> torch.optim.Optim
             weight_decay=training.weight_decay,
             fused=fused,
         )
-    return torch.optim.Adam(
+    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
+    return kind(
         parameters,
         training.learning_rate,
         betas=tuple(training.betas),

@@ -31,7 +31,7 @@ from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import evaluate, loop, metrics, outputs
-from benchmark.training.batches import Order, draw_images, resident
+from benchmark.training.batches import Order, Presentation, draw_images, resident
 from benchmark.training.evaluate import View
 from benchmark.training.job import Built, Destination
 from benchmark.training.layout import arrange
@@ -133,10 +133,11 @@ class PretrainingJob:
         batch = min(max(pretraining.settings.batch, 2), len(data.unlabelled))
         steps = math.ceil(min(_EXAMINED, len(data.unlabelled)) / batch)
         seeds = (conditions.study_seed, pretraining.seed)
+        shown = Presentation(conditions.patch, pretraining.settings.augmentation)
         sums: dict[str, float] = {}
         with evaluate.as_tested(method, conditions.precision, device):
             for step in range(steps):
-                draw = (data, Order(batch), step, device, conditions.patch, *seeds)
+                draw = (data, Order(batch), step, device, shown, *seeds)
                 u = draw_images(*draw, purpose="examination")
                 seen = method.examine(u)
                 if seen is None:
@@ -263,9 +264,10 @@ def _stage_of(pretraining: Pretraining, prepared: Prepared, device: torch.device
 
     seeds, settings = (conditions.study_seed, seed), pretraining.settings
     order = Order(settings.batch, settings.passes if settings.short_batches else 0)
+    shown = Presentation(conditions.patch, settings.augmentation)
 
     def draw(step: int, device: torch.device) -> Batch:
-        u = draw_images(data, order, step, device, conditions.patch, *seeds, purpose="pretraining")
+        u = draw_images(data, order, step, device, shown, *seeds, purpose="pretraining")
         return Batch(u[:0], torch.zeros(0, dtype=torch.long), u)
 
     return Stage(

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmark.store.record import JobRecord, Record
 from benchmark.study import methods, sources
 from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.study.trials import Trial
+from benchmark.toolkit import schedules
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
@@ -213,6 +215,7 @@ def build_method(trial: Trial, data: TrialData) -> Method:
         network=trial.conditions.network,
         seed=derive(study_seed, trial.seed),
         epochs=trial.training.epochs,
+        ramp=partial(schedules.ramp, how=trial.training.ramp, share=trial.training.ramp_share),
     )
     return methods.build(trial.method, builder, trial.hyperparameters)
 

@@ -211,7 +211,7 @@ def _reasons(each: _Beside, reading: Reading, expected: Expected | None) -> list
 
 def _departures(trial: pd.Series, preset: str, expected: Expected) -> list[str]:
     """Settings that were typed over those of the preset; a trial has the same name with them."""
-    wanted = expected(preset, trial.to_dict())
+    wanted = expected(preset, trial.to_dict() | {"budget": trial.budget.text})
     if wanted is None:
         return [f"settings could not be compared with those of the preset {preset}"]
     own, theirs = (dict(flat(v, GIVEN | HARMLESS)) for v in (trial.settings, wanted))

@@ -10,7 +10,7 @@ from PIL import Image
 from benchmark.data import split
 from benchmark.data.budget import Budget
 from benchmark.data.prepared import NO_MASK, load
-from benchmark.data.split import Roles
+from benchmark.data.roles import Roles
 from tests.grids import TINY_RUN
 
 CARD = """

@@ -174,7 +174,7 @@ def test_malformed_published_results_are_left_out_of_the_page(bench, malformed, 
     ("words", "message"),
     [
         (("--format", "word"), "--format must be one of text, markdown, latex, csv, html"),
-        (("--table", "tables"), "--table must be one of table, differences"),
+        (("--table", "tables"), "--table must be one of table, classes, differences"),
         (("--ci", "cases"), "give --aggregate case"),
         (("--ci", "hours"), "--ci must be one of seeds, cases, both"),
         (("--test", "anova"), "--test must be one of sign-flip, t, wilcoxon"),
@@ -322,7 +322,7 @@ def test_a_newer_trial_on_dev_does_not_hide_the_test_set(bench, tmp_path):
 def test_settings_typed_over_a_preset_are_a_reason_beside_published_figures(bench, tmp_path):
     """The settings of the preset itself are none, whatever the machine."""
     folder = tmp_path / "results" / "golden"
-    row = {"dataset": "glas", "data_hash": "", "ratio": 0.2, "variant": "cps", "method": "cps",
+    row = {"dataset": "glas", "data_hash": "", "budget": "20 %", "variant": "cps", "method": "cps",
            "seed": 0, "settings": {}}  # fmt: skip
     whole = expected_settings("paper", row)
     assert whole["training"]["epochs"] == 200 and whole["hyperparameters"]["weight"] == 5

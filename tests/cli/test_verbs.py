@@ -118,7 +118,7 @@ def test_an_encoder_trains_from_the_command_line_and_its_weights_come_first(benc
         (("run", "--datasets", "ph3"), 2, 'no dataset "ph3"'),
         (("run", "--datasets", "glas"), 3, "bench data prepare glas --from"),
         (("run", "--datasets", "all"), 3, "bench run --preset demo"),
-        (("run", "--ratios", "0"), 2, "ratio 0 % is outside (0, 100]"),
+        (("run", "--ratios", "0"), 2, "--labels 0 % is outside (0, 100]"),
         (("run", "--seeds", "x"), 2, "seeds are a number of seeds"),
         (("run", "training.epoch=3"), 2, 'did you mean "training.epochs"?'),
         (("run", "--preset", "dmeo"), 2, 'did you mean "demo"?'),

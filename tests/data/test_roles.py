@@ -6,7 +6,7 @@ from benchmark.data import split
 from benchmark.data.budget import Budget
 from benchmark.data.card import Card
 from benchmark.data.prepared import CaseEntry, Manifest
-from benchmark.data.split import Roles
+from benchmark.data.roles import Roles
 from benchmark.errors import UserError
 
 

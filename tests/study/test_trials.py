@@ -168,7 +168,7 @@ def test_a_bundle_may_have_training_settings_of_its_own_in_a_preset():
 
 
 def test_settings_of_one_method_are_checked_like_those_of_all():
-    for field, value in (("optimiser", "SGD"), ("schedule", "poly"), ("epochs", 0)):
+    for field, value in (("optimiser", "SGD"), ("schedule", "linear"), ("epochs", 0)):
         with pytest.raises(UserError, match=f"training.{field}"):
             grid(training_of={"cps": {field: value}})
 

@@ -33,3 +33,26 @@ def test_an_epoch_of_the_authors_is_once_through_the_labelled_images():
     """GlaS, 80 training images, batch 2: 1, 1, 2, 4, 8 and 40 steps at 1, 2, 5, 10, 20, 100 %."""
     training = TrainingSettings(steps_per_epoch="labelled", batch_labelled=2)
     assert [steps_per_epoch(training, n) for n in (1, 2, 4, 8, 16, 80)] == [1, 1, 2, 4, 8, 40]
+
+
+def test_poly_falls_as_the_tables_of_ssl4mis():
+    """(1 - p)^.9 at p = 0, .1, .25, .5, .75, .9, .99, computed apart."""
+    found = [schedules.poly(p) for p in (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)]
+    known = [1, 0.9095326, 0.7718895, 0.5358867, 0.2871746, 0.1258925, 0.0158489]
+    assert found == pytest.approx(known, abs=1e-7)
+    training = TrainingSettings(
+        schedule="poly", learning_rate=1.0, epochs=80, steps_per_epoch=100, poly_power=0.9
+    )
+    assert learning_rate(training, 7999, 100) == pytest.approx(3.070570e-4, rel=1e-6)
+    assert learning_rate(training, 0, 100) == 1.0
+
+
+def test_ramps_grow_as_their_names_say():
+    grid = (0.0, 0.25, 0.5, 1.0)
+    assert [schedules.ramp(p) for p in grid] == list(grid)
+    assert [schedules.ramp(p, "linear", 0.5) for p in grid] == [0, 0.5, 1, 1]
+    assert [schedules.ramp(p, "none") for p in grid] == [1, 1, 1, 1]
+    # exp(-5), exp(-5 · .75²), exp(-5 · .5²), 1
+    known = [0.0067379, 0.0600546, 0.2865048, 1]
+    assert [schedules.ramp(p, "sigmoid") for p in grid] == pytest.approx(known, abs=1e-6)
+    assert schedules.ramp(0.2, "sigmoid", 0.4) == pytest.approx(0.2865048, abs=1e-6)

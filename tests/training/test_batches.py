@@ -10,15 +10,16 @@ import torch
 from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
 from benchmark.study.settings import Conditions, TrainingSettings
+from benchmark.training.augmentation import random_symmetry
 from benchmark.training.batches import (
     Order,
+    Presentation,
     draw_batch,
     draw_images,
     mirrored,
     moved,
     positions,
     random_patch,
-    random_symmetry,
 )
 
 CPU = torch.device("cpu")
@@ -116,7 +117,7 @@ def test_grey_values_of_8_and_of_16_bits_are_standardised_alike(kind, value):
     image = np.full((1, 2, 2, 1), value, kind)
     pool = Unlabelled(image, np.arange(1))
     images = Images(pool, np.full((1, 1), 0.1), np.full((1, 1), 0.5), "none")
-    batch = draw_images(images, Order(1), 0, torch.device("cpu"), None, 0, purpose="test")
+    batch = draw_images(images, Order(1), 0, torch.device("cpu"), Presentation(), 0, purpose="test")
     assert batch.flatten().tolist() == pytest.approx([0.2] * 4)
 
 
@@ -125,7 +126,9 @@ def test_batches_obey_the_symmetry_of_their_data():
     pool = Unlabelled(image, np.arange(1))
     for allowed, different in (("none", 1), ("flips", 4), ("all", 8)):
         images = Images(pool, np.zeros((1, 1)), np.ones((1, 1)), allowed)
-        batch = draw_images(images, Order(100), 0, torch.device("cpu"), None, 0, purpose="test")
+        batch = draw_images(
+            images, Order(100), 0, torch.device("cpu"), Presentation(), 0, purpose="test"
+        )
         assert len(torch.unique(batch.reshape(100, -1), dim=0)) == different
 
 

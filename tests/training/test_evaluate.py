@@ -6,7 +6,7 @@ from benchmark.data.budget import Budget
 from benchmark.data.prepared import CaseEntry
 from benchmark.data.split import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
-from benchmark.training.batches import Order, draw_images
+from benchmark.training.batches import Order, Presentation, draw_images
 from benchmark.training.evaluate import (
     Diverged,
     View,
@@ -270,7 +270,7 @@ def test_a_volume_smaller_than_the_patch_is_padded_as_in_training():
     found = evaluate(method, View(truth, CPU, patch))
     trained = draw_images(
         truth._replace(unlabelled=Unlabelled(truth.labelled.images, np.arange(1))),
-        Order(1), 0, CPU, patch, 0, purpose="test",
+        Order(1), 0, CPU, Presentation(patch), 0, purpose="test",
     )  # fmt: skip
     assert torch.equal(method.seen[0], trained)
     assert found.predicted[0].shape == (3, 2, 4)
