@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from reports.select import BASELINE, WHERE, Reading, comparable, of_class, with_reading
+from reports.select import BASELINE, WHERE, Reading, comparable, independent, of_class, with_reading
 from reports.sheet import Sheet
 from reports.tables import (
     classes,
@@ -20,6 +20,7 @@ from reports.tables import (
     pretraining,
     published,
     ranks,
+    variance,
 )
 
 
@@ -65,11 +66,13 @@ class Report:
         sources = sources or Sources()
         self.trials = trials
         rows, left_out = comparable(trials, options.evaluate_on)
-        self.all_classes, without = with_reading(rows, options.reading)
+        self.crossed, without = with_reading(rows, options.reading)
+        """Every subset with every seed of weights, where they were run so."""
+        self.all_classes, varied = independent(self.crossed)
         """The trials that are shown, as recorded."""
         name = options.reading.of_class
         self.rows = of_class(self.all_classes, name) if name else self.all_classes
-        self._left_out = [*left_out, *without]
+        self._left_out = [*left_out, *without, *varied]
         self.pretrainings = sources.pretrainings(self.rows)
         self._left_out += [*sources.notes(self.rows), *pretraining.doubtful(self.pretrainings)]
         self.reading = options.reading
@@ -196,6 +199,11 @@ TABLES = {
         lambda r: pretraining.sheet(r.rows, r.pretrainings),
         "no trial started from a pretraining that was examined",
         says_reading=True,
+    ),
+    "variance": Table(
+        lambda r: variance.sheet(r.crossed, r.reading),
+        "it needs two or more labelled subsets, each with two or more seeds of weights "
+        "(bench run --vary cross)",
     ),
     "published": Table(
         Report._published,

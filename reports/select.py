@@ -20,7 +20,7 @@ BASELINE = "supervised"
 """The variant that others are compared with, if no control is named."""
 METRICS = (("DC", "dc"), ("JI", "ji"))
 """Heads of columns, and the names of their scores."""
-GIVEN = frozenset({"dataset", "data_hash", "seed"})
+GIVEN = frozenset({"dataset", "data_hash", "seed", "subset_seed"})
 """Settings of a trial that no preset decides."""
 BY_INTENT = GIVEN | {"budget", "method", "hyperparameters", "pretraining"}
 """Settings that tell the trials of one table apart by intent."""
@@ -186,6 +186,40 @@ def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
         f"{counted(without, 'trial')} without a validation set not shown (--selection final does)"
     ]
     return Selected(rows[has_it], left_out if without else [])
+
+
+def subset_seeds(rows: pd.DataFrame) -> pd.Series:
+    """The seed of the labelled subset of each trial, which most often is that of its weights."""
+    if "subset_seed" not in rows:
+        return rows.seed
+    return rows.subset_seed.astype(float).fillna(rows.seed).astype(int)
+
+
+def independent(rows: pd.DataFrame) -> Selected:
+    """Trials that count as repetitions of each other; `seed` then tells them apart.
+
+    Where one source alone varies, that one's seed. Of every subset with every seed of weights only
+    those with equal seeds: the others share a subset or weights with them, and an interval over
+    all would be too narrow.
+    """
+    subset = subset_seeds(rows)
+    is_own = subset == rows.seed
+    if is_own.all():
+        return Selected(rows, [])
+    if rows.seed.nunique() == 1:
+        seed = rows.seed.iloc[0]
+        said = f"seeds draw the labelled images alone: weights and order are of seed {seed}"
+        return Selected(rows.assign(seed=subset), [said])
+    if subset.nunique() == 1:
+        said = (
+            f"seeds move weights and order alone: the labelled images are of seed {subset.iloc[0]}"
+        )
+        return Selected(rows, [said])
+    others = counted(int((~is_own).sum()), "trial")
+    return Selected(
+        rows[is_own],
+        [f"{others} whose labelled images and weights are of different seeds: --table variance"],
+    )
 
 
 def classes_of(rows: pd.DataFrame) -> dict[str, list[str]]:

@@ -59,11 +59,11 @@ def _about_labels(rows: "DataFrame", records: list[Record], manifest_of: _Manife
     def subset_of(found: Record) -> labels.Subset:
         budget = budget_of(found.budget, found.settings)
         if manifest := manifest_of(found.data_hash):
-            return labels.subset_of(manifest, found.roles, budget, found.seed)
+            return labels.subset_of(manifest, found.roles, budget, found.subset)
         return labels.Subset(
             found.dataset,
             budget,
-            found.seed,
+            found.subset,
             n_labelled=found.n_labelled,
             n_pool=found.n_labelled + found.n_unlabelled,
             n_unlabelled=found.n_unlabelled,
@@ -72,7 +72,7 @@ def _about_labels(rows: "DataFrame", records: list[Record], manifest_of: _Manife
 
     shown = set(rows.key)
     one_of_each = {
-        (r.dataset, r.budget_order, r.budget, r.seed, r.data_hash, r.roles): r
+        (r.dataset, r.budget_order, r.budget, r.subset, r.data_hash, r.roles): r
         for r in records
         if r.key in shown and None not in (r.n_labelled, r.n_unlabelled)
     }

@@ -60,6 +60,13 @@ def run(
         typer.Option(help='Part of the unlabelled images to use: "50%" or "200cases" [all].'),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(
+            help="What a seed moves: all, subset (the labelled images), weights (and order), or "
+            "cross: every subset with every seed of weights [all]."
+        ),
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="paper, matched, cpu, cpu3d, demo (bench list presets).")
     ] = "paper",
@@ -150,6 +157,7 @@ def run(
         "datasets": datasets,
         "labels": labels,
         "seeds": seeds,
+        "vary": vary,
         "name": study,
         "evaluate_on": evaluate_on,
         "val_as": val_as,

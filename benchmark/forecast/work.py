@@ -53,7 +53,7 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
         if isinstance(job, TrialJob):
             of, name = job.trial, job.trial.variant
             kind, epochs = costs.kind(of.settings(), "training"), of.training.epochs
-            n = n_labelled[of.dataset, of.budget, of.seed]
+            n = n_labelled[of.dataset, of.budget, of.subset]
             amount = _of_trial(of, n, n_evaluated[of.dataset])
             disk = _disk(of, amount, plan.manifests[of.dataset])
         else:

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark import files
 from benchmark.files import write_atomically
+from benchmark.study.syntax import seed_name
 from benchmark.study.trials import Trial
 from benchmark.wording import percent
 
@@ -27,7 +28,7 @@ def row(trial: Trial) -> dict[str, str]:
         "evaluate_on": trial.conditions.evaluate_on,
         "budget": trial.budget.text,
         "variant": trial.variant,
-        "seed": str(trial.seed),
+        "seed": seed_name(trial.seed, trial.subset_seed),
     }
 
 

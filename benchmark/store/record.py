@@ -24,7 +24,7 @@ from benchmark.keys import fingerprint, plain
 from benchmark.store import layout
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.study.sources import Code
-from benchmark.study.syntax import Variant, trial_name
+from benchmark.study.syntax import Variant, seed_name, trial_name
 from benchmark.wording import percent, printable
 
 SCHEMA = 2
@@ -127,6 +127,8 @@ class Record(JobRecord):
     method: str
     variant: str
     seed: int = Field(ge=0, lt=2**63)
+    subset_seed: Amount = None
+    """Of the labelled subset, where it is another."""
     evaluate_on: Literal["test", "dev"]
     preset: str
     overrides: str = ""
@@ -210,6 +212,16 @@ class Record(JobRecord):
         return metrics
 
     @property
+    def subset(self) -> int:
+        """The seed of its labelled subset."""
+        return self.seed if self.subset_seed is None else self.subset_seed
+
+    @property
+    def seed_name(self) -> str:
+        """For people."""
+        return seed_name(self.seed, self.subset_seed)
+
+    @property
     def roles(self) -> Roles:
         """What became of the dataset's splits."""
         rest = {name: self.settings[name] for name in _ROLES if name in self.settings}
@@ -218,7 +230,7 @@ class Record(JobRecord):
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return trial_name(self.variant, self.dataset, self.budget, self.seed)
+        return trial_name(self.variant, self.dataset, self.budget, self.seed_name)
 
     @property
     def summary(self) -> str:
@@ -313,7 +325,9 @@ def _fields(text: str) -> dict[str, Any]:
 
 
 _ROLES = ("val_as", "unlabelled")
-_STAND_TWICE = ("dataset", "data_hash", "budget", "method", "seed", "evaluate_on")
+_STAND_TWICE = (
+    "dataset", "data_hash", "budget", "method", "seed", "subset_seed", "evaluate_on",
+)  # fmt: skip
 
 
 def _require_agreement(found: Record) -> None:

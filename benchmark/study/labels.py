@@ -10,6 +10,7 @@ from benchmark.data.prepared import Manifest
 from benchmark.data.roles import Roles
 from benchmark.errors import UserError
 from benchmark.study.settings import Study
+from benchmark.study.syntax import varied
 from benchmark.wording import counted, shortened
 
 
@@ -79,7 +80,8 @@ class Subset(NamedTuple):
 def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]:
     """Those of a study."""
     for manifest in manifests.values():
-        for budget, seed in product(study.budgets, study.seeds):
+        seeds = {s if of is None else of: 0 for s, of in varied(study.seeds, study.vary)}
+        for budget, seed in product(study.budgets, seeds):
             yield subset_of(manifest, study.conditions.roles, budget, seed)
 
 

@@ -39,6 +39,7 @@ _BY_FLAG = {
     "labels": "--labels",
     "ratios": "--labels",
     "seeds": "--seeds",
+    "vary": "--vary",
     "name": "--study",
     "preset": "--preset",
 }
@@ -62,8 +63,8 @@ def load(
 ) -> Study:
     """The study that the preset, the overrides (`key=value`) and the grid (by name) describe.
 
-    grid: any of methods, datasets, labels, seeds, name, and of the roles of splits (evaluate_on,
-    val_as, unlabelled); None leaves the preset's.
+    grid: any of methods, datasets, labels, seeds, vary, name, and of the roles of splits
+    (evaluate_on, val_as, unlabelled); None leaves the preset's.
     Raises `UserError` for an unknown preset or key and for a value of the wrong type.
     """
     if preset not in (known := texts()):

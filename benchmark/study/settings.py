@@ -138,6 +138,9 @@ class Study:
     labels: list[str] = field(default_factory=lambda: ["1 %", "2 %", "5 %", "10 %", "20 %"])
     """How much is labelled, as `Budget.parse` reads it."""
     seeds: list[int] = field(default_factory=lambda: list(range(10)))
+    vary: str = "all"
+    """What a seed moves: all; subset, the labelled images alone; weights, these and the order
+    alone; cross, every subset with every seed of weights."""
     conditions: Conditions = field(default_factory=Conditions)
     evaluate_every: int = 1
     """Epochs between evaluations on the way; 0: only the final one."""
@@ -168,6 +171,7 @@ SCHEDULES = ("constant", "cosine", "poly", "step")
 AUGMENTATIONS = ("none", "symmetries", "ssl4mis")
 CHOICES = {
     "conditions.evaluate_on": ("test", "dev"),
+    "vary": ("all", "subset", "weights", "cross"),
     "conditions.val_as": ("dev", "train", "ignore"),
     "conditions.precision": ("float32", "bfloat16", "tf32"),
     "training.criterion": ("ce", "dice", "ce_dice"),

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 from benchmark.errors import UserError
@@ -72,6 +73,29 @@ def typed(value: Any) -> str:
 def trial_name(variant: str, dataset: str, budget: str, seed: int | str) -> str:
     """For people: cps/glas/5 %/seed 3."""
     return f"{variant}/{dataset}/{budget}/seed {seed}"
+
+
+def seed_name(seed: int, subset_seed: int | None) -> str:
+    """3; or "3, subset 1" where the labelled subset has a seed of its own."""
+    return f"{seed}" if subset_seed is None else f"{seed}, subset {subset_seed}"
+
+
+def varied(seeds: Sequence[int], vary: str) -> list[tuple[int, int | None]]:
+    """(seed of weights and order, seed of the labelled subset or None where it is the same).
+
+    vary: all, of both together; subset or weights, the other one staying at the first seed; cross,
+    every subset with every seed of weights, those of fewer seeds first.
+    """
+    seeds = list(dict.fromkeys(seeds))
+    first = seeds[0]
+    if vary == "cross":
+        pairs = sorted(product(range(len(seeds)), repeat=2), key=lambda p: (max(p), p))
+        found = [(seeds[i], seeds[j]) for i, j in pairs]
+    else:
+        found = [
+            (first if vary == "subset" else s, first if vary == "weights" else s) for s in seeds
+        ]
+    return [(seed, None if subset == seed else subset) for seed, subset in found]
 
 
 class Shard(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from benchmark import keys
 from benchmark.data.budget import Budget
 from benchmark.errors import UserError, unknown
-from benchmark.keys import aside, fingerprint
+from benchmark.keys import aside, fingerprint, later
 from benchmark.study.settings import (
     BASELINE,
     Conditions,
@@ -23,7 +23,10 @@ from benchmark.study.settings import (
     pretraining_of,
     training_of,
 )
-from benchmark.study.syntax import Variant, trial_name, typed
+from benchmark.study.syntax import Variant, seed_name, trial_name, typed, varied
+
+SEEDS = ("seed", "subset_seed")
+"""Settings of a trial that its repetitions alone differ in."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Trial:
     method: str
     hyperparameters: dict[str, Any]
     seed: int
+    """Of weights, order and noise, and of the labelled subset unless that has one of its own."""
     conditions: Conditions
     evaluate_every: int
     training: TrainingSettings
@@ -74,6 +78,8 @@ class Trial:
     """Of a variant that starts from one."""
     variant: str = aside("")
     """A name: follows from method and hyper-parameters."""
+    subset_seed: int | None = later(None, before=None)
+    """Of the labelled subset, where it is another."""
     save: list[str] = aside(list)
     before: dict[str, Any] = aside(dict)
     """As of `MethodFacts`."""
@@ -101,13 +107,19 @@ class Trial:
 
     @cached_property
     def configuration(self) -> str:
-        """The key of all trials that differ from this one by the seed alone."""
-        return fingerprint({k: v for k, v in self.settings().items() if k != "seed"})
+        """The key of all trials that differ from this one by their seeds alone."""
+        return fingerprint({k: v for k, v in self.settings().items() if k not in SEEDS})
+
+    @property
+    def subset(self) -> int:
+        """The seed of its labelled subset."""
+        return self.seed if self.subset_seed is None else self.subset_seed
 
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return trial_name(self.variant, self.dataset, self.budget.text, self.seed)
+        seed = seed_name(self.seed, self.subset_seed)
+        return trial_name(self.variant, self.dataset, self.budget.text, seed)
 
 
 class MethodFacts(NamedTuple):
@@ -168,8 +180,8 @@ def trials(
     training = cache(partial(training_of, study))
     pretraining = cache(lambda is_volume: pretraining_of(study, is_volume=is_volume))
     made = []
-    for seed, dataset, budget in product(
-        dict.fromkeys(study.seeds), dict.fromkeys(study.datasets), study.budgets
+    for (seed, subset_seed), dataset, budget in product(
+        varied(study.seeds, study.vary), dict.fromkeys(study.datasets), study.budgets
     ):
         facts = data[dataset]
         conditions = study.conditions.for_data(is_volume=facts.is_volume, has_val=facts.has_val)
@@ -183,6 +195,7 @@ def trials(
                 method=variant.method,
                 hyperparameters=hyperparameters,
                 seed=seed,
+                subset_seed=subset_seed,
                 conditions=conditions,
                 evaluate_every=study.evaluate_every,
                 training=training(variant.method, variant.bundles, is_volume=facts.is_volume),
@@ -233,6 +246,7 @@ def restored(settings: Mapping[str, Any], method: MethodFacts, name: str) -> Tri
         method=settings["method"],
         hyperparameters=hyperparameters,
         seed=settings["seed"],
+        subset_seed=settings.get("subset_seed"),
         conditions=keys.restored(Conditions, settings),
         evaluate_every=settings["evaluate_every"],
         training=keys.restored(TrainingSettings, settings["training"]),

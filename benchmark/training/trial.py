@@ -76,7 +76,7 @@ class TrialJob:
 
     def built(self, prepared: Prepared, device: torch.device) -> Built:
         trial, conditions = self.trial, self.trial.conditions
-        data = split.for_trial(prepared, conditions.roles, budget=trial.budget, seed=trial.seed)
+        data = split.for_trial(prepared, conditions.roles, budget=trial.budget, seed=trial.subset)
         method = arrange(build_method(trial, data).to(device), data.spatial_dims)
         view = evaluate.View(data, device, conditions.patch, conditions.precision)
         return Built(stage_of(trial, data, device), method, view)
@@ -141,6 +141,7 @@ class TrialJob:
             method=trial.method,
             variant=trial.variant,
             seed=trial.seed,
+            subset_seed=trial.subset_seed,
             evaluate_on=trial.conditions.evaluate_on,
             settings=trial.settings(),
             data_hash=trial.data_hash,

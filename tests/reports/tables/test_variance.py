@@ -1,0 +1,70 @@
+"""Which trials are repetitions of each other, and the table of what makes them differ."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.report import Options, Report
+from reports.select import Reading, independent
+from reports.tables import variance
+from tests.reports.stats.test_variance import WORKED
+from tests.reports.worked import stored, trial
+
+NAN = math.nan
+
+
+def crossed(values: np.ndarray) -> pd.DataFrame:
+    """A trial for each subset (row) and seed of weights (column)."""
+    return pd.DataFrame(
+        [
+            trial("cps", j, float(value), key=f"{i}{j}", subset_seed=NAN if i == j else i)
+            for i, row in enumerate(values)
+            for j, value in enumerate(row)
+        ]
+    )
+
+
+def test_the_table_splits_the_worked_example():
+    sheet = variance.sheet(crossed(WORKED), Reading())
+    ((_, _, _, runs, *rest),) = sheet.rows
+    # √.011, √.00073333, √.0002 and the root of their sum, in points of Dice
+    assert [cell.text for cell in rest] == [
+        "10.49", "2.71", "1.41", "10.92", "92 %", "6 %", "2 %",
+    ]  # fmt: skip
+    assert runs.text == "3 × 2"
+
+
+def test_an_unfinished_grid_counts_as_far_as_it_is_complete():
+    rows = crossed(np.array([[0.60, 0.64, 0.5], [0.70, 0.72, 0.5], [0.80, 0.86, 0.5]]))
+    rows = rows[~rows.key.isin(["02", "12"])]
+    ((_, _, _, runs, *_),) = variance.sheet(rows, Reading()).rows
+    assert runs.text == "3 × 2"
+    assert variance.sheet(rows[rows.key.isin(["00", "11"])], Reading()) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "kept", "told"),
+    [
+        ([(0, NAN), (1, NAN)], [0, 1], ""),
+        ([(0, NAN), (0, 1.0), (0, 2.0)], [0, 1, 2], "weights and order are of seed 0"),
+        ([(0, NAN), (1, 0.0), (2, 0.0)], [0, 1, 2], "the labelled images are of seed 0"),
+        ([(0, NAN), (0, 1.0), (1, 0.0), (1, NAN)], [0, 1], "2 trials whose labelled images"),
+    ],
+)
+def test_trials_that_share_a_subset_or_weights_are_no_repetitions(pairs, kept, told):
+    """(seed, its subset's, if that is another)."""
+    rows = pd.DataFrame([trial("cps", seed, 0.5, subset_seed=subset) for seed, subset in pairs])
+    found = independent(rows)
+    assert sorted(found.rows.seed) == kept
+    assert told in " ".join(found.left_out) and bool(told) == bool(found.left_out)
+
+
+def test_other_tables_show_the_runs_in_which_both_change():
+    made = Report(stored(crossed(WORKED)), Options())
+    assert made.table("table").rows[-1][2].text.startswith("66.0 ± ")  # of .60 and .72
+    footer = " ".join(made.table("table").footer)
+    assert "4 trials whose labelled images and weights are of different seeds" in footer
+    assert made.table("variance").rows[0][3].text == "3 × 2"
+    assert Report(stored(crossed(WORKED[:1])), Options()).table("variance") is None
