@@ -20,6 +20,7 @@ from reports.tables import (
     pretraining,
     published,
     ranks,
+    rates,
     variance,
 )
 
@@ -193,6 +194,11 @@ TABLES = {
     "distances": Table(
         lambda r: distances.sheet(r.rows, r.reading),
         "the trials have no surface distances",
+        says_reading=True,
+    ),
+    "rates": Table(
+        lambda r: rates.sheet(r.rows, r.reading),
+        "the trials are of a version that did not measure sensitivity and precision",
         says_reading=True,
     ),
     "pretraining": Table(

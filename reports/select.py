@@ -176,16 +176,21 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
 
 
 def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
-    """The trials that have what is to be read; only those with a validation set have all."""
-    if reading.selection != "val":
-        return Selected(rows, [])
-    column = f"val_epoch_{reading.aggregate}"  # a score may be NaN
-    has_it = rows[column].notna() if column in rows else pd.Series(False, rows.index)
-    without = int((~has_it).sum())
-    left_out = [
-        f"{counted(without, 'trial')} without a validation set not shown (--selection final does)"
-    ]
-    return Selected(rows[has_it], left_out if without else [])
+    """The trials that have what is to be read: a validation set, patients."""
+    needed = {
+        f"val_epoch_{reading.aggregate}": ("val", "a validation set", "--selection final"),
+        f"oracle_epoch_{reading.aggregate}": ("patient", "known patients", "--aggregate case"),
+    }  # a score itself may be NaN
+    left_out = []
+    for column, (word, what, other) in needed.items():
+        if word in (reading.selection, reading.aggregate):
+            has_it = rows[column].notna() if column in rows else pd.Series(False, rows.index)
+            if without := int((~has_it).sum()):
+                left_out.append(
+                    f"{counted(without, 'trial')} without {what} not shown ({other} does)"
+                )
+            rows = rows[has_it]
+    return Selected(rows, left_out)
 
 
 def subset_seeds(rows: pd.DataFrame) -> pd.Series:

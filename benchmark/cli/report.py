@@ -52,7 +52,8 @@ def report(
         ),
     ] = None,
     aggregate: Annotated[
-        str | None, typer.Option(help="pooled over pixels, or mean over each case [pooled].")
+        str | None,
+        typer.Option(help="pooled over all pixels, mean over each case or patient [pooled]."),
     ] = None,
     as_published: Annotated[
         bool,
@@ -179,7 +180,7 @@ def _reading(
     selection = selection or ("oracle" if as_published else "final")
     aggregate = aggregate or "pooled"
     require_choice("--selection", selection, SELECTIONS)
-    require_choice("--aggregate", aggregate, ("pooled", "case"))
+    require_choice("--aggregate", aggregate, ("pooled", "case", "patient"))
     require_choice("--ci", ci, ("seeds", "cases", "both"))
     require_choice("--interval", interval, INTERVALS)
     if interval != "t" and (as_published or ci != "seeds"):
@@ -286,9 +287,11 @@ def _require_reading(done, reading: "Reading") -> None:
     if reading.of_class:
         _require_class(done, reading)
     if with_reading(done, reading).rows.empty:
+        what = f"--selection {reading.selection} --aggregate {reading.aggregate}"
         raise UserError(
-            f"--selection {reading.selection} needs trials on data that come with a validation set "
-            "(a folder val/, or val_ids in the card), and none of these has one",
+            f"{what}: none of these trials has that. val needs data with a validation set (a "
+            "folder val/, or val_ids in the card); patient needs to know whose each case is (the "
+            "card's group)",
             ExitCode.STATISTICS,
         )
 

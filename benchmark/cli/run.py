@@ -117,6 +117,12 @@ def run(
             "beside each record."
         ),
     ] = None,
+    nsd: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MM", help='Also surface Dice at these tolerances: "1,2" [those of the card].'
+        ),
+    ] = None,
     rerun: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +169,7 @@ def run(
         "val_as": val_as,
         "unlabelled": unlabelled,
     }
-    settings = _settings(overrides or [], network, weights, save)
+    settings = _settings(overrides or [], network, weights, save, nsd)
     plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
     if rerun is not None:
         plan = _with_rerun(plan, rerun)
@@ -253,13 +259,18 @@ def _with_rerun(plan: "Plan", rerun: str) -> "Plan":
 
 
 def _settings(
-    overrides: list[str], network: str | None, weights: str | None, save: str | None
+    overrides: list[str],
+    network: str | None,
+    weights: str | None,
+    save: str | None,
+    nsd: str | None,
 ) -> list[str]:
     """The overrides, with those that have a flag of their own."""
     short = {"network.name": network, "network.weights": weights}
     given = [f"{key}='{value}'" for key, value in short.items() if value is not None]
     saved = ",".join(f"'{name.strip()}'" for name in save.split(",")) if save else ""
-    return overrides + given + ([f"save=[{saved}]"] if save else [])
+    lists = {"save": saved if save else None, "nsd": nsd}
+    return overrides + given + [f"{key}=[{value}]" for key, value in lists.items() if value]
 
 
 def _cluster(

@@ -59,6 +59,8 @@ class Card(BaseModel):
     """Grey values [least, greatest] to keep, such as [-160, 240] of a CT; the rest is clipped."""
     clip: list[Annotated[float, Field(ge=0, le=100)]] = []
     """The same as percentiles of each case. Of volumes that are not bytes [0.5, 99.5] if empty."""
+    nsd: list[Annotated[float, Field(gt=0)]] = []
+    """Tolerances of surface Dice, in mm where voxel sizes are known, else in pixels."""
     symmetry: Literal["none", "flips", "all"] = "all"
     """What training may do to an image without making it another: none (left and right are
     classes), flips along each axis, all (quarter turns besides)."""

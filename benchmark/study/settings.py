@@ -158,6 +158,9 @@ class Study:
     """The same, for volumes."""
     save: list[str] = aside(list)
     """Of `SAVED`: files beside the record."""
+    nsd: list[float] = aside(list)
+    """Tolerances of surface Dice, in mm where voxel sizes are known, else in voxels; [] for the
+    card's. In no key: they are measured when a trial runs."""
 
     @property
     def budgets(self) -> list[Budget]:
@@ -216,6 +219,8 @@ def check(study: Study) -> None:
         raise UserError(f"training.ramp_share is a part of the steps, in (0, 1], got {share}")
     if unknown_files := set(study.save) - set(SAVED):
         raise UserError(f"save takes {', '.join(SAVED)}, got {', '.join(unknown_files)}")
+    if any(tolerance <= 0 for tolerance in study.nsd):
+        raise UserError(f"nsd takes tolerances above 0, such as 2, got {study.nsd}")
     _check_grid(study)
     _check_size(study.conditions)
     _check_network(study.conditions.network)

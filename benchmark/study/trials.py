@@ -81,6 +81,7 @@ class Trial:
     subset_seed: int | None = later(None, before=None)
     """Of the labelled subset, where it is another."""
     save: list[str] = aside(list)
+    nsd: list[float] = aside(list)
     before: dict[str, Any] = aside(dict)
     """As of `MethodFacts`."""
 
@@ -202,6 +203,7 @@ def trials(
                 pretraining=None,
                 variant=variant.name,
                 save=study.save,
+                nsd=study.nsd,
                 before=dict(method.before),
             )
             made.append(_with_start(trial, method, pretraining(facts.is_volume)))

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,6 +94,7 @@ def evaluate(method: Method, view: View) -> Evaluation:
     Leaves the method, its buffers and torch's random state as they were.
     """
     data, counts, predicted = view.data, [], []
+    groups = groups_of(data)
     with as_tested(method, view.precision, view.device):
         for rows, logits in _logits(method, view):
             if not logits.isfinite().all():
@@ -104,12 +105,18 @@ def evaluate(method: Method, view: View) -> Evaluation:
             counts.append(_counts(logits, labels, true))
     all_counts = _joined(counts)
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
-    scores = _scores(final) | _best(all_counts) | _empty(final)
+    scores = _scores(final, groups) | _best(all_counts, groups) | _rates(final) | _empty(final)
     rows: list[dict[str, Any]] = []
     if data.classes > 2:
         scores |= _class_scores(final)
         rows = _class_rows(data, final)
     return Evaluation(scores, _case_rows(data.evaluation, final), predicted, rows)
+
+
+def groups_of(data: TrialData) -> list[str]:
+    """Whose each evaluated case is, where that is known of all; else nothing."""
+    groups = [data.cases[row].group for row in data.evaluation.indices]
+    return groups if all(groups) else []
 
 
 def predicted(method: Method, view: View) -> list[UInt8[ndarray, "*s"]]:
@@ -125,13 +132,15 @@ def _labels(logits: Float[Tensor, "b k *s"]) -> UInt8[ndarray, " b *s"]:
     return logits.argmax(1).cpu().numpy().astype(np.uint8)
 
 
-def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces:
+def surfaces(
+    data: TrialData, predicted: list[UInt8[ndarray, "*s"]], tolerances: Sequence[float] = ()
+) -> Surfaces:
     """HD95 and ASD of the predicted masks: the mean over the foreground classes of each case.
 
     In voxels (of images: pixels at the size of the run) and, where every case has a spacing, in mm.
     A class that only one of both masks has counts as the diagonal of the image; `n_one_empty` says
     how often. Of several classes those count that occur in the case, as for Dice; NaN where none
-    does.
+    does. tolerances: for surface Dice, in mm where that is known, else in voxels.
     """
     spacings = [data.cases[row].spacing for row in data.evaluation.indices]
     has_mm = all(spacings)
@@ -149,10 +158,18 @@ def surfaces(data: TrialData, predicted: list[UInt8[ndarray, "*s"]]) -> Surfaces
         else:
             in_voxels = _distances(pairs, [1.0] * true.ndim)
             means = [_mean(in_voxels), *([_mean(in_mm)] if has_mm else [])]
-        cases.append(_named(*means))
+        unit = spacing if has_mm else [1.0] * true.ndim
+        agreeing = {
+            k: [metrics.surface_dice(*pair, unit, tolerance) for tolerance in tolerances]
+            for k, pair in pairs.items()
+        }
+        names = [_nsd(tolerance, "mm" if has_mm else "voxels") for tolerance in tolerances]
+        over_classes = np.mean(list(agreeing.values()), 0) if agreeing else [np.nan] * len(names)
+        cases.append(_named(*means) | dict(zip(names, map(float, over_classes), strict=True)))
         for k in range(1, data.classes) if data.classes > 2 else ():
             found = [by_class[k] for by_class in (in_voxels, in_mm) if k in by_class]
-            of_classes.append(_named(*found))
+            nsd = zip(names, agreeing.get(k, ()), strict=False)
+            of_classes.append(_named(*found) | dict(nsd))
     names = list(cases[0])
     has_value = [case for case in cases if not np.isnan(case[names[0]])]
     means = {name: float(np.mean([c[name] for c in has_value])) for name in names if has_value}
@@ -174,6 +191,11 @@ def _mean(of_classes: dict[int, _Distances]) -> _Distances:
     if not of_classes:
         return np.full(len(SurfaceDistances._fields), np.nan)
     return np.mean(list(of_classes.values()), 0)
+
+
+def _nsd(tolerance: float, unit: str) -> str:
+    """Column of surface Dice: nsd_2_mm, nsd_0_5_mm."""
+    return f"nsd_{tolerance:g}_{unit}".replace(".", "_")
 
 
 def _named(*distances: _Distances) -> dict[str, float]:
@@ -208,8 +230,11 @@ def oracle(history: list[dict[str, Any]]) -> dict[str, float | int]:
     """
     evaluated = [row for row in history if "best_ji_pooled" in row]
     found: dict[str, float | int] = {}
-    for aggregate in ("pooled", "case"):
-        best = max(evaluated, key=lambda row: row[f"best_ji_{aggregate}"])
+    for aggregate in AGGREGATES:
+        name = f"best_ji_{aggregate}"
+        if name not in evaluated[-1]:
+            continue
+        best = max(evaluated, key=lambda row: row[name])
         found[f"oracle_dc_{aggregate}"] = best[f"best_dc_{aggregate}"]
         found[f"oracle_ji_{aggregate}"] = best[f"best_ji_{aggregate}"]
         found[f"oracle_epoch_{aggregate}"] = best["epoch"]
@@ -225,13 +250,22 @@ def _of_classes(row: dict[str, Any], aggregate: str, prefix: str) -> dict[str, f
     return {f"{prefix}{name}": value for name, value in row.items() if is_of_class(name)}
 
 
+AGGREGATES = ("pooled", "case", "patient")
+"""Over all pixels; the mean over cases; over patients, the pixels of each together: where it is
+known whose each case is."""
+
+
+def _aggregates(scores: Mapping[str, Any]) -> list[str]:
+    return [name for name in AGGREGATES if f"dc_{name}" in scores]
+
+
 ON_VAL = "on_val_"
 """Before the names of scores on the validation set, in a history."""
 
 
 def on_val(scores: dict[str, float | int]) -> dict[str, float | int]:
     """Of an evaluation of the validation set what an epoch may be chosen by, for the history."""
-    kept = (f"{metric}_{aggregate}" for metric in ("dc", "ji") for aggregate in ("pooled", "case"))
+    kept = (f"{metric}_{aggregate}" for metric in ("dc", "ji") for aggregate in _aggregates(scores))
     return {f"{ON_VAL}{name}": scores[name] for name in kept}
 
 
@@ -242,10 +276,10 @@ def chosen_on_val(history: list[dict[str, Any]]) -> dict[str, float | int]:
     Nothing where there was no validation set, or no class of it.
     """
     found: dict[str, float | int] = {}
-    for aggregate in ("pooled", "case"):
+    for aggregate in AGGREGATES:
         name = f"{ON_VAL}ji_{aggregate}"
         rows = [row for row in history if not np.isnan(row.get(name, np.nan))]
-        if not rows:
+        if not rows or f"dc_{aggregate}" not in rows[0]:
             continue
         best = max(rows, key=lambda row: row[name])
         found[f"val_dc_{aggregate}"] = best[f"dc_{aggregate}"]
@@ -255,7 +289,9 @@ def chosen_on_val(history: list[dict[str, Any]]) -> dict[str, float | int]:
     return found
 
 
-def floors(evaluation: Labelled, classes: int) -> dict[str, float | int]:
+def floors(
+    evaluation: Labelled, classes: int, groups: Sequence[str] = ()
+) -> dict[str, float | int]:
     """What predicting one class everywhere scores: all_background_dc_pooled, all_foreground_….
 
     All foreground is, of several classes, the one that scores best (`all_foreground_class`). A
@@ -263,7 +299,7 @@ def floors(evaluation: Labelled, classes: int) -> dict[str, float | int]:
     """
     masks = (evaluation.masks[row] for row in evaluation.indices)
     found = np.stack([np.bincount(mask.ravel(), minlength=classes) for mask in masks])
-    scores = [_of_one_class(found, predicted) for predicted in range(classes)]
+    scores = [_scores(_counts_of_one_class(found, k), groups) for k in range(classes)]
     best = max(range(1, classes), key=lambda k: np.nan_to_num(scores[k]["dc_pooled"]))
     named = {"background": scores[0], "foreground": scores[best]}
     floors = {f"all_{n}_{metric}": v for n, values in named.items() for metric, v in values.items()}
@@ -278,12 +314,8 @@ def floors(evaluation: Labelled, classes: int) -> dict[str, float | int]:
     return floors | {"all_foreground_class": best}
 
 
-def _of_one_class(found: Int[ndarray, "n k"], predicted: int) -> dict[str, float]:
-    """What predicting one class everywhere scores. found: pixels of each class in each case."""
-    return _scores(_counts_of_one_class(found, predicted))
-
-
 def _counts_of_one_class(found: Int[ndarray, "n k"], predicted: int) -> Counts:
+    """Of predicting one class everywhere. found: pixels of each class in each case."""
     everywhere = np.zeros_like(found)
     everywhere[:, predicted] = found.sum(1)
     tp = np.minimum(found, everywhere)
@@ -372,15 +404,37 @@ def _counts(
     return metrics.counts_by_threshold(margin, true, metrics.THRESHOLDS)
 
 
-def _scores(counts: Counts) -> dict[str, float]:
-    """Dice and Jaccard, pooled and as the mean over cases, of counts at one threshold."""
+_SCORES = {"dc": metrics.dice, "ji": metrics.jaccard}
+_RATES = {"sensitivity": metrics.sensitivity, "precision": metrics.precision}
+
+
+def _curves(metric, counts: Counts, groups: Sequence[str]) -> dict[str, Float[ndarray, " t"]]:
+    """The metric at each threshold by each aggregate."""
+    curves = {
+        "pooled": metrics.pooled(metric, counts),
+        "case": metrics.over_cases(metrics.per_case(metric, counts)),
+    }
+    if groups:
+        of_groups = metrics.by_group(counts, groups)
+        curves["patient"] = metrics.over_cases(metrics.per_case(metric, of_groups))
+    return curves
+
+
+def _scores(counts: Counts, groups: Sequence[str] = ()) -> dict[str, float]:
+    """Dice and Jaccard by each aggregate, of counts at one threshold."""
     return {
-        f"{name}_{aggregate}": float(value)
-        for name, metric in (("dc", metrics.dice), ("ji", metrics.jaccard))
-        for aggregate, value in (
-            ("pooled", metrics.pooled(metric, counts)[0]),
-            ("case", metrics.over_cases(metrics.per_case(metric, counts))[0]),
-        )
+        f"{name}_{aggregate}": float(curve[0])
+        for name, metric in _SCORES.items()
+        for aggregate, curve in _curves(metric, counts, groups).items()
+    }
+
+
+def _rates(counts: Counts) -> dict[str, float]:
+    """Sensitivity and precision, pooled and as the mean over cases."""
+    return {
+        f"{name}_{aggregate}": float(curve[0])
+        for name, metric in _RATES.items()
+        for aggregate, curve in _curves(metric, counts, ()).items()
     }
 
 
@@ -427,16 +481,12 @@ def _class_rows(data: TrialData, counts: Counts) -> list[dict[str, Any]]:
     return rows
 
 
-def _best(counts: Counts) -> dict[str, float]:
+def _best(counts: Counts, groups: Sequence[str]) -> dict[str, float]:
     """The scores at the threshold with the highest Jaccard, chosen for each aggregate apart."""
-    curves = {
-        "pooled": metrics.pooled(metrics.jaccard, counts),
-        "case": metrics.over_cases(metrics.per_case(metrics.jaccard, counts)),
-    }
     best = {}
-    for aggregate, curve in curves.items():
+    for aggregate, curve in _curves(metrics.jaccard, counts, groups).items():
         at = int(curve.argmax())
-        scores = _scores(counts.at(at))
+        scores = _scores(counts.at(at), groups)
         best[f"best_dc_{aggregate}"] = scores[f"dc_{aggregate}"]
         best[f"best_ji_{aggregate}"] = scores[f"ji_{aggregate}"]
         thresholds = metrics.THRESHOLDS if len(curve) > 1 else [float("nan")]

@@ -54,6 +54,33 @@ def jaccard(
     return np.where(total > 0, tp / np.maximum(total, 1), 1.0)
 
 
+def sensitivity(
+    tp: Integer[ndarray, " *s"], fp: Integer[ndarray, " *s"], fn: Integer[ndarray, " *s"]
+) -> Float[ndarray, " *s"]:
+    """TP / (TP + FN); where there is nothing to find, 1 if nothing was found, else 0."""
+    return np.where(tp + fn > 0, tp / np.maximum(tp + fn, 1), (fp == 0).astype(float))
+
+
+def precision(
+    tp: Integer[ndarray, " *s"], fp: Integer[ndarray, " *s"], fn: Integer[ndarray, " *s"]
+) -> Float[ndarray, " *s"]:
+    """TP / (TP + FP); where nothing was found, 1 if there is nothing to find, else 0."""
+    return sensitivity(tp, fn, fp)
+
+
+def by_group(counts: Counts, groups: Sequence[str]) -> Counts:
+    """The counts of all cases of a group together, such as the slices of a patient."""
+    _, index = np.unique(groups, return_inverse=True)
+    n = int(index.max()) + 1
+    return Counts(*(_summed(count, index, n) for count in counts))
+
+
+def _summed(count: Integer[ndarray, "n t c"], index: Integer[ndarray, " n"], n: int) -> ndarray:
+    total = np.zeros((n, *count.shape[1:]), count.dtype)
+    np.add.at(total, index, count)
+    return total
+
+
 def pooled(metric, counts: Counts) -> Float[ndarray, " t"]:
     """The metric over the pixels of all cases together, at each threshold."""
     total = Counts(*(count.sum(0) for count in counts))
@@ -207,11 +234,7 @@ def surface_distances(
         return SurfaceDistances(0.0, 0.0, 0.0, 0.0, 0.0)
     if not predicted.any() or not true.any():
         return SurfaceDistances(*[diagonal(true.shape, spacing)] * len(SurfaceDistances._fields))
-    box = _box(predicted | true)  # beyond it there is no surface: the same, but faster
-    surfaces = [boundary(mask[box], edge_is_boundary=True) for mask in (predicted, true)]
-    to_true, to_predicted = (
-        distance_transform_edt(~b, sampling=spacing)[a] for a, b in (surfaces, surfaces[::-1])
-    )
+    to_true, to_predicted = _between(predicted, true, spacing)
     both = np.concatenate([to_true, to_predicted])
     return SurfaceDistances(
         hd95_directed=float(max(np.percentile(to_true, 95), np.percentile(to_predicted, 95))),
@@ -220,6 +243,32 @@ def surface_distances(
         asd_joint=float(both.mean()),
         asd_to_truth=float(to_true.mean()),
     )
+
+
+def surface_dice(
+    predicted: Bool[ndarray, "*s"],
+    true: Bool[ndarray, "*s"],
+    spacing: Sequence[float],
+    tolerance: float,
+) -> float:
+    """The share of both surfaces that lies within the tolerance of the other one (NSD).
+
+    Nikolov et al., arXiv:1809.04430, on boundary pixels, as MONAI's compute_surface_dice. In the
+    unit of the spacing. Both masks empty: 1; one of them: 0.
+    """
+    if not predicted.any() or not true.any():
+        return float(predicted.any() == true.any())
+    both = np.concatenate(_between(predicted, true, spacing))
+    return float((both <= tolerance).mean())
+
+
+def _between(
+    predicted: Bool[ndarray, "*s"], true: Bool[ndarray, "*s"], spacing: Sequence[float]
+) -> list[Float[ndarray, " n"]]:
+    """From each boundary pixel of one mask to the other's boundary, and the other way round."""
+    box = _box(predicted | true)  # beyond it there is no surface: the same, but faster
+    surfaces = [boundary(mask[box], edge_is_boundary=True) for mask in (predicted, true)]
+    return [distance_transform_edt(~b, sampling=spacing)[a] for a, b in (surfaces, surfaces[::-1])]
 
 
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:

@@ -91,7 +91,8 @@ class TrialJob:
         fit = pretraining.fitted(method, view, trial.conditions.evaluate_on) if start else {}
         state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
         final = evaluator.latest or evaluate.evaluate(method, view)  # none if resumed after the end
-        surfaces = evaluate.surfaces(data, final.predicted)
+        tolerances = trial.nsd or prepared.manifest.card.nsd
+        surfaces = evaluate.surfaces(data, final.predicted, tolerances)
         tested = outputs.tested_modules(method, data, trial.conditions.patch)
         outputs.write_tables(folder, trial, data, state.history, final, surfaces)
         outputs.write_panel(folder, method, view, final)
@@ -103,7 +104,7 @@ class TrialJob:
             | surfaces.scores
             | evaluate.oracle(state.history)
             | evaluate.chosen_on_val(state.history)
-            | evaluate.floors(data.evaluation, data.classes)
+            | evaluate.floors(data.evaluation, data.classes, evaluate.groups_of(data))
             | {"n_lost_classes": evaluate.lost_classes(data)}
             | fit,
             data_partial=prepared.manifest.partial,

@@ -69,7 +69,11 @@ def selection(reading: Reading, rows: pd.DataFrame) -> str:
     }[reading.selection]
     if reading.selection == "val":
         chosen += f" ({masks_used(rows)})"
-    over = {"pooled": "pooled over all pixels", "case": "mean over cases"}[reading.aggregate]
+    over = {
+        "pooled": "pooled over all pixels",
+        "case": "mean over cases",
+        "patient": "mean over patients, the pixels of each together",
+    }[reading.aggregate]
     of = f"; class: {reading.of_class} alone" if reading.of_class else ""
     return f"selection: {chosen}; aggregation: {over}{of}"
 

@@ -161,3 +161,54 @@ def test_a_list_of_labelled_cases_from_a_file_is_said_under_the_table(files, ben
     assert found[0]["settings"]["labelled"] == ["p0_0", "p3_1", "p5_0"]
     out = bench("report")[1]
     assert "list three: the same labelled images for every seed; intervals are over weights" in out
+
+
+def test_a_seed_moves_what_the_user_says(files, bench):
+    found, listed = run_all(
+        bench, files, "--labels", "3cases", "--seeds", "2", "--vary", "cross", "--methods",
+        "supervised", "nsd=[1]",
+    )  # fmt: skip
+    assert sum("/seed 1, subset 0" in line for line in listed) == 1
+    by_seeds = {(record["subset_seed"], record["seed"]): record for record in found}
+    assert set(by_seeds) == {(None, 0), (None, 1), (1, 0), (0, 1)}
+    subsets = {pair: record["subset_hash"] for pair, record in by_seeds.items()}
+    assert subsets[None, 0] == subsets[0, 1] != subsets[None, 1] == subsets[1, 0]
+    assert len({record["configuration"] for record in found}) == 1
+    folder = files / "results" / "demo" / "trials"
+    rows = {
+        pair: pd.read_csv(folder / record["key"] / "history.csv").loss_supervised.tolist()
+        for pair, record in by_seeds.items()
+    }
+    assert rows[None, 0] != rows[1, 0] != rows[None, 1]
+    assert all("nsd_1_voxels" in record["metrics"] for record in found)
+
+    out = bench("report", "--table", "variance")[1]
+    assert "2 × 2" in out
+    out = bench("report")[1]
+    assert "2 trials whose labelled images and weights are of different seeds" in out
+    assert "n = 2 unless" in out
+    out = bench("report", "--table", "rates")[1]
+    assert "ours3 sensitivity" in out and "ours3 NSD 1 voxels" in out
+
+
+def test_the_same_trials_count_for_every_way_to_vary(files, bench):
+    """Where subset and weights have one seed it is the trial that there always was."""
+    run = (*TINY_RUN, "--datasets", "ours3", "--data-root", files / "data", "size=[16,16]",
+           "--labels", "3cases", "--seeds", "3", "--dry-run", "-v")  # fmt: skip
+    keys = {
+        vary: {line.split()[0] for line in bench(*run, "--vary", vary)[1].splitlines()
+               if line.startswith("  ")}
+        for vary in ("all", "subset", "weights", "cross")
+    }  # fmt: skip
+    assert {name: len(found) for name, found in keys.items()} == {
+        "all": 3, "subset": 3, "weights": 3, "cross": 9,
+    }  # fmt: skip
+    assert keys["all"] | keys["subset"] | keys["weights"] < keys["cross"]
+    assert len(keys["subset"] & keys["weights"]) == 1
+    assert bench(*run, "--vary", "both")[0] == 2
+
+
+def test_patients_are_an_aggregate(files, bench):
+    run_all(bench, files, "--labels", "3cases", "--seeds", "1")
+    code, out, _ = bench("report", "--aggregate", "patient")
+    assert code == 0 and "aggregation: mean over patients" in out

@@ -78,6 +78,34 @@ def test_the_scores_of_two_cases():
     assert [p.tolist() for p in found.predicted] == [[[1, 1], [1, 0]], [[0, 0], [0, 0]]]
 
 
+def test_patients_sensitivity_and_precision_of_two_cases():
+    """As above; both are of one patient: as pooled. Pooled: TP 2, FP 1, FN 1."""
+    known = two_cases()
+    for case in known.cases:
+        case.group = "p"
+    scores = evaluate(Brightness(), View(known, CPU)).scores
+    assert scores["dc_patient"] == pytest.approx(scores["dc_pooled"])
+    assert scores["sensitivity_pooled"] == pytest.approx(2 / 3)
+    assert scores["precision_pooled"] == pytest.approx(2 / 3)
+    assert scores["sensitivity_case"] == pytest.approx((1 + 0) / 2)
+    assert scores["precision_case"] == pytest.approx((2 / 3 + 0) / 2)
+    known.cases[1].group = "q"
+    scores = evaluate(Brightness(), View(known, CPU)).scores
+    assert scores["dc_patient"] == pytest.approx(scores["dc_case"])
+    assert {"best_dc_patient", "best_threshold_patient"} <= set(scores)
+    known.cases[1].group = ""
+    assert "dc_patient" not in evaluate(Brightness(), View(known, CPU)).scores
+
+
+def test_surface_dice_is_measured_where_it_is_asked_for():
+    """Case 0: 3 pixels predicted, 2 true ones among them; case 1: none predicted, one true."""
+    found = evaluate(Brightness(), View(two_cases(), CPU)).predicted
+    asked = surfaces(two_cases(), found, [0.5, 1.0])
+    assert [case["nsd_0_5_voxels"] for case in asked.cases] == [pytest.approx(4 / 5), 0]
+    assert asked.scores["nsd_1_voxels"] == pytest.approx((1 + 0) / 2)
+    assert not any(name.startswith("nsd") for name in surfaces(two_cases(), found).scores)
+
+
 def test_the_best_threshold_is_at_least_as_good_as_the_argmax():
     """A pixel of brightness 0.6 is background at the argmax of logit (0.6 - 0.5)/0.25 - …"""
     rng = np.random.default_rng(0)

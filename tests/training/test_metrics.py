@@ -123,6 +123,52 @@ def test_monai_agrees(dims):
         assert ours.asd_joint == pytest.approx(asd, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:monai.*always_return_as_numpy:FutureWarning")
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("tolerance", [0.5, 1.3])
+def test_surface_dice_is_monais(dims, tolerance):
+    from monai.metrics import compute_surface_dice
+
+    spacing = (0.5, 1.25, 2.0)[:dims]
+    for predicted, true in random_masks(dims):
+        pair = [torch.tensor(mask)[None, None].float() for mask in (predicted, true)]
+        theirs = compute_surface_dice(
+            *pair, class_thresholds=[tolerance], include_background=True, spacing=spacing
+        ).item()
+        ours = metrics.surface_dice(predicted, true, spacing, tolerance)
+        assert ours == pytest.approx(theirs, abs=1e-6) and 0 < ours < 1
+
+
+def test_surface_dice_by_hand_and_of_empty_masks():
+    """Two lines of 4 pixels, two apart: within 2 all agree, within 1 none."""
+    one, other = square((5, 5), (0, 0), (1, 4)), square((5, 5), (2, 0), (3, 4))
+    assert [metrics.surface_dice(one, other, PIXEL, t) for t in (1.0, 1.9, 2.0)] == [0, 0, 1]
+    assert metrics.surface_dice(one, other, (0.5, 0.5), 1.0) == 1
+    empty = np.zeros((5, 5), bool)
+    assert metrics.surface_dice(empty, empty, PIXEL, 1) == 1
+    assert (
+        metrics.surface_dice(one, empty, PIXEL, 9)
+        == 0
+        == metrics.surface_dice(empty, one, PIXEL, 9)
+    )
+
+
+def test_sensitivity_and_precision_of_full_and_empty_masks():
+    """TP, FP, FN: (2, 1, 3); nothing found of 4; 4 found of nothing; both empty."""
+    counts = np.array([(2, 1, 3), (0, 0, 4), (0, 4, 0), (0, 0, 0)]).T
+    assert metrics.sensitivity(*counts).tolist() == pytest.approx([2 / 5, 0, 0, 1])
+    assert metrics.precision(*counts).tolist() == pytest.approx([2 / 3, 0, 0, 1])
+
+
+def test_the_pixels_of_a_patient_are_put_together():
+    """Cases 0 and 2 are of one patient: TP 1 + 3, FP 0 + 2, FN 1 + 0; case 1 of another."""
+    counts = metrics.Counts(
+        *(np.array(v)[:, None, None] for v in ((1, 5, 3), (0, 1, 2), (1, 1, 0)))
+    )
+    found = metrics.by_group(counts, ["p", "q", "p"])
+    assert [count[:, 0, 0].tolist() for count in found] == [[4, 5], [2, 1], [1, 1]]
+
+
 def test_swapping_the_masks_and_moving_them_changes_nothing():
     predicted, true = spur()
     found = surface_distances(predicted, true, PIXEL)

@@ -10,9 +10,9 @@ from reports.stats.variance import Components, components
 WORKED = np.array([[0.60, 0.64], [0.70, 0.72], [0.80, 0.86]])
 """Three subsets, two seeds of weights.
 
-Means of rows .62, .71, .83, of columns .70, .74, of all .72. MS_subset = 2 (.01 + .0001 + .0121) / 2
-= .0222; MS_weights = 3 (.0004 + .0004) / 1 = .0024; what is left is 0, 0, .01, -.01, -.01, .01, so
-MS_rest = 4 · .0001 / 2 = .0002.
+Means of rows .62, .71, .83, of columns .70, .74, of all .72.
+MS_subset = 2 (.01 + .0001 + .0121) / 2 = .0222; MS_weights = 3 (.0004 + .0004) / 1 = .0024;
+what is left is 0, 0, .01, -.01, -.01, .01, so MS_rest = 4 · .0001 / 2 = .0002.
 """
 
 
