@@ -8,7 +8,7 @@ import typer
 from benchmark.cli.options import DATA, DataRoot, Verbose, new_app, say
 from benchmark.errors import UserError, require_choice, unknown
 from benchmark.files import replacing
-from benchmark.wording import command
+from benchmark.wording import command, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -189,6 +189,9 @@ def _manifest(manifest: "Manifest", where: str = "") -> list[str]:
         *_classes(manifest),
         *_greys(manifest),
         *_groups(manifest),
+    ]
+    lines += [
+        f"  further test set {name}: {counted(n, 'case')}" for name, n in manifest.test_sets.items()
     ]
     empty = sum(share == 0 for share in shares)
     if empty:

@@ -216,13 +216,16 @@ def _made(
     """The report; None, and why, if there is no finished trial."""
     from benchmark import files
     from benchmark.cli import footnotes
-    from benchmark.store import datasets, record, tables
+    from benchmark.store import datasets, record, tables, test_sets
     from reports.report import Report, Sources
     from reports.tables import footers, published
     from reports.tables.comparisons import MissingPairs
 
     there = record.survey(folder)
     trials = tables.trials(datasets.with_units(folder, there.records))
+    damaged: list[str] = []
+    if options.reading.ci == "seeds":  # cases of further test sets are not crossed with seeds
+        trials, damaged = test_sets.with_test_sets(folder, trials)
     if configurations is not None:
         trials = trials[trials.configuration.isin(configurations)]
     done = trials[trials.status == "done"]
@@ -248,6 +251,7 @@ def _made(
                     *footnotes.of(folder, rows, there.records),
                     *footers.older(rows, _code_of),
                     *there.notes,
+                    *damaged,
                 ],
                 papers=partial(published.read, *printed),
                 expected=_expected,

@@ -117,6 +117,13 @@ def run(
             "beside each record."
         ),
     ] = None,
+    also_test: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Also evaluate on the test sets of these prepared datasets; saves weights.",
+        ),
+    ] = None,
     nsd: Annotated[
         str | None,
         typer.Option(
@@ -168,6 +175,7 @@ def run(
         "evaluate_on": evaluate_on,
         "val_as": val_as,
         "unlabelled": unlabelled,
+        "also_test": also_test,
     }
     settings = _settings(overrides or [], network, weights, save, nsd)
     plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
@@ -193,6 +201,7 @@ def run(
         failed = running.run_single(plan, trial, data_root, cluster.gpus_per_trial)
     else:
         failed = running.run_grid(plan, data_root, cluster, probes=probe)
+    _evaluate_elsewhere(plan, data_root)
     say()
     report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
     say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
@@ -203,6 +212,19 @@ def run(
             "again",
             ExitCode.SOME_TRIALS_FAILED,
         )
+
+
+def _evaluate_elsewhere(plan: "Plan", data_root: Path) -> None:
+    """What is done, on the test sets that come with the data or were named."""
+    from benchmark.cluster import test_sets
+
+    own = [name for manifest in plan.manifests.values() for name in manifest.test_sets]
+    if names := [*plan.study.also_test, *own]:
+        outcome = test_sets.evaluate_study(
+            plan.folder, data_root, list(dict.fromkeys(names)), say=say, nsd=plan.study.nsd
+        )
+        for line in test_sets.described(outcome._replace(already=0)):
+            say(line, err=True)
 
 
 def _require_sense(given: dict[str, str | None], *, dry_run: bool, probe: bool) -> None:
@@ -236,6 +258,7 @@ def _plan(
         "datasets": syntax.split_outside_brackets,
         "labels": parse_budgets,
         "seeds": syntax.parse_seeds,
+        "also_test": syntax.split_outside_brackets,
     }
     grid = {
         name: readers[name](text) if name in readers and text is not None else text

@@ -1,4 +1,4 @@
-"""The verbs on studies that are there: status, show, verify, merge."""
+"""The verbs on studies that are there: status, show, verify, evaluate, merge."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
+from benchmark.errors import UserError
 from benchmark.wording import command
 
 app = new_app()
@@ -66,6 +67,50 @@ def verify(
         folder = results_root / layout.chosen_study(results_root, study)
     log = say if verbose else None
     verifying.verify(folder, data_root, sample=sample, key=trial, say=say, log=log)
+
+
+@app.command(short_help="Evaluate trained networks on further test sets.")
+def evaluate(
+    study: Annotated[str, typer.Argument(help="Name of the study, or its folder.")],
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Prepared datasets, whose test sets are taken, or further test sets of the "
+            "study's own (a folder test_NAME/); several with commas [all of its own]."
+        ),
+    ] = None,
+    nsd: Annotated[
+        str | None, typer.Option(metavar="MM", help='Also surface Dice at these tolerances: "1,2".')
+    ] = None,
+    data_root: DataRoot = DATA,
+    results_root: ResultsRoot = RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate the networks of a study on further test sets, from the weights that it saved."""
+    from benchmark.cluster import test_sets
+    from benchmark.store import layout
+
+    folder = Path(study)
+    if not layout.is_study(folder):
+        folder = results_root / layout.chosen_study(results_root, study)
+    names = [name.strip() for name in on.split(",")] if on else []
+    tolerances = _numbers(nsd) if nsd else []
+    outcome = test_sets.evaluate_study(folder, data_root, names, say=say, nsd=tolerances)
+    for line in test_sets.described(outcome):
+        say(line, err=True)
+    if not any(outcome):
+        say("there is nothing to evaluate on: name a test set with --on", err=True)
+    say(f"next:  {command('bench', 'report', '--study', folder.name, '--results', folder.parent)}")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) <= 0:
+        raise UserError(f'--nsd takes tolerances above 0, such as "1,2", got {text!r}')
+    return found
 
 
 @app.command(short_help="Copy the trials of several studies into one.")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from filelock import Timeout
@@ -30,7 +31,7 @@ from benchmark.files import checksum, locked, replacing, write_atomically
 from benchmark.wording import counted, shortened
 
 _FORMER = ".old"
-_FILES = ("images.npy", "masks.npy", "manifest.json")
+_FILES = ("images.npy", "masks.npy", "manifest.json", "tests")
 _SHOWN = 20  # problems listed before "and n more"
 _NUMBERS = re.compile(r"-?\d[\d.,×e+-]*(?:, -?\d[\d.,×e+-]*)*(?: …)?")  # one, or a list of them
 
@@ -85,9 +86,9 @@ def prepare(
             masked = [one for one, case in zip(decoded, cases, strict=True) if case.masks]
             whole = [*filter(None, [faults.refusal(card, masked)])]
         _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), path)
-        manifest, images, masks = _assemble(card, source, layout, cases, decoded, partial)
-        _write(manifest, images, masks, data_root)
-    return Preparation(manifest, data_root / card.name, False, layout.stray)
+        made = _assemble(card, source, layout, cases, decoded, partial)
+        _write(made, data_root)
+    return Preparation(made[""].manifest, data_root / card.name, False, layout.stray)
 
 
 def checked(found: prepared.Prepared) -> prepared.Manifest:
@@ -178,7 +179,8 @@ def _with_split(cases: list[Case], card: Card) -> list[Case]:
         cases = [c._replace(split="test") if not c.split and c.id in test else c for c in cases]
     cases = [c._replace(split="val") if c.id in validated else c for c in cases]
     cases = [case if case.split else case._replace(split="train") for case in cases]
-    return sorted(cases, key=lambda case: (prepared.SPLITS.index(case.split), case.id))
+    order = {split: place for place, split in enumerate(prepared.SPLITS)}
+    return sorted(cases, key=lambda case: (order.get(case.split, len(order)), case.split, case.id))
 
 
 def _without_tested_groups(cases: list[Case], card: Card, notes: list[str]) -> list[Case]:
@@ -352,17 +354,50 @@ def _shown(case: Case) -> str:
     return case.id if case.id.isprintable() else repr(case.images[0])
 
 
+class _Made(NamedTuple):
+    """A manifest, and images and masks as they are stored."""
+
+    manifest: prepared.Manifest
+    images: ndarray
+    masks: ndarray
+
+
 def _assemble(
     card: Card, source: Source, layout: Layout, cases: list[Case], decoded: list[Decoded], partial
-) -> tuple[prepared.Manifest, ndarray, ndarray]:
-    """The manifest, and images and masks as they are stored."""
+) -> dict[str, _Made]:
+    """The dataset, under the name "", and its further test sets."""
+    parts: dict[str, list[tuple[Case, Decoded]]] = {"": []}
+    for case, one in zip(cases, decoded, strict=True):
+        parts.setdefault(case.further, []).append((case, one))
+    made = {}
+    for name, pairs in parts.items():
+        own = [case._replace(split="test") if name else case for case, _ in pairs]
+        notes = [] if name else layout.notes
+        made[name] = _assembled(card, source, notes, own, [one for _, one in pairs])
+    whole = made[""].manifest
+    whole.partial = partial
+    whole.test_sets = {name: len(pairs) for name, pairs in parts.items() if name}
+    entries = [
+        case.model_copy(update={"split": f"test_{name}"}) if name else case
+        for name, part in made.items()
+        for case in part.manifest.cases
+    ]
+    ordered = [one for pairs in parts.values() for _, one in pairs]
+    whole.faults = faults.of_dataset(card, entries) + faults.of_files(card, entries, ordered)
+    return made
+
+
+def _assembled(
+    card: Card, source: Source, notes: list[str], cases: list[Case], decoded: list[Decoded]
+) -> _Made:
     # Some cases may need 16 bits where bytes do for others.
     dtype = np.result_type(*(one.image for one in decoded))
     wide = [one._replace(image=greys.widened(one.image, dtype)) for one in decoded]
     entries = [_entry(card, case, one) for case, one in zip(cases, wide, strict=True)]
     join = prepared.pack if card.is_volume else np.stack
     images, masks = join([one.image for one in wide]), join([one.mask for one in wide])
-    mean, std = ([], []) if card.is_volume else _constants(images, entries)
+    has_train = any(entry.split == "train" for entry in entries)
+    mean, std = _constants(images, entries) if has_train and not card.is_volume else ([], [])
     manifest = prepared.Manifest(
         format=prepared.FORMAT,
         card=card,
@@ -373,12 +408,10 @@ def _assemble(
         mean=mean,
         std=std,
         cases=entries,
-        partial=partial,
-        notes=layout.notes,
-        faults=faults.of_dataset(card, entries) + faults.of_files(card, entries, decoded),
+        notes=notes,
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
-    return manifest, images, masks
+    return _Made(manifest, images, masks)
 
 
 def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:
@@ -419,15 +452,19 @@ def _constants(
     return [mean for mean, _ in moments], [std for _, std in moments]
 
 
-def _write(manifest: prepared.Manifest, images: ndarray, masks: ndarray, data_root: Path) -> None:
+def _write(made: Mapping[str, _Made], data_root: Path) -> None:
     """Write beside the target, then rename: a killed prepare leaves no half dataset."""
-    target = data_root / manifest.name
-    new = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", dir=data_root))
+    name = made[""].manifest.name
+    target = data_root / name
+    new = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=data_root))
     try:
-        for name, array in (("images.npy", images), ("masks.npy", masks)):
-            with replacing(new / name) as stream:
-                np.save(stream, array)
-        write_atomically(new / "manifest.json", manifest.model_dump_json(indent=1))
+        for further, (manifest, images, masks) in made.items():
+            folder = new / prepared.test_set(".", further) if further else new
+            folder.mkdir(parents=True, exist_ok=True)
+            for file, array in (("images.npy", images), ("masks.npy", masks)):
+                with replacing(folder / file) as stream:
+                    np.save(stream, array)
+            write_atomically(folder / "manifest.json", manifest.model_dump_json(indent=1))
         _share(new, data_root)
         former = new.with_name(f"{new.name}{_FORMER}")
         if target.exists():
@@ -441,5 +478,5 @@ def _write(manifest: prepared.Manifest, images: ndarray, masks: ndarray, data_ro
 def _share(folder: Path, data_root: Path) -> None:
     """Who may use the data root may use the dataset, whatever the umask of who prepared it."""
     everybody = data_root.stat().st_mode
-    for path in (*folder.iterdir(), folder):
+    for path in (*folder.rglob("*"), folder):
         path.chmod(path.stat().st_mode | everybody & (0o777 if path.is_dir() else 0o666))

@@ -101,6 +101,9 @@ class Manifest(BaseModel):
     """Per channel over the train pool and the images without masks, pixels in [0, 1]."""
     std: list[float]
     cases: list[CaseEntry]
+    test_sets: dict[str, int] = {}
+    """Further test sets by name, with their numbers of cases. They lie beside this, with manifests
+    of their own (`test_set`), and are in no hash of this."""
     partial: str = ""
     """How the cases differ from the whole dataset, if they do."""
     notes: list[str] = []
@@ -176,6 +179,11 @@ def data_hash(manifest: Manifest, images: ndarray, masks: ndarray) -> str:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()[:16]
+
+
+def test_set(name: str, further: str) -> str:
+    """Under which name a further test set of a dataset is loaded."""
+    return f"{name}/tests/{further}"
 
 
 def prepared_names(data_root: Path) -> list[str]:

@@ -46,6 +46,19 @@ _ONLY_VALUES = {"pathways": "separate", "image_to_mask": "z_scores"}
 """Hyper-parameters of version 0.1.0 that are gone → what every trial since does."""
 
 
+def possible_metrics(metrics: dict[str, int | float | None]) -> dict[str, int | float | None]:
+    """The metrics; `ValueError` for what no trial has. A score may be NaN or infinite."""
+    if len(metrics) > _MOST_METRICS:
+        raise ValueError(f"{len(metrics)} metrics")
+    for name, value in metrics.items():
+        if not _METRIC.fullmatch(name):
+            raise ValueError(f"no metric is named {name[:40]!r}")
+        largest = 1.0 if _SHARE.fullmatch(name) else math.inf
+        if value is not None and math.isfinite(value) and not 0 <= value <= largest:
+            raise ValueError(f"{name} cannot be {value:g}")
+    return metrics
+
+
 class JobRecord(BaseModel):
     """What every finished or failed job leaves."""
 
@@ -200,16 +213,8 @@ class Record(JobRecord):
     @field_validator("metrics")
     @classmethod
     def _possible(cls, metrics: dict[str, int | float | None]) -> dict[str, int | float | None]:
-        """Records come from strangers too. A score that is NaN or infinite is one, and is shown."""
-        if len(metrics) > _MOST_METRICS:
-            raise ValueError(f"{len(metrics)} metrics")
-        for name, value in metrics.items():
-            if not _METRIC.fullmatch(name):
-                raise ValueError(f"no metric is named {name[:40]!r}")
-            largest = 1.0 if _SHARE.fullmatch(name) else math.inf
-            if value is not None and math.isfinite(value) and not 0 <= value <= largest:
-                raise ValueError(f"{name} cannot be {value:g}")
-        return metrics
+        """Records come from strangers too."""
+        return possible_metrics(metrics)
 
     @property
     def subset(self) -> int:

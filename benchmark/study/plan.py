@@ -88,6 +88,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     wanted = _wanted(study.methods)
     study = replace(study, datasets=_datasets(study, data_root))
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
+    study = _with_weights(study, manifests, data_root)
     _check_sizes(study, manifests)
     _check_network(study, manifests)
     subsets = list(labels.subsets(study, manifests))
@@ -110,6 +111,19 @@ def _facts(manifest: Manifest, budgets: Sequence[Budget]) -> DataFacts:
     has_val, without = (bool(manifest.ids(name)) for name in ("val", "unlabelled"))
     lists = {budget.text: split.with_ids(budget, manifest) for budget in budgets if budget.listed}
     return DataFacts(manifest.data_hash, manifest.card.is_volume, has_val, without, lists)
+
+
+def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Study:
+    """The study; it saves weights where trials are to be evaluated on further test sets.
+
+    `UserError` for a test set that is not prepared.
+    """
+    for name in study.also_test:
+        prepared.read_manifest(data_root, name)
+    has_further = study.also_test or any(m.test_sets for m in manifests.values())
+    if not has_further or "weights" in study.save:
+        return study
+    return replace(study, save=[*study.save, "weights"])
 
 
 def _wanted(texts: Sequence[str]) -> Wanted:

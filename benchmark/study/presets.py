@@ -40,6 +40,7 @@ _BY_FLAG = {
     "ratios": "--labels",
     "seeds": "--seeds",
     "vary": "--vary",
+    "also_test": "--also-test",
     "name": "--study",
     "preset": "--preset",
 }

@@ -158,6 +158,8 @@ class Study:
     """The same, for volumes."""
     save: list[str] = aside(list)
     """Of `SAVED`: files beside the record."""
+    also_test: list[str] = aside(list)
+    """Prepared datasets whose test sets trials are evaluated on as well, when they are done."""
     nsd: list[float] = aside(list)
     """Tolerances of surface Dice, in mm where voxel sizes are known, else in voxels; [] for the
     card's. In no key: they are measured when a trial runs."""

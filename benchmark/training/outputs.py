@@ -144,16 +144,24 @@ def count_parameters(modules: dict[str, nn.Module]) -> int:
     return sum(p.numel() for p in own)
 
 
-def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
-    """`weights.safetensors`: parameters and buffers of the tested network, by their names."""
-    # Contiguous copies: the format takes neither shared memory nor other strides.
-    tensors = {
-        f"{name}.{key}".removeprefix("."): value.detach().cpu().contiguous().clone()
+def tensors_of(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
+    """Parameters and buffers of the modules, by their names within the method."""
+    return {
+        f"{name}.{key}".removeprefix("."): value
         for name, module in modules.items()
         for key, value in (
             *module.named_parameters(recurse=False),
             *module.named_buffers(recurse=False),
         )
+    }
+
+
+def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
+    """`weights.safetensors`: parameters and buffers of the tested network, by their names."""
+    # Contiguous copies: the format takes neither shared memory nor other strides.
+    tensors = {
+        name: value.detach().cpu().contiguous().clone()
+        for name, value in tensors_of(modules).items()
     }
     with replacing(folder / "weights.safetensors") as file:
         file.write(safetensors.torch.save(tensors))

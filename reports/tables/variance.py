@@ -31,12 +31,13 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     body = [_line(key, record) for key, record in zip(keys, data, strict=True)]
     heads = [
         Head("labelled"), Head("method"), Head("dataset"), Head("subsets × weights"),
-        *(Head(name, "standard deviation") for name in (*_SOURCES, "a run")),
-        *(Head(name, "share of the variance") for name in _SOURCES),
+        *(Head(name, "sd") for name in (*_SOURCES, "a run")),
+        *(Head(name, "share") for name in _SOURCES),
     ]  # fmt: skip
     footer = [
-        "Dice in points; two-way random effects, one run for each subset and seed of weights; "
-        "rest: what both do together, and the noise of a run; of few seeds these are rough",
+        "sd: standard deviation of Dice, in points; two-way random effects, one run for each "
+        "subset and seed of weights; rest: what both do together, and the noise of a run; of few "
+        "seeds these are rough",
     ]
     title = "What makes runs differ: labelled subset against weights"
     return Sheet("variance", title, heads, body, pd.DataFrame(data), footer, words=3)

@@ -145,11 +145,11 @@ def test_surface_dice_by_hand_and_of_empty_masks():
     assert [metrics.surface_dice(one, other, PIXEL, t) for t in (1.0, 1.9, 2.0)] == [0, 0, 1]
     assert metrics.surface_dice(one, other, (0.5, 0.5), 1.0) == 1
     empty = np.zeros((5, 5), bool)
-    assert metrics.surface_dice(empty, empty, PIXEL, 1) == 1
+    assert metrics.surface_dice(empty, empty, PIXEL, 1.0) == 1
     assert (
-        metrics.surface_dice(one, empty, PIXEL, 9)
+        metrics.surface_dice(one, empty, PIXEL, 9.0)
         == 0
-        == metrics.surface_dice(empty, one, PIXEL, 9)
+        == metrics.surface_dice(empty, one, PIXEL, 9.0)
     )
 
 

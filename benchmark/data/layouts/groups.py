@@ -75,7 +75,8 @@ def cut_groups(cases: Sequence[Case]) -> list[str]:
         if case.group:
             sides[case.group].add("train" if case.split == "unlabelled" else case.split)
     found = []
-    for one, other in combinations(("train", "val", "test"), 2):
+    further = sorted({case.split for case in cases if case.split.startswith("test_")})
+    for one, other in combinations(("train", "val", "test", *further), 2):
         if both := sorted(group for group, its in sides.items() if {one, other} <= its):
             found.append(
                 f"{len(both)} of {counted(len(sides), 'group')} (patients, subjects) have cases in "

@@ -12,7 +12,9 @@ from benchmark.wording import shortened
 
 
 class Case(NamedTuple):
-    """One image with its mask. split: one of `prepared.SPLITS`, or "" if the files have none.
+    """One image with its mask.
+
+    split: one of `prepared.SPLITS`, test_NAME of a further test set, or "" if the files have none.
 
     images: one file, or one for each of the card's modalities. masks: one file, or several whose
     foregrounds belong to one mask; none where the split is "unlabelled".
@@ -23,6 +25,11 @@ class Case(NamedTuple):
     group: str
     images: tuple[str, ...]
     masks: tuple[str, ...]
+
+    @property
+    def further(self) -> str:
+        """Name of the further test set that it is of; "" for the dataset itself."""
+        return self.split.removeprefix("test_") if self.split.startswith("test_") else ""
 
 
 @dataclass
@@ -66,7 +73,7 @@ def settle_lone_images(layout: Layout, card: Card) -> None:
     """
     lone, layout.without_mask = layout.without_mask, []
     n = len(layout.cases) + len(lone)
-    evaluated = [case for case in lone if case.split in ("val", "test")]
+    evaluated = [case for case in lone if case.split.startswith(("val", "test"))]
     trained = [case for case in lone if case not in evaluated]
     advice = "give each a mask, or move them away"
     if card.unlabelled == "missing":

@@ -45,6 +45,7 @@ _KINDS_WITH_SPLIT = {  # of nnU-Net and the Medical Segmentation Decathlon
     "imagests": (_IMAGE, "test"),
     "labelsts": (_MASK, "test"),
 }
+_FURTHER = re.compile(r"test(?:ing)?[_-](\w+)")
 _SEEM_SPLITS = ("train", "test", "valid", "unlabel", "fold", "set", "split", "part", "seen")
 _DIGITS = re.compile(r"\d+")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -126,8 +127,17 @@ def _stem(path: str, endings: Sequence[str]) -> str | None:
     return unicodedata.normalize("NFC", name[: -len(ending)]) if ending else None
 
 
+def _split_named(folder: str) -> str:
+    """The split that a folder's name says: train, test_b (a further test set); "" if none."""
+    word = folder.lower()
+    further = _FURTHER.fullmatch(word)
+    if further and further[1] not in (*_KINDS, "set", "data", "dataset", "split"):
+        return f"test_{further[1]}"
+    return _SPLITS.get(word, "")
+
+
 def _says_unlabelled(path: str) -> bool:
-    return any(_SPLITS.get(part.lower()) == _UNLABELLED for part in path.split("/")[:-1])
+    return any(_split_named(part) == _UNLABELLED for part in path.split("/")[:-1])
 
 
 def _unlabelled(stems: Mapping[str, str]) -> list[_File]:
@@ -159,10 +169,10 @@ def _in_kinds(stems: Mapping[str, str]) -> list[_File]:
         if last in _KINDS_WITH_SPLIT:
             kind, split = _KINDS_WITH_SPLIT[last]
         elif last in _KINDS:
-            kind, split = _KINDS[last], _SPLITS.get(above, "")
+            kind, split = _KINDS[last], _split_named(above)
             depth = 2 if split else 1
-        elif last in _SPLITS and above in _KINDS:
-            kind, split, depth = _KINDS[above], _SPLITS[last], 2
+        elif _split_named(last) and above in _KINDS:
+            kind, split, depth = _KINDS[above], _split_named(last), 2
         elif above in _KINDS and _DIGITS.search(last):  # images/patient01/00.png
             kind, depth = _KINDS[above], 2
             found.append(_File(path, stem, "/".join([*folders[:-2], last]), "", kind))
@@ -191,8 +201,8 @@ def _side_by_side(stems: Mapping[str, str], modalities: Sequence[str]) -> list[_
     found, is_paired = [], False
     for folder, inside in folders.items():
         parts = folder.split("/") if folder else []
-        split = next((_SPLITS[part.lower()] for part in parts if part.lower() in _SPLITS), "")
-        place = "/".join(part for part in parts if part.lower() not in _SPLITS)
+        split = next(filter(None, map(_split_named, parts)), "")
+        place = "/".join(part for part in parts if not _split_named(part))
         channels = [channel(stem, modalities) for stem in inside.values()]
         names = [name for name, _ in filter(None, channels)]
         images = {name.casefold() for name in (*names, *map(image_name, names))}
@@ -283,20 +293,24 @@ def _cases(
 
 
 def _told_apart(placed: Sequence[tuple[str, Case]]) -> list[Case]:
-    """Cases with ids of their own: numbering may restart in each place and split."""
+    """Cases with ids of their own: numbering may restart in each place and split.
+
+    Those of a further test set are apart anyway: it changes no name of the others.
+    """
     top = os.path.commonpath([place for place, _ in placed]) if placed else ""
-    often = Counter(case.id for _, case in placed)
+    often = Counter((case.further, case.id) for _, case in placed)
     cases = []
     for place, case in placed:
-        parts = (*place.removeprefix(top).split("/"), case.split, case.id)
-        is_own = often[case.id] == 1
+        split = "" if case.further else case.split
+        parts = (*place.removeprefix(top).split("/"), split, case.id)
+        is_own = often[case.further, case.id] == 1
         cases.append(case if is_own else case._replace(id="_".join(filter(None, parts))))
     return cases
 
 
 def _settle_splits(layout: Layout) -> None:
     """The folders' splits as train and test, or none; what cannot be meant becomes a problem."""
-    splits = {case.split for case in layout.cases} - {_UNLABELLED}
+    splits = {case.split for case in layout.cases} & {"", "train", "val", "test"}
     if "" in splits and len(splits) > 1:
         named = ", ".join(sorted(splits - {""}))
         layout.problems.insert(

@@ -88,8 +88,8 @@ def _hint(source: Source, card: Card) -> str:
 
 
 def _repeated(layout: Layout) -> list[str]:
-    often = Counter(case.id for case in layout.cases)
-    repeated = [id for id, times in often.items() if times > 1]
+    often = Counter((case.further, case.id) for case in layout.cases)
+    repeated = [id for (_, id), times in often.items() if times > 1]
     if not repeated:
         return []
     return [f"several cases are called {shortened(repeated)}: rename their files"]
