@@ -6,7 +6,16 @@ from functools import cached_property
 
 import pandas as pd
 
-from reports.select import BASELINE, WHERE, Reading, comparable, independent, of_class, with_reading
+from reports.select import (
+    BASELINE,
+    WHERE,
+    Reading,
+    comparable,
+    independent,
+    of_class,
+    on_own,
+    with_reading,
+)
 from reports.sheet import Sheet
 from reports.tables import (
     classes,
@@ -182,13 +191,13 @@ TABLES = {
         Report._differences,
         f"it needs {BASELINE}, or another variant that --control names, and a second one",
     ),
-    "optimism": Table(lambda r: optimism.sheet(r.rows, r.reading), says_reading=True),
+    "optimism": Table(lambda r: optimism.sheet(on_own(r.rows), r.reading), says_reading=True),
     "label-efficiency": Table(
         lambda r: efficiency.sheet(r.rows, r.reading),
         "it needs a method at two or more label budgets below 100 %, in percent",
     ),
     "ranks": Table(
-        lambda r: ranks.sheet(r.rows, r.reading),
+        lambda r: ranks.sheet(on_own(r.rows), r.reading),
         "it needs three or more methods on two or more datasets at one label budget",
     ),
     "distances": Table(

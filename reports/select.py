@@ -175,6 +175,11 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
     return Selected(with_budgets(rows), left_out)
 
 
+def on_own(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without further test sets, on which no epoch was chosen: the keys of these have a "/"."""
+    return rows[~rows.key.astype(str).str.contains("/", regex=False)]
+
+
 def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
     """The trials that have what is to be read: a validation set, patients."""
     needed = {
@@ -182,6 +187,11 @@ def with_reading(rows: pd.DataFrame, reading: Reading) -> Selected:
         f"oracle_epoch_{reading.aggregate}": ("patient", "known patients", "--aggregate case"),
     }  # a score itself may be NaN
     left_out = []
+    if reading.selection != "final" and (further := len(rows) - len(on_own(rows))):
+        left_out.append(
+            f"{counted(further, 'score')} on further test sets not shown: no epoch was chosen there"
+        )
+        rows = on_own(rows)
     for column, (word, what, other) in needed.items():
         if word in (reading.selection, reading.aggregate):
             has_it = rows[column].notna() if column in rows else pd.Series(False, rows.index)

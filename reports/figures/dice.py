@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.figures import style
 from reports.figures.inputs import Inputs, Named, bars, plain
-from reports.select import WHERE, Budget, ordered
+from reports.select import WHERE, Budget, on_own, ordered
 
 
 def efficiency(inputs: Inputs) -> Iterator[Named]:
@@ -107,8 +107,9 @@ def optimism(inputs: Inputs) -> Iterator[Named]:
     """From the final to the oracle score, a figure a dataset."""
     aggregate = inputs.reading.aggregate
     names = [f"dc_{aggregate}", f"oracle_dc_{aggregate}"]
-    pairs = 100 * inputs.rows.groupby(WHERE)[names].mean()
-    for dataset in inputs.datasets:
+    rows = on_own(inputs.rows)
+    pairs = 100 * rows.groupby(WHERE)[names].mean()
+    for dataset in sorted(rows.dataset.unique()):
         figure, each = _by_budget(inputs, dataset)
         for one, budget, variants in each:
             y = [y for y, _ in variants]
