@@ -66,7 +66,12 @@ class Plan:
 
     def labelled_counts(self) -> list[str]:
         """For each dataset and budget, such as "glas: 5 % = 5/85 images labelled"."""
-        return labels.counts(self.subsets)
+        further = [
+            f"{name}: also evaluated on {', '.join(f'{test} ({n})' for test, n in sets.items())}"
+            for name, manifest in self.manifests.items()
+            if (sets := manifest.test_sets | dict.fromkeys(self.study.also_test, "its test set"))
+        ]
+        return labels.counts(self.subsets) + further
 
 
 class Wanted(NamedTuple):
