@@ -93,7 +93,7 @@ def evaluate(
     folder = Path(study)
     if not layout.is_study(folder):
         folder = results_root / layout.chosen_study(results_root, study)
-    names = [name.strip() for name in on.split(",")] if on else []
+    names = [name.strip().lower() for name in on.split(",")] if on else []
     tolerances = _numbers(nsd) if nsd else []
     outcome = test_sets.evaluate_study(folder, data_root, names, say=say, nsd=tolerances)
     for line in test_sets.described(outcome):
