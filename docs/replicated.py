@@ -157,6 +157,7 @@ def figure() -> None:
 
 PARTS: dict[str, Callable[[], str]] = {
     "ph2": lambda: readings("ph2_1_percent_paper"),
+    "glas-1": lambda: readings("glas_1_percent_paper"),
     "choice": choice,
     "pretrainings": pretrainings,
 }
