@@ -167,9 +167,14 @@ def _up_to_date(card: Card, source: Source, data_root: Path) -> prepared.Manifes
 
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
-    """Cases sorted by id, each in a split: the files' own, the card's, or drawn by hash."""
+    """Cases sorted by id, each in a split: the files' own, the card's, or drawn by hash.
+
+    Those of further test sets come last; their names are apart from the others'.
+    """
     groups = _groups(cases, card)
     cases = [case._replace(group=groups[case.id]) for case in cases]
+    further = [case for case in cases if case.further]
+    cases = [case for case in cases if not case.further]
     validated = set(card.val_ids)
     if any(not case.split for case in cases):
         drawn = [case for case in cases if not case.split and case.id not in validated]
@@ -179,8 +184,8 @@ def _with_split(cases: list[Case], card: Card) -> list[Case]:
         cases = [c._replace(split="test") if not c.split and c.id in test else c for c in cases]
     cases = [c._replace(split="val") if c.id in validated else c for c in cases]
     cases = [case if case.split else case._replace(split="train") for case in cases]
-    order = {split: place for place, split in enumerate(prepared.SPLITS)}
-    return sorted(cases, key=lambda case: (order.get(case.split, len(order)), case.split, case.id))
+    cases.sort(key=lambda case: (prepared.SPLITS.index(case.split), case.id))
+    return cases + sorted(further, key=lambda case: (case.split, case.id))
 
 
 def _without_tested_groups(cases: list[Case], card: Card, notes: list[str]) -> list[Case]:

@@ -107,3 +107,17 @@ def test_a_damaged_file_counts_for_nothing_and_is_named(further, bench):
     code, out, _ = bench("report")
     assert code == 0 and "ours3 on same" in out and "ours3 on other" not in out.splitlines()[0]
     assert "on-other.json is damaged (its checksum is of other content)" in out
+
+
+def test_names_of_the_card_are_not_those_of_a_further_test_set(further, bench):
+    """Two cases of val/ lie in test-other/ again, under the same names."""
+    shutil.rmtree(further / "files" / "val")
+    card = (further / "ours3.yaml").read_text() + "val_ids: [p0_0]\n"
+    (further / "ours3.yaml").write_text(card)
+    shutil.copytree(further / "files" / "train", further / "files" / "test_train")
+    code, out, err = bench("data", "prepare", further / "ours3.yaml", "--from", further / "files",
+                           "--data-root", further / "data")  # fmt: skip
+    assert code == 0, err
+    assert "ours3: 11 train, 5 unlabelled, 1 val and 2 test cases" in out
+    assert "further test set train: 12 cases" in out
+    assert "warning: 11 test_train images are in the train pool too" in out
