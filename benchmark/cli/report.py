@@ -34,8 +34,8 @@ def report(
     table: Annotated[
         str | None,
         typer.Option(
-            help="table, differences, optimism, label-efficiency, ranks, distances, pretraining, "
-            "published, or all [table; all with --out]."
+            help="table, classes, label-efficiency, differences, optimism, ranks, distances, "
+            "rates, pretraining, variance, published, or all [table; all with --out]."
         ),
     ] = None,
     published: Annotated[

@@ -29,7 +29,8 @@ def plain(text: str) -> str:
 def test_every_verb_is_there():
     names = {" ".join(words) for words in VERBS}
     assert names == {
-        "", "run", "list", "report", "status", "show", "verify", "merge", "doctor", "data",
+        "", "run", "list", "report", "status", "show", "verify", "evaluate", "merge", "doctor",
+        "data",
         "data prepare",
         "data check", "data subsets", "data synth",
     }  # fmt: skip

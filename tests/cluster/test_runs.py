@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # four runs of a grid
 
 STUDY = (
     *GRID, *ONE_WORKER, "--methods", "ours[rounds=1],supervised,cps", "--seeds", "1",
-    "pretraining.epochs=30", "pretraining.steps_per_epoch=15",
+    "pretraining.epochs=30", "pretraining.steps_per_epoch=15", "training.epochs=12",
 )  # fmt: skip
 
 
@@ -57,10 +57,10 @@ def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
     first = without_its_driver(start(), "pretrained/*/log.txt", r"epoch 2/30")
     second = start()
     kill_workers(second, "pretrained/*/log.txt", r"resumed.*\n.*epoch \d+/30")
-    kill_workers(second, "trials/*/log.txt", r"epoch 2/4")
+    kill_workers(second, "trials/*/log.txt", r"epoch 2/12")
     second = ended(second)
     key = second.table.set_index("method").key["ours"]
-    third = without_its_driver(start(), f"trials/{key}/log.txt", r"epoch 2/4")
+    third = without_its_driver(start(), f"trials/{key}/log.txt", r"epoch 2/12")
     return first, second, third, ended(start())
 
 
