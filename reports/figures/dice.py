@@ -35,13 +35,13 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
         style.floor(one, inputs.floors[dataset])
         ticks = places[dataset]
         one.set_xticks(list(ticks.values()), [budget.text for budget in ticks])
-        one.set(title=dataset, xlabel="labelled images", ylabel=inputs.dice)
+        one.set(title=dataset, xlabel="labelled", ylabel=inputs.dice)
         one.grid(axis="x", visible=False)
     style.legend(figure)
     keys = [(d, r, v) for d in datasets for v in inputs.curves for r in budgets[d]]
     yield Named(
         "label-efficiency",
-        f"Dice over the share of labelled images, with intervals over seeds{inputs.left_out}",
+        f"Dice over what is labelled, with intervals over seeds{inputs.left_out}",
         f"Curves of mean Dice. {inputs.told(keys)}.", figure,
     )  # fmt: skip
 
@@ -151,7 +151,7 @@ def pretraining(inputs: Inputs) -> Iterator[Named]:
                 )  # fmt: skip
             style.floor(one, inputs.floors[dataset])
             one.set_xticks(range(len(inputs.budgets)), [b.text for b in inputs.budgets])
-            one.set(title=dataset, xlabel="labelled images", ylabel=inputs.dice)
+            one.set(title=dataset, xlabel="labelled", ylabel=inputs.dice)
             one.set_xlim(-0.5, len(inputs.budgets) - 0.5)
         style.legend(figure)
         keys = [(d, b, v) for d in datasets for b in inputs.budgets for v in (whole, bare)]

@@ -7,7 +7,7 @@ import pandas as pd
 from reports.figures import Named, saved
 from reports.page.page import LIMIT, Page, Picture, render
 from reports.report import Report
-from reports.select import Reading, named, ordered, with_budgets
+from reports.select import Reading, named, on_own, ordered, with_budgets
 from reports.sheet import counted
 from reports.tables import footers, optimism
 
@@ -53,12 +53,15 @@ def sentences(report: Report) -> list[str]:
     """What was compared, how it was read, and how much choosing would have added."""
     rows, reading = report.rows, report.reading
     variants, budgets = ordered(rows.variant), sorted(rows.budget.unique())
-    gap = optimism.gaps(rows, reading)
+    own = on_own(rows)
+    gap = optimism.gaps(own, reading)
+    labelled = ", ".join(budget.text for budget in budgets)
+    are_shares = all(budget.share is not None for budget in budgets)
+    how_much = f"at {labelled} labelled images" if are_shares else f"with {labelled} labelled"
     lines = [
         f"{counted(len(variants), 'method')} on {counted(rows.dataset.nunique(), 'dataset')} "
-        f"({', '.join(sorted(rows.dataset.unique()))}) at {', '.join(b.text for b in budgets)} "
-        f"labelled images, {counted(rows.seed.nunique(), 'seed')}: "
-        f"{counted(len(rows), 'trial')}.",
+        f"({', '.join(sorted(rows.dataset.unique()))}) {how_much}, "
+        f"{counted(rows.seed.nunique(), 'seed')}: {counted(len(own), 'trial')}.",
         _sentence(footers.selection(reading, rows)),
         _choosing(100 * gap.mean, reading),
     ]

@@ -53,6 +53,10 @@ def test_each_is_a_column_of_the_tables_and_not_measured_twice(further, bench):
     root = ("--data-root", further / "data", "--results", further / "results")
     _, out, err = bench("evaluate", "demo", *root)
     assert "[1/" not in out and "2 trials were evaluated there already" in err
+    assert bench("report", "--format", "html")[0] == 0
+    page = (further / "results" / "demo" / "report.html").read_text()
+    summary = page.partition("Choosing epoch")[2][:200]
+    assert "points of Dice on average" in summary and "nan" not in summary.lower()
     out = bench("report", "--selection", "oracle")[1]
     assert "on other" not in out.splitlines()[0]  # nothing was chosen there
 
