@@ -256,3 +256,40 @@ def test_a_checkpoint_is_replaced_as_a_whole(tiny_trials, prepared, tmp_path, mo
     with pytest.raises(Killed):
         run(longer, prepared, tmp_path / "a.pt")
     assert (tmp_path / "a.pt").read_bytes() == before
+
+
+class OneWeight(Method):
+    """Its loss has the gradient (3, 4), of norm 5."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(2))
+
+
+@pytest.mark.parametrize(("clip", "moved"), [(0.0, (3, 4)), (10.0, (3, 4)), (1.0, (0.6, 0.8))])
+def test_a_gradient_is_no_longer_than_it_may_be(tiny_trials, prepared, clip, moved):
+    trial = tiny_trials()[0]
+    changes = {
+        "optimiser": "sgd", "learning_rate": 1.0, "momentum": 0.0, "weight_decay": 0.0,
+        "gradient_clip": clip,
+    }  # fmt: skip
+    training = dataclasses.replace(trial.training, **changes)
+    trial = dataclasses.replace(trial, training=training)
+    stage, method = stage_of(trial, data_of(trial, prepared), CPU), OneWeight()
+    optimiser = loop.build_optimiser(method, training)
+    (method.weight * torch.tensor([3.0, 4.0])).sum().backward()
+    loop.advance(stage, method, optimiser, 0)
+    assert method.weight.tolist() == pytest.approx([-x for x in moved], abs=1e-5)
+
+
+def test_the_weight_decay_of_adamw_is_none_of_the_gradients(tiny_trials):
+    """Without a gradient it shrinks weights by learning rate times decay: 1 - .1 · .5."""
+    changes = {"optimiser": "adamw", "learning_rate": 0.1, "weight_decay": 0.5}
+    training = dataclasses.replace(tiny_trials()[0].training, **changes)
+    method = OneWeight()
+    method.weight.data.fill_(1.0)
+    optimiser = loop.build_optimiser(method, training)
+    method.weight.grad = torch.zeros(2)
+    optimiser.step()
+    assert method.weight.tolist() == pytest.approx([0.95, 0.95])
+    assert optimiser.defaults["betas"] == tuple(training.betas)
