@@ -201,13 +201,15 @@ TABLES = {
         "it needs three or more methods on two or more datasets at one label budget",
     ),
     "distances": Table(
-        lambda r: distances.sheet(r.rows, r.reading),
-        "the trials have no surface distances",
+        lambda r: None if r.reading.of_class else distances.sheet(r.rows, r.reading),
+        "the trials have no surface distances, or one class is asked for: they are means over "
+        "classes (classes.csv of each trial has those of each)",
         says_reading=True,
     ),
     "rates": Table(
-        lambda r: rates.sheet(r.rows, r.reading),
-        "the trials are of a version that did not measure sensitivity and precision",
+        lambda r: None if r.reading.of_class else rates.sheet(r.rows, r.reading),
+        "the trials are of a version that did not measure sensitivity and precision, or one class "
+        "is asked for: they are means over classes",
         says_reading=True,
     ),
     "pretraining": Table(

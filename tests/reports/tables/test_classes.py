@@ -64,6 +64,8 @@ def test_one_class_takes_the_place_of_the_mean_in_every_table():
     assert any("class: large alone" in line for line in main.footer)
     assert made.table("classes").rows[-1][2].text == "30.0 ± 63.1"
     assert set(report.TABLES) >= {"classes"}
+    # What is measured over classes alone is not shown as one's.
+    assert made.table("distances") is None and made.table("rates") is None
 
 
 def test_what_is_never_predicted_is_said_under_every_table():
