@@ -201,7 +201,7 @@ def run(
         failed = running.run_single(plan, trial, data_root, cluster.gpus_per_trial)
     else:
         failed = running.run_grid(plan, data_root, cluster, probes=probe)
-    _evaluate_elsewhere(plan, data_root)
+    _evaluate_elsewhere(plan, data_root, trial)
     say()
     report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
     say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
@@ -214,14 +214,15 @@ def run(
         )
 
 
-def _evaluate_elsewhere(plan: "Plan", data_root: Path) -> None:
-    """What is done, on the test sets that come with the data or were named."""
+def _evaluate_elsewhere(plan: "Plan", data_root: Path, trial: str | None) -> None:
+    """What is done of this run's part, on the test sets that come with the data or were named."""
     from benchmark.cluster import test_sets
 
+    keys = {own.key for own in plan.own if trial is None or own.key.startswith(trial)}
     own = [name for manifest in plan.manifests.values() for name in manifest.test_sets]
     if names := [*plan.study.also_test, *own]:
         outcome = test_sets.evaluate_study(
-            plan.folder, data_root, list(dict.fromkeys(names)), say=say, nsd=plan.study.nsd
+            plan.folder, data_root, list(dict.fromkeys(names)), say=say, nsd=plan.study.nsd, of=keys
         )
         for line in test_sets.described(outcome._replace(already=0)):
             say(line, err=True)

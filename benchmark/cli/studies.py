@@ -60,11 +60,8 @@ def verify(
 ) -> None:
     """Run drawn trials of a study again here, and compare every number bit by bit."""
     from benchmark.cluster import verify as verifying
-    from benchmark.store import layout
 
-    folder = Path(study)
-    if not layout.is_study(folder):
-        folder = results_root / layout.chosen_study(results_root, study)
+    folder = _folder(study, results_root)
     log = say if verbose else None
     verifying.verify(folder, data_root, sample=sample, key=trial, say=say, log=log)
 
@@ -88,11 +85,8 @@ def evaluate(
 ) -> None:
     """Evaluate the networks of a study on further test sets, from the weights that it saved."""
     from benchmark.cluster import test_sets
-    from benchmark.store import layout
 
-    folder = Path(study)
-    if not layout.is_study(folder):
-        folder = results_root / layout.chosen_study(results_root, study)
+    folder = _folder(study, results_root)
     names = [name.strip().lower() for name in on.split(",")] if on else []
     tolerances = _numbers(nsd) if nsd else []
     outcome = test_sets.evaluate_study(folder, data_root, names, say=say, nsd=tolerances)
@@ -101,6 +95,15 @@ def evaluate(
     if not any(outcome):
         say("there is nothing to evaluate on: name a test set with --on", err=True)
     say(f"next:  {command('bench', 'report', '--study', folder.name, '--results', folder.parent)}")
+
+
+def _folder(study: str, results_root: Path) -> Path:
+    """Of a study by its folder, or by its name."""
+    from benchmark.store import layout
+
+    folder = Path(study)
+    is_folder = layout.is_study(folder)
+    return folder if is_folder else results_root / layout.chosen_study(results_root, study)
 
 
 def _numbers(text: str) -> list[float]:

@@ -1,20 +1,19 @@
 """Done trials of a study on further test sets, one after another, here: no training, so no Ray."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from benchmark.cluster.verify import trial_of
 from benchmark.data import prepared
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import datasets, record, test_sets
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
-from benchmark.study import methods
-from benchmark.study.trials import restored
 from benchmark.toolkit import encoders
 from benchmark.training.test_sets import WEIGHTS, TestSet, evaluated, opened
 from benchmark.wording import counted
@@ -37,16 +36,18 @@ def evaluate_study(
     *,
     say: Say,
     nsd: Sequence[float] = (),
+    of: Collection[str] | None = None,
 ) -> Outcome:
     """Every done trial on the test sets of these names; on those of its own dataset if none.
 
+    of: keys of trials, of a run that has a part of them; None: all.
     What is there already, of the same data, stays. Raises `UserError` for a name that is no test
     set of any of the datasets.
     """
     records = [
         found
         for found in record.survey(study_folder).records
-        if found.is_done and found.evaluate_on == "test"
+        if found.is_done and found.evaluate_on == "test" and (of is None or found.key in of)
     ]
     known_names = test_sets.names(study_folder)
     there = {name: test_sets.survey(study_folder, name)[0] for name in known_names}
@@ -107,11 +108,9 @@ def _evaluate(
     found: Record, study_folder: Path, test: TestSet, device: torch.device, nsd: Sequence[float]
 ) -> float:
     try:
-        trial = restored(found.settings, methods.facts(found.method), found.variant)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{found.label}: this version has no trial of its settings ({error})"
-        ) from (error)
+        trial = trial_of(found)
+    except UserError as error:
+        raise UserError(f"{found.label}: {error}") from error
     encoders.fetch(trial.conditions.network)
     made = evaluated(trial, study_folder, test, device, nsd)
     test_sets.write(study_folder, made)

@@ -145,7 +145,7 @@ def _run_again(
     outcome = Verification(f"{recorded.label} ({recorded.key})")
     try:
         before = _numbers(recorded, trial_folder(study_folder, recorded.key))
-        trial = _trial_of(recorded)
+        trial = trial_of(recorded)
         data = _data_of(trial, study_folder, data_root)
         _require_possible(trial, data.manifest.card)
         data = prepared.resized(data, trial.conditions.size)
@@ -177,7 +177,8 @@ def _run_again(
     return outcome
 
 
-def _trial_of(recorded: Record) -> Trial:
+def trial_of(recorded: Record) -> Trial:
+    """The trial that a record is of; `UserError` where this version has none such."""
     try:
         facts = methods.facts(recorded.method)
         return restored(recorded.settings, facts, recorded.variant)

@@ -42,8 +42,15 @@ class Budget:
 
         The cases of a list that is no file are known to the card of each dataset.
         """
-        if found := re.fullmatch(r"list[: ]\s*(\S.*)", text.strip()):
+        if found := re.fullmatch(r"list:\s*(\S.*)", text.strip()):
             return _of_file(Path(found[1])) if _is_file(found[1]) else _of_list(found[1])
+        return cls.recorded(text)
+
+    @classmethod
+    def recorded(cls, text: str) -> "Budget":
+        """Of its `text`, as records have it, which may be strangers': no file is opened."""
+        if found := re.fullmatch(r"list (\S.*)", text.strip()):
+            return _of_list(found[1])
         if not (found := _NUMBER.fullmatch(text.strip())):
             raise UserError(_WRITTEN.format(text))
         unit = (found[2] or "%").lower()

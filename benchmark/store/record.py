@@ -258,11 +258,11 @@ def write(folder: Path, record: JobRecord) -> None:
     """The last write of a job, into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     fields = json.loads(record.model_dump_json())
-    content = json.dumps(fields | {"checksum": _checksum(fields)}, indent=1, ensure_ascii=False)
+    content = json.dumps(fields | {"checksum": checksum_of(fields)}, indent=1, ensure_ascii=False)
     write_atomically(folder / _FILE, content)
 
 
-def _checksum(fields: Mapping[str, Any]) -> str:
+def checksum_of(fields: Mapping[str, Any]) -> str:
     """Of values, not of bytes: line ends and spaces do not count."""
     return files.checksum(json.dumps(fields, sort_keys=True).encode())
 
@@ -341,7 +341,7 @@ def _require_agreement(found: Record) -> None:
         there = found.settings.get(name, getattr(found, name))
         if there != getattr(found, name):
             raise ValueError(f"{name} is {getattr(found, name)!r}, in its settings {there!r}")
-    meant = Budget.parse(found.budget)
+    meant = Budget.recorded(found.budget)
     if (found.budget, found.ratio) != (meant.text, meant.share):
         raise ValueError(f"budget is {found.budget}, and the labelled share {found.ratio}")
     typed = Variant.parse(found.variant)
@@ -356,7 +356,7 @@ def _require_agreement(found: Record) -> None:
 
 def _require_whole(fields: dict[str, Any]) -> None:
     """Take out the checksum; `ValueError` if it is of something else, or the key is."""
-    if fields.pop("checksum") != _checksum(fields):
+    if fields.pop("checksum") != checksum_of(fields):
         raise ValueError("its checksum is of other content")
     if "settings" in fields and fingerprint(fields["settings"]) != fields["key"]:
         raise ValueError("its key is not that of its settings")

@@ -7,16 +7,15 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark import files
 from benchmark.files import read_each, write_atomically
 from benchmark.store.layout import trial_folder
-from benchmark.store.record import possible_metrics
+from benchmark.store.record import checksum_of, possible_metrics
 
 _LARGEST = 2**20  # bytes
 _FILE = re.compile(r"on-([a-z0-9_]{1,100})\.json")
@@ -49,12 +48,8 @@ class OnTestSet(BaseModel):
 def write(study_folder: Path, found: OnTestSet) -> None:
     """Beside the trial's record."""
     fields = json.loads(found.model_dump_json())
-    content = json.dumps(fields | {"checksum": _checksum(fields)}, indent=1)
+    content = json.dumps(fields | {"checksum": checksum_of(fields)}, indent=1)
     write_atomically(trial_folder(study_folder, found.key) / f"on-{found.name}.json", content)
-
-
-def _checksum(fields: dict[str, Any]) -> str:
-    return files.checksum(json.dumps(fields, sort_keys=True).encode())
 
 
 def names(study_folder: Path) -> list[str]:
@@ -80,7 +75,7 @@ def survey(study_folder: Path, name: str) -> tuple[dict[str, OnTestSet], list[st
 
 def _parsed(content: bytes, key: str, name: str) -> OnTestSet:
     fields = json.loads(content)
-    if fields.pop("checksum") != _checksum(fields):
+    if fields.pop("checksum") != checksum_of(fields):
         raise ValueError("its checksum is of other content")
     found = OnTestSet.model_validate(fields)
     if (found.key, found.name) != (key, name):

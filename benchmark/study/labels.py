@@ -38,8 +38,7 @@ def counts(found: Iterable["Subset"]) -> list[str]:
 
 
 def _count(text: str, found: list["Subset"]) -> str:
-    number = _span(subset.n_labelled for subset in found)
-    return f"{text} = {number}{'' if number == text else f'/{found[0].n_pool}'}"
+    return f"{text} = {_span(subset.n_labelled for subset in found)}/{found[0].n_pool}"
 
 
 def _others(budgets: dict[str, list["Subset"]]) -> Iterator[str]:
@@ -79,8 +78,9 @@ class Subset(NamedTuple):
 
 def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]:
     """Those of a study."""
+    pairs = varied(study.seeds, study.vary)
+    seeds = dict.fromkeys(seed if subset is None else subset for seed, subset in pairs)
     for manifest in manifests.values():
-        seeds = {s if of is None else of: 0 for s, of in varied(study.seeds, study.vary)}
         for budget, seed in product(study.budgets, seeds):
             yield subset_of(manifest, study.conditions.roles, budget, seed)
 

@@ -266,7 +266,7 @@ def restored(settings: Mapping[str, Any], method: MethodFacts, name: str) -> Tri
 
 def budget_of(text: str, settings: Mapping[str, Any]) -> Budget:
     """The label budget of a trial, by its text, with the cases of a list from its settings."""
-    return replace(Budget.parse(text), ids=tuple(settings.get("labelled", ())))
+    return replace(Budget.recorded(text), ids=tuple(settings.get("labelled", ())))
 
 
 def _allowed(

@@ -144,6 +144,7 @@ def surfaces(
     """
     spacings = [data.cases[row].spacing for row in data.evaluation.indices]
     has_mm = all(spacings)
+    nsds = [_nsd(tolerance, "mm" if has_mm else "voxels") for tolerance in tolerances]
     cases, of_classes, one_empty = [], [], 0
     for row, spacing, labels in zip(data.evaluation.indices, spacings, predicted, strict=True):
         true = data.evaluation.masks[row]
@@ -163,12 +164,11 @@ def surfaces(
             k: [metrics.surface_dice(*pair, unit, tolerance) for tolerance in tolerances]
             for k, pair in pairs.items()
         }
-        names = [_nsd(tolerance, "mm" if has_mm else "voxels") for tolerance in tolerances]
-        over_classes = np.mean(list(agreeing.values()), 0) if agreeing else [np.nan] * len(names)
-        cases.append(_named(*means) | dict(zip(names, map(float, over_classes), strict=True)))
+        over_classes = np.mean(list(agreeing.values()), 0) if agreeing else [np.nan] * len(nsds)
+        cases.append(_named(*means) | dict(zip(nsds, map(float, over_classes), strict=True)))
         for k in range(1, data.classes) if data.classes > 2 else ():
             found = [by_class[k] for by_class in (in_voxels, in_mm) if k in by_class]
-            nsd = zip(names, agreeing.get(k, ()), strict=False)
+            nsd = zip(nsds, agreeing.get(k, ()), strict=False)
             of_classes.append(_named(*found) | dict(nsd))
     names = list(cases[0])
     has_value = [case for case in cases if not np.isnan(case[names[0]])]

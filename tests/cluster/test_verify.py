@@ -19,7 +19,7 @@ def rewrite(folder, **changes) -> None:
     """As somebody would who recorded other numbers: the checksum is right."""
     fields = fields_of(folder / "record.json")
     fields["metrics"] |= changes.pop("metrics", {})
-    checksum = records._checksum(fields | changes)
+    checksum = records.checksum_of(fields | changes)
     (folder / "record.json").write_text(json.dumps(fields | changes | {"checksum": checksum}))
 
 

@@ -139,7 +139,7 @@ def test_a_forged_key_is_not_that_of_the_settings(study):
     file = trial_folder(study[0], study[1][0]) / "record.json"
     fields = fields_of(file)
     fields["settings"]["training"]["epochs"] = 500
-    file.write_text(json.dumps(fields | {"checksum": record._checksum(fields)}))
+    file.write_text(json.dumps(fields | {"checksum": record.checksum_of(fields)}))
     with pytest.raises(UserError, match="its key is not that of its settings"):
         record.read(file.parent)
 

@@ -298,6 +298,15 @@ def test_budgets_are_shares_cases_patients_or_lists():
     ]  # fmt: skip
 
 
+def test_a_recorded_budget_opens_no_file(tmp_path):
+    """Records may be strangers'."""
+    assert Budget.recorded("list seven") == Budget("list seven", listed="seven")
+    (tmp_path / "a.txt").write_text("b\n")
+    for text in (f"list:{tmp_path / 'a.txt'}", f"list {tmp_path / 'a.txt'}", "list:seven"):
+        with pytest.raises(UserError):
+            Budget.recorded(text)
+
+
 @pytest.mark.parametrize("text", ["few", "", ",", "1.5cases", "0cases", "-3", "3 mice", "list:"])
 def test_other_budgets_are_refused(text):
     with pytest.raises(UserError, match=r'how much is labelled is written in percent \("1,5,20"\)'):
