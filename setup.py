@@ -1,4 +1,4 @@
-"""Puts the dataset cards and the published numbers into the wheel.
+"""Puts the dataset cards, published lists and published numbers into the wheel.
 
 They live in the top-level folders `datasets/` and `results/published/`, which must not be Python
 packages (a package named `datasets` would shadow another distribution's), so they are copied
@@ -12,7 +12,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 RESOURCES = (
-    ("datasets", "*.yaml"), ("results/published", "*.csv"), ("results/published", "*.yaml"),
+    ("datasets", "*.yaml"), ("datasets", "lists/*/*.txt"),
+    ("results/published", "*.csv"), ("results/published", "*.yaml"),
 )  # fmt: skip
 
 
@@ -23,12 +24,13 @@ class BuildWithResources(build_py):
             return
         for folder, pattern in RESOURCES:
             target = Path(self.build_lib) / "benchmark" / "_resources" / folder
-            target.mkdir(parents=True, exist_ok=True)
             files = sorted(Path(folder).glob(pattern))
             if not files:
                 raise FileNotFoundError(f"no {folder}/{pattern} to put into the wheel")
             for file in files:
-                shutil.copy(file, target)
+                copy = target / file.relative_to(folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, copy)
 
 
 setup(cmdclass={"build_py": BuildWithResources})

@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable, Mapping
 import numpy as np
 import torch
 
-from benchmark.data.budget import Budget
 from benchmark.data.prepared import CaseEntry
-from benchmark.data.split import Labelled, TrialData, Unlabelled
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.trial_data import Labelled, TrialData, Unlabelled
 from benchmark.study import methods
 from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.study.trials import Trial

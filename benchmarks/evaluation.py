@@ -12,7 +12,7 @@ import torch
 from common import in_turn, synthetic, trial_of
 
 from benchmark.training import evaluate, layout
-from benchmark.training.evaluate import View
+from benchmark.training.inference import View
 from benchmark.training.trial import build_method
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data.budget import Budget
+from benchmark.data.split.budget import Budget
 from benchmark.keys import fingerprint
 from benchmark.store import record, tables
 from benchmark.store.layout import trial_folder

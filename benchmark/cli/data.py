@@ -130,16 +130,20 @@ def subsets(
     verbose: Verbose = False,
 ) -> None:
     """The labelled cases of a trial, one a line: the same for every method and on every machine."""
-    from benchmark.data import prepared, split
-    from benchmark.data.budget import Budget, parse_budgets
+    from benchmark.data import prepared
+    from benchmark.data.split.budget import Budget, parse_budgets
+    from benchmark.data.split.labelled import labelled_ids, trained_ids
+    from benchmark.data.split.parts import parts
+    from benchmark.data.split.roles import Roles
     from benchmark.study.settings import CHOICES
 
     require_choice("--evaluate-on", evaluate_on, CHOICES["conditions.evaluate_on"])
     require_choice("--val-as", val_as, CHOICES["conditions.val_as"])
-    manifest, roles = prepared.read_manifest(data_root, name), split.Roles(evaluate_on, val_as)
-    pool = split.parts(manifest, roles).pool
+    manifest = prepared.read_manifest(data_root, name)
+    roles = Roles(evaluate_on, val_as, slices=manifest.card.is_sliced)
+    pool = trained_ids(manifest, roles, parts(manifest, roles).pool)
     for text in parse_budgets(labels):
-        chosen = split.labelled_ids(manifest, roles, Budget.parse(text), seed)
+        chosen = labelled_ids(manifest, roles, Budget.parse(text), seed)
         say(f"{text} = {len(chosen)}/{len(pool)}, seed {seed}", err=True)
         say("\n".join(sorted(chosen)))
 
@@ -171,7 +175,7 @@ def _described(made: "Preparation") -> list[str]:
     if made.stray:
         more = f" and {len(made.stray) - _STRAY} more" if len(made.stray) > _STRAY else ""
         lines.append(f"  ignored, no part of a case: {', '.join(made.stray[:_STRAY])}{more}")
-    preset = "cpu3d" if manifest.card.is_volume else "cpu"
+    preset = "cpu3d" if manifest.card.is_volume and not manifest.card.is_sliced else "cpu"
     root = made.folder.parent
     where = () if root == DATA else ("--data-root", root)
     words = ("bench", "run", "--preset", preset, "--datasets", manifest.name, *where)

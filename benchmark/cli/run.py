@@ -90,6 +90,13 @@ def run(
         str | None,
         typer.Option(help="What a validation set of the data is: dev, train or ignore [dev]."),
     ] = None,
+    slices: Annotated[
+        bool | None,
+        typer.Option(
+            "--slices/--volumes",
+            help="Train on the slices of volumes in 2D, and evaluate volumes [the card's dims].",
+        ),
+    ] = None,
     address: Annotated[
         str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')
     ] = None,
@@ -176,6 +183,7 @@ def run(
         "val_as": val_as,
         "unlabelled": unlabelled,
         "also_test": also_test,
+        "slices": slices,
     }
     settings = _settings(overrides or [], network, weights, save, nsd)
     plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
@@ -244,13 +252,13 @@ def _plan(
     overrides: list[str],
     ablation: str | None,
     shard: str | None,
-    typed: dict[str, str | None],
+    typed: dict[str, str | bool | None],
     roots: tuple[Path, Path],
 ) -> "Plan":
     """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
     from dataclasses import replace
 
-    from benchmark.data.budget import parse_budgets
+    from benchmark.data.split.budget import parse_budgets
     from benchmark.study import methods, plan, presets, syntax
 
     part = syntax.parse_shard(shard) if shard is not None else syntax.WHOLE

@@ -183,9 +183,10 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
             print(f"{trial.label} is done already", flush=True)
             return 0
         claim.note_running([trial.key])
-        size = plan.study.conditions.size
-        encoders.fetch(plan.study.conditions.network)
-        prepared_data = prepared.resized(prepared.load(data_root, trial.dataset), size)
+        of = trial.conditions
+        encoders.fetch(of.network)
+        loaded = prepared.load(data_root, trial.dataset)
+        prepared_data = prepared.as_trained(loaded, of.size, slices=of.slices)
         for each in (*pretraining.missing([trial], plan.folder), TrialJob(trial)):
             made = job.run(
                 each,
@@ -230,10 +231,13 @@ def _tidied(study_folder: Path, part: Part, data_root: Path) -> list[str]:
 
 
 def _store(plan: Plan, data_root: Path, folder: Path) -> dict[str, Stored]:
-    """The datasets at the study's size.
+    """The datasets as the study's trials see them.
 
     The network's published weights come first: without them no trial can start.
     """
     encoders.fetch(plan.study.conditions.network)
-    size = plan.study.conditions.size
-    return {name: store(data_root, name, size, folder) for name in plan.manifests}
+    conditions = {trial.dataset: trial.conditions for trial in plan.trials}
+    return {
+        name: store(data_root, name, of.size, folder, slices=of.slices)
+        for name, of in conditions.items()
+    }

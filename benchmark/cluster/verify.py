@@ -148,7 +148,8 @@ def _run_again(
         trial = trial_of(recorded)
         data = _data_of(trial, study_folder, data_root)
         _require_possible(trial, data.manifest.card)
-        data = prepared.resized(data, trial.conditions.size)
+        of = trial.conditions
+        data = prepared.as_trained(data, of.size, slices=of.slices)
     except (UserError, ValueError, KeyError, TypeError, OverflowError) as error:
         outcome.impossible = str(error)
         return outcome

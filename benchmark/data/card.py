@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark import files
+from benchmark.data import lists
 from benchmark.entry_points import CARDS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
 
@@ -51,8 +52,11 @@ class Card(BaseModel):
     the channels, such as [_t1, _flair] or [_0000, _0001]; empty: one file has all channels."""
     is_volume: bool = False
     """Three-dimensional, kept at their own sizes and seen in patches."""
+    dims: Literal[2, 3] | None = None
+    """Of volumes, 2: trained on slice by slice across the third axis, at `size`, and evaluated as
+    volumes; bench run --slices or --volumes says otherwise."""
     size: list[Annotated[int, Field(gt=0, le=8192)]] = [128, 128]
-    """Height and width to which images (bilinear) and masks (nearest) are resized."""
+    """Height and width to which images or slices (bilinear) and masks (nearest) are resized."""
     spacing: list[Annotated[float, Field(gt=0)]] = []
     """Of volumes: mm per voxel along each axis, for distances, where the files do not say it."""
     window: list[float] = []
@@ -77,7 +81,7 @@ class Card(BaseModel):
     mask_channel: int | None = Field(default=None, ge=0, le=3)
     """Which channel of a mask holds the classes (0 is red, 3 alpha); None: masks are grey."""
     test_ids: list[str] = []
-    """The test set by name, if the files come without split."""
+    """The test set by name, if the files come without split; or list:NAME, a published list."""
     val_ids: list[str] = []
     """A validation set by name, out of what is not the test set; a folder val/ says the same."""
     unlabelled: Literal["folder", "missing"] = "folder"
@@ -85,6 +89,8 @@ class Card(BaseModel):
     unlabelled/; or (missing) also those for which no mask is found."""
     lists: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], list[str]] = {}
     """Lists of labelled cases by name, for --labels list:NAME."""
+    lists_of: str = ""
+    """Whose published lists --labels list:NAME takes too: those of the card's own name if empty."""
     group: str = ""
     """Who a case is of, such as its patient: a pattern for the id, whose first bracket is the group
     ('^(p\\d+)_'), or a table NAME.csv among the files with the columns case and group."""
@@ -103,6 +109,16 @@ class Card(BaseModel):
     citation: str = ""
     phantom: PhantomOptions | None = None
 
+    @property
+    def published_lists(self) -> str:
+        """Name of the dataset whose published lists are meant."""
+        return self.lists_of or self.name
+
+    @property
+    def is_sliced(self) -> bool:
+        """Are its volumes trained on slice by slice, unless a run says otherwise?"""
+        return self.is_volume and self.dims == 2
+
     @pydantic.field_validator("values", mode="before")
     @classmethod
     def _numbers_of_json(cls, values: Any) -> Any:
@@ -111,6 +127,19 @@ class Card(BaseModel):
             return values
         is_number = re.compile(r"-?\d+").fullmatch
         return {int(k) if isinstance(k, str) and is_number(k) else k: v for k, v in values.items()}
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _ids_of_published_lists(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        whose = fields.get("lists_of") or fields.get("name")
+        named = {
+            field: ids.removeprefix("list:")
+            for field in ("test_ids", "val_ids")
+            if isinstance(ids := fields.get(field), str) and ids.startswith("list:")
+        }
+        return {**fields, **{field: _ids_of(whose, name) for field, name in named.items()}}
 
     @pydantic.field_validator("mask")
     @classmethod
@@ -158,6 +187,8 @@ class Card(BaseModel):
             raise ValueError("readers of volumes are volume_pairs, la, la_h5; pairs is for images")
         if self.crop != "none" and not self.is_volume:
             raise ValueError("crop is of volumes (is_volume: true)")
+        if self.dims is not None and not self.is_volume:
+            raise ValueError("dims is of volumes (is_volume: true); images have two anyway")
         return self
 
     @pydantic.model_validator(mode="after")
@@ -210,6 +241,14 @@ class Card(BaseModel):
         if len(size) != 2:
             raise ValueError("size is [height, width]")
         return size
+
+
+def _ids_of(dataset: Any, name: str) -> list[str]:
+    found = lists.find(str(dataset), name)
+    if found is None:
+        known = ", ".join(lists.names(str(dataset))) or "none"
+        raise ValueError(f"there is no published list {name} of {dataset} (there are: {known})")
+    return list(found.ids)
 
 
 def names() -> list[str]:

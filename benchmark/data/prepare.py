@@ -25,7 +25,7 @@ from benchmark.data.decoding.case import Decoded, decode
 from benchmark.data.layouts import Case, Layout, read
 from benchmark.data.layouts.groups import cut_groups
 from benchmark.data.source import Source
-from benchmark.data.split import whole_groups
+from benchmark.data.split.draw import whole_groups
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import checksum, locked, replacing, write_atomically
 from benchmark.wording import counted, shortened

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmark.data.card import Card
 from benchmark.data.decoding.images import lost_classes, resize_image, resize_mask
+from benchmark.data.slices import Slices, cut_images, cut_masks, starts
 from benchmark.errors import ExitCode, UserError
 
 _LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
@@ -147,6 +148,8 @@ class Prepared(NamedTuple):
     """Standardises each case: (image / most - mean) / std, most being 255 or, of 16 bits, 65,535.
     Images share the train pool's."""
     std: Float[ndarray, "n c"]
+    slices: Slices | None = None
+    """Of volumes that a run trains on slice by slice."""
 
 
 def short_hash(value: Any) -> str:
@@ -302,13 +305,30 @@ def lost_in_resizing(data_root: Path, manifest: Manifest, size: list[int] | None
     ]
 
 
-def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
-    """The dataset at another (h, w): images bilinear with antialiasing, masks nearest.
+def as_trained(prepared: Prepared, size: list[int] | None, *, slices: bool = False) -> Prepared:
+    """The dataset as a run sees it: images at its (h, w), volumes with their slices at that size.
 
-    Volumes stay as they are: they are seen in patches.
+    Volumes that are trained on as such stay as they are: they are seen in patches.
     """
-    is_volume = prepared.manifest.card.is_volume
-    if size is None or is_volume or tuple(size) == prepared.masks.shape[1:]:
+    if not slices:
+        return prepared if prepared.manifest.card.is_volume else resized(prepared, size)
+    images, masks = (cut_images(prepared.images, size), cut_masks(prepared.masks, size))
+    return with_slices(prepared, images, masks)
+
+
+def with_slices(
+    prepared: Prepared, images: UInt[ndarray, "n h w c"], masks: UInt8[ndarray, "n h w"]
+) -> Prepared:
+    """The dataset of volumes with its slices; `ValueError` if they are not its."""
+    found = starts([case.shape[2] for case in prepared.manifest.cases])
+    if not len(images) == len(masks) == found[-1]:
+        raise ValueError(f"{len(images)} slices, {len(masks)} masks, and {found[-1]} are needed")
+    return prepared._replace(slices=Slices(images, masks, found))
+
+
+def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
+    """Images at another (h, w): bilinear with antialiasing, masks nearest."""
+    if size is None or tuple(size) == prepared.masks.shape[1:]:
         return prepared
     images = np.stack([resize_image(image, size) for image in prepared.images])
     masks = np.stack([resize_mask(mask, size) for mask in prepared.masks])

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from benchmark.data import prepared
-from benchmark.data.prepared import Manifest, Prepared
+from benchmark.data.prepared import Manifest, Prepared, with_slices
 from benchmark.errors import ExitCode, UserError
 
 
@@ -16,6 +17,8 @@ class Stored(NamedTuple):
     manifest: Manifest
     folder: Path
     data_root: Path
+    sliced: Path | None = None
+    """Of volumes that are trained on slice by slice: where these lie."""
 
     def opened(self) -> Prepared:
         """The dataset; `UserError` (exit code 3) if another was prepared in its place meanwhile."""
@@ -27,8 +30,8 @@ class Stored(NamedTuple):
                 ExitCode.DATA,
             )
         try:
-            images, masks = (prepared.mapped(self.folder / f"{k}.npy") for k in ("images", "masks"))
-            return prepared.assembled(self.manifest, images, masks)
+            whole = prepared.assembled(self.manifest, *_mapped(self.folder))
+            return whole if self.sliced is None else with_slices(whole, *_mapped(self.sliced))
         except (OSError, ValueError, EOFError) as error:
             raise UserError(
                 f'the files of the dataset "{name}" changed while this ran ({error}). The same '
@@ -41,18 +44,28 @@ class Stored(NamedTuple):
         return there.data_hash == self.manifest.data_hash
 
 
-def store(data_root: Path, name: str, size: list[int] | None, scratch: Path) -> Stored:
-    """A prepared dataset, compared with the manifest's hash, at a run's (h, w).
+def _mapped(folder: Path) -> tuple[ndarray, ndarray]:
+    """Images and masks."""
+    return prepared.mapped(folder / "images.npy"), prepared.mapped(folder / "masks.npy")
 
-    scratch: a folder for arrays that have another size than the prepared ones.
+
+def store(
+    data_root: Path, name: str, size: list[int] | None, scratch: Path, *, slices: bool = False
+) -> Stored:
+    """A prepared dataset, compared with the manifest's hash, as a run sees it (`as_trained`).
+
+    scratch: a folder for arrays that are others than the prepared ones.
     """
     data_root = data_root.resolve()
     loaded = prepared.load(data_root, name)
-    at_size = prepared.resized(loaded, size)
-    folder = data_root / name
-    if at_size is not loaded:
-        folder = scratch / name
-        folder.mkdir()
-        np.save(folder / "images.npy", at_size.images)
-        np.save(folder / "masks.npy", at_size.masks)
-    return Stored(loaded.manifest, folder, data_root)
+    seen = prepared.as_trained(loaded, size, slices=slices)
+    folder, own = data_root / name, scratch / name
+    if seen is loaded:
+        return Stored(loaded.manifest, folder, data_root)
+    made = seen if seen.slices is None else seen.slices
+    own.mkdir()
+    np.save(own / "images.npy", made.images)
+    np.save(own / "masks.npy", made.masks)
+    if seen.slices is None:
+        return Stored(loaded.manifest, own, data_root)
+    return Stored(loaded.manifest, folder, data_root, sliced=own)

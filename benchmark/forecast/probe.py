@@ -16,7 +16,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmark import provenance
-from benchmark.data.split import Labelled
+from benchmark.data.split.trial_data import Labelled
 from benchmark.data.stored import Stored
 from benchmark.errors import ExitCode, UserError
 from benchmark.forecast import known
@@ -26,7 +26,7 @@ from benchmark.forecast.known import Known
 from benchmark.forecast.work import Work
 from benchmark.training import evaluate, loop
 from benchmark.training import job as jobs
-from benchmark.training.evaluate import View
+from benchmark.training.inference import View
 from benchmark.training.job import Built, Job
 from benchmark.wording import counted
 
@@ -173,7 +173,7 @@ def _with_evaluation(cost: Cost, method, view: View) -> Cost:
 
     def of(count: int) -> View:
         some = Labelled(images, masks, indices[:count], ids[:count])
-        return View(data._replace(evaluation=some), view.device, view.patch, view.precision)
+        return view.on(data._replace(evaluation=some))
 
     evaluate.evaluate(method, of(1))  # imports, and what libraries do once
     few = of(_CASES)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmark.data import split
 from benchmark.data.prepared import Manifest
+from benchmark.data.split.parts import parts
 from benchmark.forecast import costs
 from benchmark.forecast.costs import Amount, Cost
 from benchmark.forecast.known import Known
@@ -46,7 +46,7 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
     n_evaluated = {
         name: len(found.evaluation) + len(found.val)
         for name, manifest in plan.manifests.items()
-        for found in [split.parts(manifest, plan.study.conditions.roles)]
+        for found in [parts(manifest, plan.study.conditions.roles)]
     }
 
     def made(job: Job) -> Work:

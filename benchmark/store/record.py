@@ -16,8 +16,8 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from benchmark import files
-from benchmark.data.budget import Budget
-from benchmark.data.roles import Roles
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
 from benchmark.keys import fingerprint, plain

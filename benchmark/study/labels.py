@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from benchmark.data import split
-from benchmark.data.budget import Budget
 from benchmark.data.prepared import Manifest
-from benchmark.data.roles import Roles
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.labelled import labelled_ids, trained_ids, unlabelled_ids, with_ids
+from benchmark.data.split.parts import groups_of, parts
+from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError
-from benchmark.study.settings import Study
+from benchmark.study.settings import DataFacts, Study
 from benchmark.study.syntax import varied
 from benchmark.wording import counted, shortened
 
@@ -74,6 +75,10 @@ class Subset(NamedTuple):
     """Images without masks."""
     n_val: int = 0
     n_evaluated: int = 0
+    n_patients: int = 0
+    """Groups that are labelled, whole or in part."""
+    are_slices: bool = False
+    """Of volumes; what is evaluated are volumes then."""
 
 
 def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]:
@@ -81,35 +86,52 @@ def subsets(study: Study, manifests: Mapping[str, Manifest]) -> Iterator[Subset]
     pairs = varied(study.seeds, study.vary)
     seeds = dict.fromkeys(seed if subset is None else subset for seed, subset in pairs)
     for manifest in manifests.values():
+        roles = study.conditions.for_data(facts_of(manifest)).roles
         for budget, seed in product(study.budgets, seeds):
-            yield subset_of(manifest, study.conditions.roles, budget, seed)
+            yield subset_of(manifest, roles, budget, seed)
+
+
+def facts_of(manifest: Manifest, budgets: Iterable[Budget] = ()) -> DataFacts:
+    """What trials need to know of a dataset; budgets: of a study, which may be lists."""
+    has_val, without = (bool(manifest.ids(name)) for name in ("val", "unlabelled"))
+    card = manifest.card
+    lists = {budget.text: with_ids(budget, manifest) for budget in budgets if budget.listed}
+    return DataFacts(
+        manifest.data_hash, card.is_volume, card.dims, card.size, has_val, without, lists
+    )
 
 
 def subset_of(manifest: Manifest, roles: Roles, budget: Budget, seed: int) -> Subset:
     """What every trial of this dataset, budget and seed learns from."""
-    pool, without_masks, evaluation, val = split.parts(manifest, roles)
-    chosen = set(split.labelled_ids(manifest, roles, budget, seed))
-    unlabelled = set(split.unlabelled_ids(manifest, roles, chosen))
-    has_object = {case.id for case in manifest.cases if case.foreground > 0}
-    group = split.groups_of(manifest)
+    pool, without_masks, evaluation, val = parts(manifest, roles)
+    chosen = set(labelled_ids(manifest, roles, budget, seed))
+    unlabelled = set(unlabelled_ids(manifest, roles, chosen))
+    images = {case.id: trained_ids(manifest, roles, [case.id]) for case in manifest.cases}
+    shows_object = {
+        image for case in manifest.cases if case.foreground > 0 for image in images[case.id]
+    }
+    group = groups_of(manifest)
     labelled, rest = (
-        {group[case] for case in pool if (case in chosen) is among} - {""}
+        {group[case] for case in pool for i in images[case] if (i in chosen) is among} - {""}
         for among in (True, False)
     )
+    has_no_mask = {image for case in without_masks for image in images[case]}
     return Subset(
         manifest.name,
         budget,
         seed,
         n_labelled=len(chosen),
-        n_pool=len(pool),
-        has_foreground=not chosen.isdisjoint(has_object),
+        n_pool=sum(len(images[case]) for case in pool),
+        has_foreground=not chosen.isdisjoint(shows_object),
         n_groups=len(labelled | rest),
         n_cut=len(labelled & rest),
         n_unlabelled=len(unlabelled),
-        n_seen=len(split.unlabelled_ids(manifest, roles)),
-        n_without=len(unlabelled & set(without_masks)),
+        n_seen=len(unlabelled_ids(manifest, roles)),
+        n_without=len(unlabelled & has_no_mask),
         n_val=len(val),
         n_evaluated=len(evaluation),
+        n_patients=len(labelled),
+        are_slices=roles.slices,
     )
 
 

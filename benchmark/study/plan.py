@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
-from benchmark.data import phantoms, prepared, split
-from benchmark.data.budget import Budget
+from benchmark.data import phantoms, prepared
 from benchmark.data.prepared import Manifest
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.parts import parts
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import labels, methods, presets
 from benchmark.study.labels import Subset
@@ -98,7 +99,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     _check_network(study, manifests)
     subsets = list(labels.subsets(study, manifests))
     labels.check(subsets)
-    data = {name: _facts(manifest, study.budgets) for name, manifest in manifests.items()}
+    data = {name: labels.facts_of(manifest, study.budgets) for name, manifest in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
     _check_batches(grid, manifests)
@@ -109,13 +110,6 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *_notes_on_sizes(study, manifests, data_root),
     ]
     return Plan(study, grid, manifests, results_root / study.name, subsets, notes)
-
-
-def _facts(manifest: Manifest, budgets: Sequence[Budget]) -> DataFacts:
-    """What trials need to know of a dataset."""
-    has_val, without = (bool(manifest.ids(name)) for name in ("val", "unlabelled"))
-    lists = {budget.text: split.with_ids(budget, manifest) for budget in budgets if budget.listed}
-    return DataFacts(manifest.data_hash, manifest.card.is_volume, has_val, without, lists)
 
 
 def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Study:
@@ -180,7 +174,8 @@ def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
                 f"size: {size} in its card, or add size=[{made[0]},{made[1]}] to the run",
                 ExitCode.DATA,
             )
-        if size is None and not manifest.card.is_volume and any(side % least for side in made):
+        is_3d = study.conditions.for_data(labels.facts_of(manifest)).is_3d
+        if size is None and not is_3d and any(side % least for side in made):
             above = [math.ceil(side / least) * least for side in made]
             below = [side // least * least for side in made]
             smaller = f", or add size=[{below[0]},{below[1]}] to the run" if all(below) else ""
@@ -200,7 +195,7 @@ def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Pat
         if not lost:
             continue
         where = f"{manifest.name} at {_times(size)}, prepared at {_times(manifest.card.size)}"
-        evaluation = split.parts(manifest, study.conditions.roles).evaluation
+        evaluation = parts(manifest, study.conditions.roles).evaluation
         has_any = {case.id for case in manifest.cases if case.foreground > 0}
         tested = has_any & set(evaluation)
         if len(manifest.card.classes) == 2 and tested and tested <= set(lost):
@@ -253,9 +248,9 @@ def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Tri
     out, with a note. Whatever else goes wrong is a trial's, whose record keeps it.
     """
     typed = {
-        resolve(variant, study, wanted.facts, is_volume=is_volume).variant.name
+        resolve(variant, study, wanted.facts, is_3d=is_3d).variant.name
         for variant in wanted.typed
-        for is_volume in (False, True)
+        for is_3d in (False, True)
     }
     refused = {}
     for variant, trial in {trial.variant: trial for trial in grid}.items():
@@ -356,12 +351,21 @@ def expected_settings(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] |
         )
         facts = {trial["method"]: methods.facts(trial["method"])}
         lists = {budget.text: budget}
-        data = DataFacts(trial["data_hash"], settings.get("patch") is not None, lists=lists)
+        data = _facts_of(settings, trial["data_hash"], lists)
         variants = [Variant.parse(trial["variant"])]
         (made,) = trials(study, variants, facts, {trial["dataset"]: data})
     except UserError:
         return None
     return made.settings()
+
+
+def _facts_of(
+    settings: Mapping[str, Any], data_hash: str, lists: Mapping[str, Budget]
+) -> DataFacts:
+    """What a trial's settings say of its data; of a slice's size only that it was the one used."""
+    are_slices, is_3d = settings.get("slices", False), settings.get("patch") is not None
+    dims, size = (2 if are_slices else None), settings.get("size")
+    return DataFacts(data_hash, is_3d or are_slices, dims, size, lists=lists)
 
 
 @cache

@@ -19,8 +19,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark.data.budget import Budget
-from benchmark.data.roles import Roles
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, unknown
 from benchmark.study.settings import (
     Conditions,
@@ -65,7 +65,7 @@ def load(
     """The study that the preset, the overrides (`key=value`) and the grid (by name) describe.
 
     grid: any of methods, datasets, labels, seeds, vary, name, and of the roles of splits
-    (evaluate_on, val_as, unlabelled); None leaves the preset's.
+    (evaluate_on, val_as, unlabelled, slices); None leaves the preset's.
     Raises `UserError` for an unknown preset or key and for a value of the wrong type.
     """
     if preset not in (known := texts()):

@@ -5,11 +5,12 @@ with that it has a name on the command line, and stands in records and in keys (
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.data.budget import Budget
-from benchmark.data.roles import Roles
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, require_choice
 from benchmark.keys import aside, later
 from benchmark.toolkit.architecture import Architecture
@@ -31,9 +32,12 @@ class Conditions:
     unlabelled: str = later("all", before="all")
     """How much of the images that may be unlabelled is used: all, "50%" or "200cases"."""
     size: list[int] | None = None
-    """Of images, height and width; None: as prepared (and of volumes)."""
+    """Of images and slices, height and width; None: as prepared (and of volumes)."""
     patch: list[int] | None = field(default_factory=lambda: [112, 112, 80])
-    """Of volumes; None of images."""
+    """Of volumes; None of images and slices."""
+    slices: bool | None = later(None, before=False)
+    """Are volumes trained on slice by slice, as images, and evaluated as volumes? None: as the card
+    of each dataset says (dims)."""
     threads_per_trial: int = 1
     precision: str = "float32"
     """float32; bfloat16: mixed precision; tf32: float32 with shorter products, of GPUs alone."""
@@ -41,17 +45,47 @@ class Conditions:
     checkpoint_seconds: float = aside(30.0)
     """Between two checkpoints."""
 
-    def for_data(self, *, is_volume: bool, has_val: bool = True) -> "Conditions":
+    def for_data(self, data: "DataFacts") -> "Conditions":
         """Without what such data do not have, and without what the network does not use."""
-        missing: dict[str, Any] = {"size": None} if is_volume else {"patch": None}
-        if not has_val:
-            missing["val_as"] = "dev"
-        return dataclasses.replace(self, network=self.network.used(), **missing)
+        are_slices = data.is_volume and (data.dims == 2 if self.slices is None else self.slices)
+        is_3d = data.is_volume and not are_slices
+        own: dict[str, Any] = {
+            "slices": are_slices,
+            **({"size": None} if is_3d else {"patch": None}),
+        }
+        if are_slices:  # volumes have sizes of their own
+            own["size"] = self.size or data.size
+        if not data.has_val:
+            own["val_as"] = "dev"
+        return dataclasses.replace(self, network=self.network.used(), **own)
+
+    @property
+    def is_3d(self) -> bool:
+        """Of one dataset (`for_data`): are volumes seen, in patches?"""
+        return self.patch is not None
 
     @property
     def roles(self) -> Roles:
         """What becomes of a dataset's splits."""
-        return Roles(self.evaluate_on, self.val_as, self.unlabelled)
+        return Roles(self.evaluate_on, self.val_as, self.unlabelled, bool(self.slices))
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the settings of a trial depend on in a prepared dataset."""
+
+    hash: str
+    is_volume: bool = False
+    dims: int | None = None
+    """Of volumes, 2: trained on slice by slice, unless the run says otherwise."""
+    size: list[int] | None = None
+    """The card's, of images and slices."""
+    has_val: bool = False
+    """Did a validation set come with it?"""
+    has_without_masks: bool = False
+    """Are there images that no budget labels?"""
+    lists: Mapping[str, Budget] = field(default_factory=dict)
+    """Label budgets that are lists, by their text, with the cases that they have here."""
 
 
 @dataclass(frozen=True)
@@ -298,13 +332,13 @@ def _check_size(conditions: Conditions) -> None:
 
 
 def training_of(
-    study: Study, method: str, bundles: tuple[str, ...] = (), *, is_volume: bool = False
+    study: Study, method: str, bundles: tuple[str, ...] = (), *, is_3d: bool = False
 ) -> TrainingSettings:
     """The training settings of a method on images or volumes; the most specific ones win.
 
     bundles: of the variant.
     """
-    changes = dict(study.training_3d) if is_volume else {}
+    changes = dict(study.training_3d) if is_3d else {}
     for name in (method, *(f"{method}[{word}]" for word in bundles)):
         changes |= study.training_of.get(name, {})
     training = dataclasses.replace(study.training, **changes)
@@ -312,9 +346,9 @@ def training_of(
     return training
 
 
-def pretraining_of(study: Study, *, is_volume: bool) -> PretrainingSettings:
+def pretraining_of(study: Study, *, is_3d: bool) -> PretrainingSettings:
     """The settings of the pretraining on images or volumes."""
-    changes = study.pretraining_3d if is_volume else {}
+    changes = study.pretraining_3d if is_3d else {}
     pretraining = dataclasses.replace(study.pretraining, **changes)
     check(dataclasses.replace(study, pretraining=pretraining))
     return pretraining

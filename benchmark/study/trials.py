@@ -11,12 +11,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from benchmark import keys
-from benchmark.data.budget import Budget
+from benchmark.data.split.budget import Budget
 from benchmark.errors import UserError, unknown
 from benchmark.keys import aside, fingerprint, later
 from benchmark.study.settings import (
     BASELINE,
     Conditions,
+    DataFacts,
     PretrainingSettings,
     Study,
     TrainingSettings,
@@ -140,19 +141,6 @@ class MethodFacts(NamedTuple):
         return self.pretrain_parameters is not None and hyperparameters.get("pretrain", True)
 
 
-class DataFacts(NamedTuple):
-    """What trials need to know of a prepared dataset."""
-
-    hash: str
-    is_volume: bool = False
-    has_val: bool = False
-    """Did a validation set come with it?"""
-    has_without_masks: bool = False
-    """Are there images that no budget labels?"""
-    lists: Mapping[str, Budget] = {}
-    """Label budgets that are lists, by their text, with the cases that they have here."""
-
-
 class Resolved(NamedTuple):
     """A variant under its shortest name, with all of its hyper-parameters."""
 
@@ -174,19 +162,19 @@ def trials(
     variants = list(variants)
 
     @cache
-    def resolved(is_volume: bool) -> dict[str, Resolved]:
-        every = (resolve(variant, study, methods, is_volume=is_volume) for variant in variants)
+    def resolved(is_3d: bool) -> dict[str, Resolved]:
+        every = (resolve(variant, study, methods, is_3d=is_3d) for variant in variants)
         return {found.variant.name: found for found in every}
 
     training = cache(partial(training_of, study))
-    pretraining = cache(lambda is_volume: pretraining_of(study, is_volume=is_volume))
+    pretraining = cache(lambda is_3d: pretraining_of(study, is_3d=is_3d))
     made = []
     for (seed, subset_seed), dataset, budget in product(
         varied(study.seeds, study.vary), dict.fromkeys(study.datasets), study.budgets
     ):
         facts = data[dataset]
-        conditions = study.conditions.for_data(is_volume=facts.is_volume, has_val=facts.has_val)
-        allowed = _allowed(resolved(facts.is_volume), study, methods, budget, facts)
+        conditions = study.conditions.for_data(facts)
+        allowed = _allowed(resolved(conditions.is_3d), study, methods, budget, facts)
         for variant, hyperparameters in allowed:
             method = methods[variant.method]
             trial = Trial(
@@ -199,14 +187,14 @@ def trials(
                 subset_seed=subset_seed,
                 conditions=conditions,
                 evaluate_every=study.evaluate_every,
-                training=training(variant.method, variant.bundles, is_volume=facts.is_volume),
+                training=training(variant.method, variant.bundles, is_3d=conditions.is_3d),
                 pretraining=None,
                 variant=variant.name,
                 save=study.save,
                 nsd=study.nsd,
                 before=dict(method.before),
             )
-            made.append(_with_start(trial, method, pretraining(facts.is_volume)))
+            made.append(_with_start(trial, method, pretraining(conditions.is_3d)))
     return made
 
 
@@ -285,11 +273,12 @@ def _allowed(
     baseline = [found for found in resolved.values() if found.variant.method == BASELINE]
     if baseline or BASELINE not in methods:
         return baseline
-    return [resolve(Variant(BASELINE), study, methods, is_volume=data.is_volume)]
+    is_3d = study.conditions.for_data(data).is_3d
+    return [resolve(Variant(BASELINE), study, methods, is_3d=is_3d)]
 
 
 def resolve(
-    typed: Variant, study: Study, methods: Mapping[str, MethodFacts], *, is_volume: bool = False
+    typed: Variant, study: Study, methods: Mapping[str, MethodFacts], *, is_3d: bool = False
 ) -> Resolved:
     """The hyper-parameters that a typed variant stands for, and its shortest name.
 
@@ -297,7 +286,7 @@ def resolve(
     not exist.
     """
     method = typed.method
-    base = _base(study, methods, method, is_volume)
+    base = _base(study, methods, method, is_3d)
     bundles = methods[method].bundles
     resolved = base
     for word in typed.bundles:
@@ -312,14 +301,14 @@ def resolve(
 
 
 def _base(
-    study: Study, methods: Mapping[str, MethodFacts], method: str, is_volume: bool
+    study: Study, methods: Mapping[str, MethodFacts], method: str, is_3d: bool
 ) -> dict[str, Any]:
     """The method's hyper-parameters as this study has them where a variant says nothing."""
     if method not in methods:
         raise unknown("method", method, methods, "bench list methods")
     defaults = dict(methods[method].hyperparameters)
     base = _merge(method, defaults, study.hyperparameters.get(method, {}))
-    return _merge(method, base, study.hyperparameters_3d.get(method, {})) if is_volume else base
+    return _merge(method, base, study.hyperparameters_3d.get(method, {})) if is_3d else base
 
 
 def _merge(method: str, base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

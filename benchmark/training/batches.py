@@ -15,7 +15,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from benchmark.data.prepared import Arrays
-from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
+from benchmark.data.split.trial_data import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Batch

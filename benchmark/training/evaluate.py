@@ -1,26 +1,19 @@
 """A trained method on the evaluation set: metrics per case and pooled, and the trivial floors."""
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from benchmark.data.decoding.greys import as_bytes
-from benchmark.data.split import Labelled, TrialData
+from benchmark.data.split.trial_data import Labelled, TrialData
 from benchmark.toolkit.method import Method
 from benchmark.training import metrics
-from benchmark.training.batches import mirrored, standardised_arrays
-from benchmark.training.layout import arranged, in_precision
+from benchmark.training.inference import View, as_tested, labels_of, logits
 from benchmark.training.metrics import Counts, SurfaceDistances
-
-_BATCH = 8  # images at a time, by benchmarks/evaluation.py; no influence but for rounding
-_KEPT = 2**29  # bytes of images that a trial keeps ready between its evaluations
 
 
 class Diverged(Exception):
@@ -46,43 +39,6 @@ class Surfaces(NamedTuple):
     """As of `Evaluation`, in its order; blank where a class does not occur in a case."""
 
 
-class View:
-    """How a trial's network sees the evaluation set: on which device, in what precision.
-
-    patch: of volumes; they are passed through a sliding window of this size. Images that fit into
-    `_KEPT` are standardised and moved once, not at each evaluation.
-    """
-
-    def __init__(
-        self,
-        data: TrialData,
-        device: torch.device,
-        patch: list[int] | None = None,
-        precision: str = "float32",
-    ):
-        self.data, self.device, self.patch = data, device, patch
-        self.precision = precision
-        self._kept: dict[tuple[int, ...], Tensor] = {}
-        self._room = _KEPT
-
-    def images(self, rows: Int[ndarray, " b"]) -> Float[Tensor, "b c *s"]:
-        """As the network gets them; a volume smaller than a window is mirrored, as in training."""
-        key = tuple(rows.tolist())
-        if key in self._kept:
-            return self._kept[key]
-        images = [self.data.evaluation.images[row] for row in rows]
-        if self.patch is not None:
-            images = [mirrored(image, self.patch)[0] for image in images]
-        x = arranged(standardised_arrays(images, self.data, rows, self.device))
-        if x.nbytes <= self._room:
-            self._kept[key], self._room = x, self._room - x.nbytes
-        return x
-
-    def place(self, row: np.int64) -> tuple[slice, ...]:
-        """Where a volume lies in what `images` gives of it."""
-        return mirrored(self.data.evaluation.masks[row], self.patch)[1]
-
-
 def evaluate(method: Method, view: View) -> Evaluation:
     """The method's network on `view.data.evaluation`.
 
@@ -96,13 +52,13 @@ def evaluate(method: Method, view: View) -> Evaluation:
     data, counts, predicted = view.data, [], []
     groups = groups_of(data)
     with as_tested(method, view.precision, view.device):
-        for rows, logits in _logits(method, view):
-            if not logits.isfinite().all():
+        for seen in logits(method, view):
+            if not seen.logits.isfinite().all():
                 raise Diverged("the tested network's logits are not finite")
-            labels = _labels(logits)
-            predicted += list(labels)
-            true = np.stack([data.evaluation.masks[row] for row in rows])
-            counts.append(_counts(logits, labels, true))
+            found = labels_of(seen.logits)
+            predicted += list(found)
+            true = np.stack([data.evaluation.masks[row] for row in seen.rows])
+            counts.append(_counts(seen.logits, found, true))
     all_counts = _joined(counts)
     final = all_counts.at(metrics.ARGMAX if data.classes == 2 else 0)
     scores = _scores(final, groups) | _best(all_counts, groups) | _rates(final) | _empty(final)
@@ -117,19 +73,6 @@ def groups_of(data: TrialData) -> list[str]:
     """Whose each evaluated case is, where that is known of all; else nothing."""
     groups = [data.cases[row].group for row in data.evaluation.indices]
     return groups if all(groups) else []
-
-
-def predicted(method: Method, view: View) -> list[UInt8[ndarray, "*s"]]:
-    """Class masks of `view.data.evaluation`, of which no mask is read."""
-    found: list[ndarray] = []
-    with as_tested(method, view.precision, view.device):
-        for _, logits in _logits(method, view):
-            found += list(_labels(logits))
-    return found
-
-
-def _labels(logits: Float[Tensor, "b k *s"]) -> UInt8[ndarray, " b *s"]:
-    return logits.argmax(1).cpu().numpy().astype(np.uint8)
 
 
 def surfaces(
@@ -320,75 +263,6 @@ def _counts_of_one_class(found: Int[ndarray, "n k"], predicted: int) -> Counts:
     everywhere[:, predicted] = found.sum(1)
     tp = np.minimum(found, everywhere)
     return Counts(*(c[:, None, 1:] for c in (tp, everywhere - tp, found - tp)))
-
-
-def pictures(
-    method: Method, view: View, rows: Int[ndarray, " n"]
-) -> dict[str, list[UInt8[ndarray, "*s"]]]:
-    """What `Method.panel` shows of these cases: class masks, and images as bytes with channels."""
-    found: dict[str, list[ndarray]] = {}
-    with as_tested(method, view.precision, view.device):
-        for row in rows:
-            if view.patch is None:
-                shown = method.panel(view.images(row[None]))
-            else:
-                shown = _in_windows(method.panel, view, row)
-            for name, values in shown.items():
-                picture = _picture(name, values[0].float(), view.data, int(row))
-                found.setdefault(name, []).append(picture)
-    return found
-
-
-def _picture(name: str, values: Float[Tensor, " c *s"], data: TrialData, row: int) -> ndarray:
-    if name == "pseudo_label":
-        return values.argmax(0).cpu().numpy().astype(np.uint8)
-    grey = values.movedim(0, -1).cpu().numpy() * data.std[row] + data.mean[row]
-    dtype = data.evaluation.images[row].dtype
-    return as_bytes(np.rint(grey.clip(0, 1) * np.iinfo(dtype).max).astype(dtype))
-
-
-@contextlib.contextmanager
-def as_tested(method: Method, precision: str, device: torch.device) -> Iterator[None]:
-    """Evaluation mode, without gradients, with torch's random state put back afterwards."""
-    was_training = method.training
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
-    mixed = in_precision(precision, device)
-    with torch.random.fork_rng(devices), torch.inference_mode(), mixed:
-        method.eval()
-        try:
-            yield
-        finally:
-            method.train(was_training)
-
-
-def _logits(
-    method: Method, view: View
-) -> Iterator[tuple[Int[ndarray, " b"], Float[Tensor, "b k *s"]]]:
-    """Rows of the evaluation set with their logits: images in batches, volumes one by one."""
-    indices = view.data.evaluation.indices
-    if view.patch is not None:
-        for row in indices:
-            logits = _in_windows(lambda x: {"logits": method(x)}, view, row)
-            yield row[None], logits["logits"].float()
-        return
-    for start in range(0, len(indices), _BATCH):
-        rows = indices[start : start + _BATCH]
-        yield rows, method(view.images(rows)).float()
-
-
-def _in_windows(
-    look: Callable[[Tensor], dict[str, Tensor]], view: View, row: np.int64
-) -> dict[str, Float[Tensor, "1 k *s"]]:
-    """What is seen of a volume: windows that overlap by half, averaged where they do.
-
-    look: patches (b, c, *s) → tensors by name, of the same *s. A volume smaller than a window is
-    mirrored as in training, and what is seen of it cut back to its size.
-    """
-    from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
-
-    x, place = view.images(row[None]), view.place(row)
-    seen = sliding_window_inference(x, view.patch, 4, look, overlap=0.5, mode="constant")
-    return {name: values[:, :, *place] for name, values in seen.items()}
 
 
 def _joined(counts: list[Counts]) -> Counts:

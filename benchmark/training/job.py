@@ -19,7 +19,8 @@ from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
 from benchmark.study.settings import Conditions
 from benchmark.toolkit.method import Method
-from benchmark.training.evaluate import Diverged, View
+from benchmark.training.evaluate import Diverged
+from benchmark.training.inference import View
 from benchmark.training.loop import Log, Stage
 
 _LOG = "log.txt"

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from benchmark import provenance
 from benchmark.data.decoding.greys import as_bytes
 from benchmark.data.native import to_native
-from benchmark.data.split import Images, TrialData
+from benchmark.data.split.trial_data import Images, TrialData
 from benchmark.files import replacing, write_atomically
 from benchmark.store.tables import write_table
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Examination, Method
-from benchmark.training import evaluate
+from benchmark.training import inference
 from benchmark.training.evaluate import Evaluation, Surfaces
+from benchmark.training.inference import View
 
 _PANEL_CASES = 4
 
@@ -51,7 +52,7 @@ def write_saved(
     folder: Path,
     save: Sequence[str],
     method: Method,
-    view: evaluate.View,
+    view: View,
     final: Evaluation,
     tested: dict[str, nn.Module],
 ) -> None:
@@ -62,24 +63,24 @@ def write_saved(
         write_predictions(folder / "predictions", view.data, final.predicted)
     if "predictions:unlabelled" in save and len(view.data.unlabelled):
         data = view.data.on_unlabelled
-        seen = evaluate.View(data, view.device, view.patch, view.precision)
-        found = evaluate.predicted(method, seen)
+        seen = view.on(data)
+        found = inference.predicted(method, seen)
         write_predictions(folder / "predictions_unlabelled", data, found)
 
 
-def write_panel(folder: Path, method: Method, view: evaluate.View, final: Evaluation) -> None:
+def write_panel(folder: Path, method: Method, view: View, final: Evaluation) -> None:
     """`panel.npz`: the first cases as image_0, target_0, prediction_0, …, and the method's own.
 
     Of a volume it is the slice across the last axis that has most foreground.
     """
     data = view.data
     rows = data.evaluation.indices[:_PANEL_CASES]
-    further = evaluate.pictures(method, view, rows)
+    further = inference.pictures(method, view, rows)
     panel: dict[str, ndarray] = {"case": np.array(data.evaluation.ids[:_PANEL_CASES])}
     for i, row in enumerate(rows):
         target = data.evaluation.masks[row]
         picture = np.s_[...]
-        if data.spatial_dims == 3:
+        if target.ndim == 3:
             picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
         panel[f"image_{i}"] = as_bytes(data.evaluation.images[row][picture])
         panel[f"target_{i}"] = target[picture]
@@ -113,10 +114,11 @@ def write_examination(
 def _shown(z: Float[Tensor, " c *s"], data: Images) -> UInt8[ndarray, "*s c"]:
     """Z-scores as bytes: of images, which share mean and deviation, the grey levels that they are.
 
-    Volumes have their own, which is not known of a patch: three deviations either way.
+    Volumes have their own, which is not known of a patch or slice: three deviations either way.
     """
     values = z.float().movedim(0, -1).cpu().numpy()
-    grey = values * data.std[0] + data.mean[0] if z.ndim == 3 else values / 6 + 0.5
+    are_shared = (data.std == data.std[0]).all() and (data.mean == data.mean[0]).all()
+    grey = values * data.std[0] + data.mean[0] if are_shared else values / 6 + 0.5
     return np.rint(grey.clip(0, 1) * 255).astype(np.uint8)
 
 
@@ -130,7 +132,7 @@ def tested_modules(
     hooks = [
         module.register_forward_hook(lambda m, *_: used.update({names[m]: m})) for module in names
     ]
-    sides = patch or data.evaluation.masks[0].shape
+    sides = patch or data.sides
     device = next(method.parameters()).device
     method.eval()(torch.zeros(1, data.channels, *sides, device=device))
     for hook in hooks:

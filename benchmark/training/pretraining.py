@@ -18,9 +18,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from benchmark import files, provenance
-from benchmark.data import split
 from benchmark.data.prepared import Prepared
-from benchmark.data.split import Labelled
+from benchmark.data.split.trial_data import for_pretraining
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import checkpoints, layout, record, tables
 from benchmark.store.record import PretrainingRecord
@@ -32,7 +31,7 @@ from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.training import evaluate, loop, metrics, outputs
 from benchmark.training.batches import Order, Presentation, draw_images, resident
-from benchmark.training.evaluate import View
+from benchmark.training.inference import View, as_tested
 from benchmark.training.job import Built, Destination
 from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage
@@ -88,7 +87,7 @@ class PretrainingJob:
 
     def built(self, prepared: Prepared, device: torch.device) -> Built:
         method = _build(self.pretraining, prepared).to(device)
-        parts = _Parts(arrange(method, 3 if prepared.manifest.card.is_volume else 2))
+        parts = _Parts(arrange(method, 3 if self.conditions.is_3d else 2))
         return Built(_stage_of(self.pretraining, prepared, device), parts, None)
 
     def work(
@@ -127,7 +126,7 @@ class PretrainingJob:
     ) -> tuple[dict[str, float], list[str]]:
         """Means over images of the pool of what the method says of them, and what is wrong."""
         conditions, pretraining = self.conditions, self.pretraining
-        data = split.for_pretraining(prepared, conditions.roles)
+        data = for_pretraining(prepared, conditions.roles)
         if len(data.unlabelled) < 2:  # nothing could be exchanged
             return {}, []
         batch = min(max(pretraining.settings.batch, 2), len(data.unlabelled))
@@ -135,7 +134,7 @@ class PretrainingJob:
         seeds = (conditions.study_seed, pretraining.seed)
         shown = Presentation(conditions.patch, pretraining.settings.augmentation)
         sums: dict[str, float] = {}
-        with evaluate.as_tested(method, conditions.precision, device):
+        with as_tested(method, conditions.precision, device):
             for step in range(steps):
                 draw = (data, Order(batch), step, device, shown, *seeds)
                 u = draw_images(*draw, purpose="examination")
@@ -183,26 +182,25 @@ def fitted(method: Method, view: View, evaluate_on: str) -> dict[str, float]:
     """
     if type(method).examine is Method.examine:
         return {}
-    found = _confusion(method, view, view.data.labelled)
+    found = _confusion(method, view.on(view.data.on_labelled))
     order = metrics.best_order(found)
     figures = {
         "pretrained_dc_labelled": metrics.ordered_dice(found, order),
         "pretrained_n_reordered": sum(k != channel for k, channel in enumerate(order)),
     }
     if evaluate_on == "dev":
-        found = _confusion(method, view, view.data.evaluation)
+        found = _confusion(method, view)
         figures["pretrained_dc_dev"] = metrics.ordered_dice(found, order)
     method.reorder(order)
     return figures
 
 
-def _confusion(method: Method, view: View, cases: Labelled) -> Int[ndarray, "k k"]:
-    """Of the pretrained masks of these cases."""
-    data = view.data._replace(evaluation=cases)
-    view = View(data, view.device, view.patch, view.precision)
+def _confusion(method: Method, view: View) -> Int[ndarray, "k k"]:
+    """Of the pretrained masks of what the view evaluates."""
+    cases = view.data.evaluation
     predicted = evaluate.evaluate(_PretrainedMasks(method), view).predicted
     true = [cases.masks[row] for row in cases.indices]
-    return metrics.confusion(predicted, true, data.classes)
+    return metrics.confusion(predicted, true, view.data.classes)
 
 
 class _PretrainedMasks(Method):
@@ -249,7 +247,7 @@ def _build(pretraining: Pretraining, prepared: Prepared) -> Method:
     builder = NetworkBuilder(
         in_channels=card.channels,
         classes=len(card.classes),
-        spatial_dims=3 if card.is_volume else 2,
+        spatial_dims=3 if pretraining.conditions.is_3d else 2,
         network=pretraining.conditions.network,
         seed=derive(study_seed, seed),
     )
@@ -259,7 +257,7 @@ def _build(pretraining: Pretraining, prepared: Prepared) -> Method:
 def _stage_of(pretraining: Pretraining, prepared: Prepared, device: torch.device) -> Stage:
     """The pretraining, for the loop."""
     conditions, seed = pretraining.conditions, pretraining.seed
-    data = split.for_pretraining(prepared, conditions.roles)
+    data = for_pretraining(prepared, conditions.roles)
     data = resident(data, device, conditions.patch)
 
     seeds, settings = (conditions.study_seed, seed), pretraining.settings

@@ -13,15 +13,17 @@ import torch
 from benchmark import provenance
 from benchmark.data import prepared
 from benchmark.data.prepared import Manifest, Prepared
-from benchmark.data.split import Labelled, TrialData, Unlabelled
+from benchmark.data.split.trial_data import TrialData, for_test
 from benchmark.errors import ExitCode, UserError
 from benchmark.store.layout import trial_folder
 from benchmark.store.tables import write_table
 from benchmark.store.test_sets import OnTestSet
 from benchmark.study import sources
+from benchmark.study.settings import Conditions
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Method
 from benchmark.training import evaluate, outputs
+from benchmark.training.inference import View
 from benchmark.training.job import settle
 from benchmark.training.layout import arrange
 from benchmark.training.trial import build_method
@@ -70,10 +72,10 @@ def evaluated(
     """
     settle(trial.conditions, device)
     folder = trial_folder(study_folder, trial.key)
-    data = _data(test, trial.conditions.size)
+    data = _data(test, trial.conditions)
     method = arrange(build_method(trial, data).to(device), data.spatial_dims)
     _load(method, folder / WEIGHTS, data, trial.conditions.patch)
-    view = evaluate.View(data, device, trial.conditions.patch, trial.conditions.precision)
+    view = View(data, device, trial.conditions.patch, trial.conditions.precision)
     found = evaluate.evaluate(method, view)
     tolerances = nsd or test.data.manifest.card.nsd
     surfaces = evaluate.surfaces(data, found.predicted, tolerances)
@@ -98,26 +100,14 @@ def evaluated(
     )
 
 
-def _data(test: TestSet, size: list[int] | None) -> TrialData:
-    """The test images as a trial's evaluation set; there is nothing to learn from."""
-    manifest, images, masks, mean, std = prepared.resized(test.data, size)
-    ids = manifest.ids("test")
-    row = {case.id: i for i, case in enumerate(manifest.cases)}
-    cases = Labelled(images, masks, np.array([row[i] for i in ids], np.int64), ids)
-    if not manifest.card.is_volume:
-        n = len(manifest.cases)
+def _data(test: TestSet, conditions: Conditions) -> TrialData:
+    """The test images as a trial's evaluation set, standardised as those it was trained on."""
+    seen = prepared.as_trained(test.data, conditions.size, slices=conditions.slices)
+    if not seen.manifest.card.is_volume:
+        n = len(seen.manifest.cases)
         mean, std = (np.tile(v, (n, 1)) for v in (test.trained.mean, test.trained.std))
-    return TrialData(
-        labelled=cases,
-        unlabelled=Unlabelled(images, np.zeros(0, np.int64)),
-        evaluation=cases,
-        mean=mean,
-        std=std,
-        classes=len(manifest.card.classes),
-        cases=manifest.cases,
-        symmetry=manifest.card.symmetry,
-        class_names=tuple(manifest.card.classes),
-    )
+        seen = seen._replace(mean=mean, std=std)
+    return for_test(seen)
 
 
 def _load(method: Method, file: Path, data: TrialData, patch: list[int] | None) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from benchmark import provenance
-from benchmark.data import split
 from benchmark.data.prepared import Manifest, Prepared, short_hash
-from benchmark.data.split import TrialData
+from benchmark.data.split.parts import parts
+from benchmark.data.split.trial_data import TrialData, for_trial
 from benchmark.randomness import derive, reseed_torch
 from benchmark.store import checkpoints, layout, record
 from benchmark.store.record import JobRecord, Record
@@ -27,6 +27,7 @@ from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
 from benchmark.training.evaluate import Evaluation
+from benchmark.training.inference import View
 from benchmark.training.job import Built, Destination, Impossible, Job
 from benchmark.training.layout import arrange
 from benchmark.training.loop import Log, Stage, State
@@ -76,9 +77,9 @@ class TrialJob:
 
     def built(self, prepared: Prepared, device: torch.device) -> Built:
         trial, conditions = self.trial, self.trial.conditions
-        data = split.for_trial(prepared, conditions.roles, budget=trial.budget, seed=trial.subset)
+        data = for_trial(prepared, conditions.roles, budget=trial.budget, seed=trial.subset)
         method = arrange(build_method(trial, data).to(device), data.spatial_dims)
-        view = evaluate.View(data, device, conditions.patch, conditions.precision)
+        view = View(data, device, conditions.patch, conditions.precision)
         return Built(stage_of(trial, data, device), method, view)
 
     def work(
@@ -115,12 +116,12 @@ class TrialJob:
             **start,
         )
 
-    def _view_of_val(self, view: evaluate.View) -> evaluate.View | None:
+    def _view_of_val(self, view: View) -> View | None:
         """Of the validation set, where there is one to choose an epoch on."""
         data, of = view.data, self.trial.conditions
         if data.val is None:
             return None
-        return evaluate.View(data.on_val, view.device, of.patch, of.precision)
+        return View(data.on_val, view.device, of.patch, of.precision)
 
     def failed(self, destination: Destination, error: str) -> Record:
         return self._record(destination, status="failed", error=error)
@@ -172,7 +173,7 @@ class _Evaluator:
     The method that it is asked of is always the one that trains.
     """
 
-    def __init__(self, view: evaluate.View, val: evaluate.View | None):
+    def __init__(self, view: View, val: View | None):
         self._view, self._val = view, val
         self.latest: Evaluation | None = None
 
@@ -255,7 +256,7 @@ def _start_from_pretraining(
 
 def _split_hash(manifest: Manifest, conditions: Conditions) -> str:
     """Of what is learnt from and what is evaluated; images without masks count where there are."""
-    found = split.parts(manifest, conditions.roles)
+    found = parts(manifest, conditions.roles)
     further = [found.without_masks] if found.without_masks else []
     return short_hash([found.pool, found.evaluation, *further])
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.data import split
-from benchmark.data.budget import Budget
 from benchmark.data.prepared import NO_MASK, load
-from benchmark.data.roles import Roles
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
+from benchmark.data.split.trial_data import for_trial
 from tests.grids import TINY_RUN
 
 CARD = """
@@ -119,7 +119,7 @@ def test_the_epoch_that_is_best_on_the_validation_set_is_a_third_reading(files, 
 
 
 def test_each_set_of_a_trial_holds_the_images_that_it_should(files):
-    data = split.for_trial(load(files / "data", "ours3"), Roles(), budget=Budget.parse("3"), seed=0)
+    data = for_trial(load(files / "data", "ours3"), Roles(), budget=Budget.parse("3"), seed=0)
     assert data.on_val.evaluation.ids == NAMES["val"] and data.evaluation.ids == NAMES["test"]
     assert data.on_unlabelled.evaluation.ids == [
         *(name for name in NAMES["train"] if name not in data.labelled.ids), *NAMES["unlabelled"],

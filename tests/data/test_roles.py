@@ -2,11 +2,12 @@
 
 import pytest
 
-from benchmark.data import split
-from benchmark.data.budget import Budget
 from benchmark.data.card import Card
 from benchmark.data.prepared import CaseEntry, Manifest
-from benchmark.data.roles import Roles
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.labelled import labelled_ids, unlabelled_ids
+from benchmark.data.split.parts import groups_of, parts
+from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError
 
 
@@ -28,9 +29,9 @@ def manifest(val: int = 0, without_masks: int = 0, grouped: bool = True, **card)
 
 
 def test_without_further_sets_the_splits_are_what_they_always_were():
-    train, _, test, val = split.parts(manifest(), Roles())
+    train, _, test, val = parts(manifest(), Roles())
     assert (len(train), len(test), val) == (12, 4, [])
-    pool, _, dev, _ = split.parts(manifest(), Roles("dev"))
+    pool, _, dev, _ = parts(manifest(), Roles("dev"))
     assert (len(pool), len(dev)) == (8, 4)  # ceil(.2 · 12) = 3 cases, of whole patients 4
 
 
@@ -44,14 +45,14 @@ def test_without_further_sets_the_splits_are_what_they_always_were():
     ],
 )
 def test_a_validation_set_is_what_the_user_says(roles, pool, evaluated, val):
-    found = split.parts(manifest(val=3), roles)
+    found = parts(manifest(val=3), roles)
     kinds = [sorted({case.rstrip("0123456789") for case in part}) for part in found]
     assert kinds == [pool, [], evaluated, val]
 
 
 @pytest.mark.parametrize("val_as", ["train", "ignore"])
 def test_a_validation_set_that_is_none_leaves_the_drawn_one(val_as):
-    found = split.parts(manifest(val=3, grouped=False), Roles("dev", val_as))
+    found = parts(manifest(val=3, grouped=False), Roles("dev", val_as))
     n = 12 + 3 * (val_as == "train")
     assert (len(found.pool), len(found.evaluation)) == (n - 3, 3)  # ceil(.2 · 12 or 15) = 3
     assert found.val == []
@@ -60,8 +61,8 @@ def test_a_validation_set_that_is_none_leaves_the_drawn_one(val_as):
 def test_images_without_masks_are_unlabelled_under_every_budget():
     data = manifest(without_masks=5)
     for text, n in (("1 case", 1), ("50%", 6), ("100%", 12)):
-        chosen = split.labelled_ids(data, Roles(), Budget.parse(text), 0)
-        rest = split.unlabelled_ids(data, Roles(), chosen)
+        chosen = labelled_ids(data, Roles(), Budget.parse(text), 0)
+        rest = unlabelled_ids(data, Roles(), chosen)
         assert len(chosen) == n and not any(case.startswith("unlabelled") for case in chosen)
         assert len(rest) == 12 - n + 5
         assert {f"unlabelled{i:02d}" for i in range(5)} <= set(rest)
@@ -72,31 +73,31 @@ def test_unlabelled_images_of_a_patient_who_is_evaluated_are_not_trained_on():
     for case in data.cases:
         if case.split == "unlabelled":
             case.group = f"p{int(case.id[-2:])}"  # one image of each patient has no mask
-    held_out = {case.group for case in data.cases if case.id in split.parts(data, Roles("dev"))[2]}
+    held_out = {case.group for case in data.cases if case.id in parts(data, Roles("dev"))[2]}
     assert len(held_out) == 2
-    without = split.parts(data, Roles("dev")).without_masks
+    without = parts(data, Roles("dev")).without_masks
     assert {f"p{int(case[-2:])}" for case in without} == {f"p{i}" for i in range(6)} - held_out
-    assert len(split.parts(data, Roles()).without_masks) == 6
+    assert len(parts(data, Roles()).without_masks) == 6
 
 
 def test_a_number_of_cases_is_the_beginning_of_the_order_that_shares_have():
     data = manifest(grouped=False)
     for n, share in ((3, 0.25), (6, 0.5)):
-        cases = split.labelled_ids(data, Roles(), Budget.parse(f"{n}cases"), seed=7)
-        assert cases == split.labelled_ids(data, Roles(), Budget.of_share(share), seed=7)
+        cases = labelled_ids(data, Roles(), Budget.parse(f"{n}cases"), seed=7)
+        assert cases == labelled_ids(data, Roles(), Budget.of_share(share), seed=7)
 
 
 def test_patients_are_whole_and_nested():
     data = manifest()
-    of = split.groups_of(data)
+    of = groups_of(data)
     before: set[str] = set()
     for n in range(1, 7):
-        chosen = set(split.labelled_ids(data, Roles(), Budget.parse(f"{n}patients"), seed=1))
+        chosen = set(labelled_ids(data, Roles(), Budget.parse(f"{n}patients"), seed=1))
         assert len({of[case] for case in chosen}) == n and len(chosen) == 2 * n
         assert before < chosen
         before = chosen
-    others = split.labelled_ids(data, Roles(), Budget.parse("2patients"), seed=2)
-    assert set(others) != set(split.labelled_ids(data, Roles(), Budget.parse("2patients"), seed=1))
+    others = labelled_ids(data, Roles(), Budget.parse("2patients"), seed=2)
+    assert set(others) != set(labelled_ids(data, Roles(), Budget.parse("2patients"), seed=1))
 
 
 @pytest.mark.parametrize(
@@ -112,30 +113,30 @@ def test_patients_are_whole_and_nested():
 def test_budgets_that_the_data_do_not_have_are_refused(text, grouped, told):
     data = manifest(grouped=grouped, lists={"seven": ["train01", "test01"]})
     with pytest.raises(UserError, match=told):
-        split.labelled_ids(data, Roles(), Budget.parse(text), 0)
+        labelled_ids(data, Roles(), Budget.parse(text), 0)
 
 
 def test_a_list_is_the_same_for_every_seed():
     data = manifest(lists={"two": ["train07", "train01"]})
     for seed in range(3):
-        chosen = split.labelled_ids(data, Roles(), Budget.parse("list:two"), seed)
+        chosen = labelled_ids(data, Roles(), Budget.parse("list:two"), seed)
         assert chosen == ["train01", "train07"]
 
 
 def test_parts_of_the_unlabelled_images_are_nested_and_the_same_for_all_seeds():
     data = manifest(without_masks=8)
-    every = split.unlabelled_ids(data, Roles())
+    every = unlabelled_ids(data, Roles())
     assert len(every) == 20
-    half = split.unlabelled_ids(data, Roles(unlabelled="50 %"))
-    most = split.unlabelled_ids(data, Roles(unlabelled="75 %"))
+    half = unlabelled_ids(data, Roles(unlabelled="50 %"))
+    most = unlabelled_ids(data, Roles(unlabelled="75 %"))
     assert (len(half), len(most)) == (10, 15) and set(half) < set(most)
     for seed in range(4):
-        chosen = split.labelled_ids(data, Roles(), Budget.parse("4cases"), seed)
-        seen = split.unlabelled_ids(data, Roles(unlabelled="50 %"), chosen)
+        chosen = labelled_ids(data, Roles(), Budget.parse("4cases"), seed)
+        seen = unlabelled_ids(data, Roles(unlabelled="50 %"), chosen)
         assert set(seen) == set(half) - set(chosen)
-        six = split.unlabelled_ids(data, Roles(unlabelled="6 cases"), chosen)
+        six = unlabelled_ids(data, Roles(unlabelled="6 cases"), chosen)
         assert len(six) == 6 and not set(six) & set(chosen)
         # What a pretraining sees of six, its trials see too.
-        assert set(split.unlabelled_ids(data, Roles(unlabelled="6 cases"))) <= {*six, *chosen}
+        assert set(unlabelled_ids(data, Roles(unlabelled="6 cases"))) <= {*six, *chosen}
     with pytest.raises(UserError, match=r"--unlabelled 17 cases: mine leaves 16 images unlabelled"):
-        split.unlabelled_ids(data, Roles(unlabelled="17 cases"), chosen)
+        unlabelled_ids(data, Roles(unlabelled="17 cases"), chosen)

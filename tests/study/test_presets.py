@@ -36,9 +36,9 @@ def test_the_paper_preset_replicates_what_is_stated():
     assert (ours.criterion, ours.batch_labelled) == ("ce", 8)
     assert (cps.optimiser, cps.learning_rate, cps.momentum) == ("sgd", 0.5, 0.9)
     assert (cps.criterion, cps.batch_labelled, cps.steps_per_epoch) == ("dice", 2, "labelled")
-    volumes = training_of(study, "cps", is_volume=True)
+    volumes = training_of(study, "cps", is_3d=True)
     assert (volumes.learning_rate, volumes.batch_labelled, volumes.labelled_passes) == (0.1, 1, 4)
-    assert training_of(study, "ours", is_volume=True).learning_rate == 0.01
+    assert training_of(study, "ours", is_3d=True).learning_rate == 0.01
     assert study.hyperparameters["cps"]["weight"] == 5.0
     assert study.seeds == list(range(10))
     assert study.conditions.size == [128, 128]
@@ -55,11 +55,11 @@ def test_the_paper_preset_counts_as_the_scripts_do():
     assert (ours.cut_unlabelled, cps.cut_unlabelled) == (True, False)
     steps = [trial.steps_per_epoch(cps, n) for n in (1, 5, 85)]
     assert steps == [1, 3, 43]
-    volumes = training_of(study, "ours", is_volume=True)
+    volumes = training_of(study, "ours", is_3d=True)
     assert trial.steps_per_epoch(volumes, 80) == 40
-    first = pretraining_of(study, is_volume=False)
+    first = pretraining_of(study, is_3d=False)
     assert pretraining.steps_per_epoch(first, 85) == 11 and first.short_batches
-    of_volumes = pretraining_of(study, is_volume=True)
+    of_volumes = pretraining_of(study, is_3d=True)
     assert pretraining.steps_per_epoch(of_volumes, 80) * of_volumes.epochs == 8000
 
 

@@ -95,7 +95,7 @@ def test_a_method_and_its_private_module_are_its_code_and_nothing_else_is(checko
     [
         ("toolkit/losses.py", "return 0.5 * (", "return 0.6 * (", True),
         ("training/loop.py", "optimiser.step()", "optimiser.step(None)", True),
-        ("data/split.py", "DEV_SHARE = 0.2", "DEV_SHARE = 0.3", True),
+        ("data/split/parts.py", "DEV_SHARE = 0.2", "DEV_SHARE = 0.3", True),
         ("randomness.py", ">> 1", ">> 2", True),
         ("toolkit/losses.py", "Mean over all pixels", "The mean over all pixels", False),
         ("cli/run.py", "results: {", "the results: {", False),

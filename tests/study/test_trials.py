@@ -4,7 +4,7 @@ import json
 import pytest
 
 from benchmark import keys
-from benchmark.data.budget import Budget, parse_budgets
+from benchmark.data.split.budget import Budget, parse_budgets
 from benchmark.errors import UserError
 from benchmark.keys import fingerprint, later
 from benchmark.study.settings import (

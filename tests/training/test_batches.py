@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.split import Images, Labelled, TrialData, Unlabelled
+from benchmark.data.split.trial_data import Images, Labelled, TrialData, Unlabelled
 from benchmark.randomness import generator
 from benchmark.study.settings import Conditions, TrainingSettings
 from benchmark.training.augmentation import random_symmetry

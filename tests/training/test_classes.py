@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from benchmark.data.prepared import CaseEntry
-from benchmark.data.split import Labelled, TrialData, Unlabelled
+from benchmark.data.split.trial_data import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
-from benchmark.training.evaluate import View, chosen_on_val, evaluate, floors, oracle, surfaces
+from benchmark.training.evaluate import chosen_on_val, evaluate, floors, oracle, surfaces
+from benchmark.training.inference import View
 
 CPU = torch.device("cpu")
 

@@ -2,20 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.budget import Budget
 from benchmark.data.prepared import CaseEntry
-from benchmark.data.split import Labelled, TrialData, Unlabelled
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.trial_data import Labelled, TrialData, Unlabelled
 from benchmark.toolkit.method import Method
 from benchmark.training.batches import Order, Presentation, draw_images
-from benchmark.training.evaluate import (
-    Diverged,
-    View,
-    evaluate,
-    floors,
-    oracle,
-    pictures,
-    surfaces,
-)
+from benchmark.training.evaluate import Diverged, evaluate, floors, oracle, surfaces
+from benchmark.training.inference import View, pictures
 
 CPU = torch.device("cpu")
 
@@ -146,12 +139,14 @@ def test_the_trivial_floors_of_two_cases():
 
 def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
     """All foreground: DC .661 pooled and .642 per case on the 60 testA images at 64 × 64."""
-    from benchmark.data import card, prepared, split
+    from benchmark.data import card, prepared
     from benchmark.data.prepare import prepare
+    from benchmark.data.split.roles import Roles
+    from benchmark.data.split.trial_data import for_trial
 
     prepare(card.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
     real = prepared.resized(prepared.load(tmp_path, "glas"), [64, 64])
-    data = split.for_trial(real, split.Roles(), budget=Budget.of_share(1.0), seed=0)
+    data = for_trial(real, Roles(), budget=Budget.of_share(1.0), seed=0)
     found = floors(data.evaluation, data.classes)
     assert found["all_foreground_dc_pooled"] == pytest.approx(0.661, abs=1.5e-3)
     assert found["all_foreground_dc_case"] == pytest.approx(0.642, abs=1.5e-3)

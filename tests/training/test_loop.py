@@ -5,13 +5,15 @@ import dataclasses
 import pytest
 import torch
 
-from benchmark.data import split
-from benchmark.data.budget import Budget
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
+from benchmark.data.split.trial_data import for_trial
 from benchmark.study.sources import Code
 from benchmark.toolkit.method import Method
 from benchmark.training import loop
 from benchmark.training.batches import draw_batch
-from benchmark.training.evaluate import Diverged, View, evaluate
+from benchmark.training.evaluate import Diverged, evaluate
+from benchmark.training.inference import View
 from benchmark.training.layout import arrange
 from benchmark.training.loop import backward, train
 from benchmark.training.trial import build_method, stage_of
@@ -21,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def data_of(trial, prepared):
-    return split.for_trial(prepared, split.Roles(), budget=trial.budget, seed=trial.seed)
+    return for_trial(prepared, Roles(), budget=trial.budget, seed=trial.seed)
 
 
 def fit(trial, method, data, checkpoint, *, evaluate, log):

@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.data.budget import Budget
 from benchmark.data.card import Card
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import load, resized
-from benchmark.data.split import Roles, for_trial
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
+from benchmark.data.split.trial_data import for_trial
 from benchmark.training.outputs import write_predictions
 from tests.grids import TINY_RUN
 from tests.one_case import BALL, RAS, flipped, itk, nifti, picture

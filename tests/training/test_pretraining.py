@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data import split
+from benchmark.data.split.parts import parts
+from benchmark.data.split.roles import Roles
+from benchmark.data.split.trial_data import for_pretraining, for_trial
 from benchmark.errors import UserError
 from benchmark.store import record, show, tables
 from benchmark.store.layout import pretraining_folder
@@ -148,10 +150,10 @@ def test_a_grid_needs_each_once_and_none_that_is_there(trials, prepared, tmp_pat
 
 
 def test_no_mask_is_at_hand_and_the_evaluation_set_is_not_seen(prepared):
-    data = split.for_pretraining(prepared, split.Roles("dev"))
+    data = for_pretraining(prepared, Roles("dev"))
     assert not hasattr(data, "labelled") and not hasattr(data.unlabelled, "masks")
     ids = [prepared.manifest.cases[i].id for i in data.unlabelled.indices]
-    train, _, dev, _ = split.parts(prepared.manifest, split.Roles("dev"))
+    train, _, dev, _ = parts(prepared.manifest, Roles("dev"))
     assert sorted(ids) == sorted(train) and not set(ids) & set(dev)
 
 
@@ -167,7 +169,7 @@ def test_wrong_masks_change_nothing(trials, prepared, tmp_path):
 
 def test_a_trial_starts_from_it_in_those_parts_alone(trials, prepared, tmp_path):
     trial = trials()[0]
-    data = split.for_trial(prepared, split.Roles(), budget=trial.budget, seed=0)
+    data = for_trial(prepared, Roles(), budget=trial.budget, seed=0)
     method = build_method(trial, data)
     before = {name: value.clone() for name, value in method.state_dict().items()}
     job = of(trial)

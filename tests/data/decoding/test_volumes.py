@@ -7,18 +7,20 @@ import torch
 
 from benchmark.data import card as cards
 from benchmark.data import phantoms
-from benchmark.data.budget import Budget
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.decoding.case import Seen
 from benchmark.data.decoding.volumes import label_box
 from benchmark.data.native import to_native
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import CaseEntry, data_hash, load
-from benchmark.data.split import Roles, for_trial
+from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Roles
+from benchmark.data.split.trial_data import for_trial
 from benchmark.errors import UserError
 from benchmark.randomness import generator
 from benchmark.toolkit.method import Method
-from benchmark.training.evaluate import View, evaluate
+from benchmark.training.evaluate import evaluate
+from benchmark.training.inference import View
 from tests.one_case import BALL, RAS, decoded, flipped, itk, nifti
 
 OWN = Card(name="own", readers=["volume_pairs"], is_volume=True, channels=1)

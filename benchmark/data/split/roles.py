@@ -13,3 +13,5 @@ class Roles(NamedTuple):
     part of the train pool; ignore: nothing."""
     unlabelled: str = "all"
     """How much of what may be unlabelled is used: all, "50 %" or "200 cases"."""
+    slices: bool = False
+    """Are volumes trained on slice by slice? What is labelled are slices then."""
