@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from benchmark import provenance
 from benchmark.data.decoding.greys import as_bytes
 from benchmark.data.native import to_native
+from benchmark.data.prepared import CaseEntry
 from benchmark.data.split.trial_data import Images, TrialData
 from benchmark.files import replacing, write_atomically
 from benchmark.store.tables import write_table
@@ -181,16 +182,14 @@ def write_predictions(
         case = data.cases[row]
         native = to_native(labels, case)
         if native.ndim == 3:
-            _write_nifti(target / f"{case.id}.nii.gz", native, case.affine)
+            _write_nifti(target / f"{case.id}.nii.gz", native, case)
         else:
             Image.fromarray(native).save(target / f"{case.id}.png")
 
 
-def _write_nifti(
-    file: Path, labels: UInt8[ndarray, "x y z"], affine: Sequence[Sequence[float]]
-) -> None:
+def _write_nifti(file: Path, labels: UInt8[ndarray, "x y z"], case: CaseEntry) -> None:
     import nibabel
 
-    image = nibabel.Nifti1Image(labels, np.array(affine) if affine else np.eye(4))
-    image.header.set_xyzt_units("mm" if affine else "unknown")
+    image = nibabel.Nifti1Image(labels, np.array(case.affine) if case.affine else np.eye(4))
+    image.header.set_xyzt_units("mm" if case.affine and case.spacing else "unknown")
     nibabel.save(image, file)

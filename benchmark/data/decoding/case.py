@@ -103,10 +103,10 @@ def _values(parts: Sequence[Mask]) -> tuple[float, ...]:
 
 
 def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
-    files = [_read(source, name) for name in case.images]
+    files = [_read(source, name, case.axes) for name in case.images]
     image = _joined(files, card)
     sides = image.array.shape[:3]
-    layers = [_read(source, name) for name in case.masks]
+    layers = [_read(source, name, case.axes) for name in case.masks]
     for layer in layers:
         if layer.array.ndim > 3:
             n = layer.array.shape[3]
@@ -122,9 +122,8 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
         box = volumes.label_box(mask, _CROP_MARGIN, _CROP_LEAST)
     channels = np.moveaxis(image.array, -1, 0)
     within = [_limits(channel, card) for channel in channels]
-    is_standardised = bool(split_key(case.images[0])[1])
     kept = [
-        greys.stored(channel, limits, is_standardised=is_standardised)
+        greys.stored(channel, limits, is_standardised=case.is_standardised)
         for channel, limits in zip(channels, within, strict=True)
     ]
     spacing = _spacing(image, card, case)
@@ -152,8 +151,9 @@ def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
     )
 
 
-def _read(source: Source, name: str) -> InSpace:
-    return volumes.read_volume(name, source.read(split_key(name)[0]))
+def _read(source: Source, name: str, axes: str) -> InSpace:
+    found = volumes.read_volume(name, source.read(split_key(name)[0]))
+    return found if axes == "xyz" else volumes.of_simpleitk(found)
 
 
 def _joined(files: Sequence[InSpace], card: Card) -> InSpace:

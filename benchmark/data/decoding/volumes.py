@@ -20,6 +20,8 @@ _GZIP = b"\x1f\x8b"
 _ITK = (".nrrd", ".mha")
 _LITTLE = 0.51
 """Voxels that image and mask may lie apart: half a one, as between centres and corners."""
+_NEARLY = 0.01
+"""Relative: header and affine are rounded apart."""
 _TO_MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
@@ -85,11 +87,33 @@ def _nifti(name: str, raw: bytes) -> InSpace:
     says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
     unit = image.header.get_xyzt_units()[0]
     to_mm, is_said = _TO_MM[unit], unit != "unknown"
-    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ image.affine
+    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ _affine(image)
     array = np.asanyarray(image.dataobj)
     if says_where and np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]):
         return InSpace(name, array, affine, _sides(affine), is_said)
     return InSpace(name, array, None, _usable(image.header["pixdim"][1:4] * to_mm), is_said)
+
+
+def _affine(image: Any) -> Float[ndarray, "4 4"]:
+    """The file's sform, unless its voxels are none that the header has: then the qform.
+
+    The sform of ACDC's files says voxels of 1 mm, where their header and qform say 1.37 by 10.
+    """
+    affine, sides = image.affine, image.header["pixdim"][1:4]
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if np.allclose(lengths, sides, rtol=_NEARLY) or not (np.isfinite(sides).all() and sides.all()):
+        return affine
+    if int(image.header["qform_code"]) > 0:
+        return image.get_qform()
+    return affine
+
+
+def of_simpleitk(image: InSpace) -> InSpace:
+    """An array without a header whose axes are (z, y, x), as SimpleITK gives them.
+
+    Unless a file says otherwise x goes to the left and y to the back there.
+    """
+    return image._replace(array=image.array.transpose(2, 1, 0), affine=np.diag([-1.0, -1, 1, 1]))
 
 
 def _sides(affine: Float[ndarray, "4 4"]) -> tuple[float, ...]:

@@ -25,6 +25,10 @@ class Case(NamedTuple):
     group: str
     images: tuple[str, ...]
     masks: tuple[str, ...]
+    axes: str = "xyz"
+    """Of arrays without a header: zyx as SimpleITK gives them, to the left and to the back."""
+    is_standardised: bool = False
+    """Do the files hold z-scores, such as those of a scan before it was cropped?"""
 
     @property
     def further(self) -> str:

@@ -130,7 +130,8 @@ def read_la_h5(source: Source, card: Card) -> Layout | None:
     for name in source.files:
         match = _LA_H5.fullmatch(name)
         if match:
-            cases.append(Case(match[1] or match[2], "", "", (f"{name}:image",), (f"{name}:label",)))
+            keys = ((f"{name}:image",), (f"{name}:label",))
+            cases.append(Case(match[1] or match[2], "", "", *keys, is_standardised=True))
         elif not name.endswith((".list", ".txt")):
             stray.append(name)
     notes = ["x and y were cropped around the label before, in test volumes too"]

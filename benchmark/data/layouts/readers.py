@@ -3,7 +3,7 @@
 from collections import Counter
 
 from benchmark.data.card import Card
-from benchmark.data.layouts import pairs, published
+from benchmark.data.layouts import cine, pairs, published
 from benchmark.data.layouts.groups import add_groups
 from benchmark.data.layouts.layout import Layout, Reader, settle_lone_images
 from benchmark.data.source import Source
@@ -36,6 +36,16 @@ READERS: dict[str, Reader] = {
     ),
     "la": Reader("Training Set/ID/lgemri.nrrd with Training Set/ID/laendo.nrrd", published.read_la),
     "la_h5": Reader("ID/mri_norm2.h5 or ID.h5, as prepared by UA-MT", published.read_la_h5),
+    "acdc": Reader(
+        "patient001/patient001_frame01.nii.gz with patient001/patient001_frame01_gt.nii.gz and "
+        "patient001/Info.cfg",
+        cine.read_acdc,
+    ),
+    "ssl4mis": Reader(
+        "data/NAME.h5 with image and label, as prepared by SSL4MIS (and train.list, val.list, "
+        "test.list)",
+        cine.read_ssl4mis,
+    ),
     "volume_pairs": Reader(
         "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/, val/ and test/; or "
         "NAME.nii.gz with NAME_seg.nii.gz in one folder (also .nii, .nrrd, .mha; if channels are "
