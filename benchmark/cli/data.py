@@ -151,7 +151,10 @@ def subsets(
 @app.command(short_help="Generate a synthetic dataset.")
 def synth(
     kind: Annotated[
-        str, typer.Argument(help="Dataset whose layout to imitate: glas, ph2, hmeps, la.")
+        str,
+        typer.Argument(
+            help="Dataset whose layout to imitate: glas, ph2, hmeps, la, acdc, acdc_h5."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="New folder to write to.")],
     seed: Annotated[int, typer.Option(help="Other seeds, other images.")] = 0,
@@ -163,7 +166,8 @@ def synth(
     if kind not in phantoms.OFFICIAL:
         raise unknown("phantom", kind, phantoms.OFFICIAL)
     folder = phantoms.synthesise(phantoms.OFFICIAL[kind].model_copy(update={"seed": seed}), out)
-    say(f"wrote {folder}\nnext:  {command('bench', 'data', 'prepare', kind, '--from', out)}")
+    card = kind.removesuffix("_h5")
+    say(f"wrote {folder}\nnext:  {command('bench', 'data', 'prepare', card, '--from', out)}")
     say("These images are synthetic: prepare them under another --data-root than real data.")
 
 

@@ -24,11 +24,15 @@ MASK_RULES = ("binary", "nonzero", "labels", "> N")
 
 
 class PhantomOptions(BaseModel):
-    """How many synthetic images a phantom dataset has, and how large they are before resizing."""
+    """How many synthetic images a phantom dataset has, and how large they are before resizing.
+
+    Of ACDC they are patients, each with two volumes.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: str
     train: int = Field(gt=1)
+    val: int = Field(default=0, ge=0)
     test: int = Field(gt=0)
     width: int = Field(gt=0)
     height: int = Field(gt=0)

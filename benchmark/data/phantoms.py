@@ -9,13 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
 from benchmark import scratch
 from benchmark.data import card as cards
+from benchmark.data import lists
 from benchmark.data.card import Card, PhantomOptions
+from benchmark.data.painting import (
+    paint_eye,
+    paint_glands,
+    paint_heart,
+    paint_short_axis,
+    paint_skin,
+)
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import Manifest, prepared_names, read_manifest
 from benchmark.data.source import SYNTHETIC
@@ -27,6 +35,10 @@ OFFICIAL = {
     "ph2": PhantomOptions(kind="ph2", train=160, test=40, width=767, height=576),
     "hmeps": PhantomOptions(kind="hmeps", train=400, test=100, width=256, height=192),
     "la": PhantomOptions(kind="la", train=80, test=20, width=96, height=96, depth=48),
+    "acdc": PhantomOptions(kind="acdc", train=70, val=10, test=20, width=96, height=112, depth=8),
+    "acdc_h5": PhantomOptions(
+        kind="acdc_h5", train=70, val=10, test=20, width=96, height=112, depth=8
+    ),
 }
 
 
@@ -136,152 +148,89 @@ def write_la(options: PhantomOptions, out: Path) -> Path:
     return out
 
 
+def write_acdc(options: PhantomOptions, out: Path) -> Path:
+    """The ACDC release: a folder per patient with two frames, their masks, and Info.cfg.
+
+    As there, frames are numbered by time, of patient090 the later one is end-diastole, sforms say
+    voxels of 1 mm where qforms say how large they are, and there is a test set of its own.
+    """
+    import nibabel
+
+    training, spacing = out / "database" / "training", (1.5, 1.5, 10.0)
+    for patient in _acdc_patients(options):
+        (folder := training / patient).mkdir(parents=True)
+        ed, es = (11, 4) if patient == "patient090" else (1, 9)
+        for frame, is_systole in ((ed, False), (es, True)):
+            image, classes = _scan(options, patient, is_systole)
+            for ending, array in (("", image.astype(np.int16) * 4), ("_gt", classes)):
+                made = nibabel.Nifti1Image(array, np.diag([-1.0, -1.0, 1.0, 1.0]))
+                made.header["pixdim"][1:4] = spacing
+                made.set_qform(np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]), 1)
+                made.set_sform(np.diag([-1.0, -1.0, 1.0, 1.0]), 1, update_affine=False)
+                made.header.set_xyzt_units("mm")
+                nibabel.save(made, folder / f"{patient}_frame{frame:02d}{ending}.nii.gz")
+        (folder / f"{patient}_4d.nii.gz").touch()
+        (folder / "Info.cfg").write_text(f"ED: {ed}\nES: {es}\nGroup: NOR\nNbFrame: 30\n")
+    (unused := out / "database" / "testing" / "patient101").mkdir(parents=True)
+    for name in ("frame01.nii.gz", "frame01_gt.nii.gz", "4d.nii.gz"):
+        (unused / f"patient101_{name}").touch()
+    return out
+
+
+def write_acdc_h5(options: PhantomOptions, out: Path) -> Path:
+    """The same scans as SSL4MIS passes them on: HDF5 of volumes and of slices, and lists."""
+    import h5py
+
+    (out / "data" / "slices").mkdir(parents=True)
+
+    def write(file: Path, image: ndarray, label: ndarray) -> None:
+        with h5py.File(file, "w") as stream:
+            stream.create_dataset("image", data=image, compression="gzip")
+            stream.create_dataset("label", data=label, compression="gzip")
+
+    for patient in _acdc_patients(options):
+        for frame, is_systole in (("frame01", False), ("frame02", True)):
+            image, classes = _scan(options, patient, is_systole)
+            image, classes = image.transpose(2, 1, 0).astype(np.float32), classes.transpose(2, 1, 0)
+            image = (image - image.min()) / (image.max() - image.min())
+            write(out / "data" / f"{patient}_{frame}.h5", image, classes)
+            for i in range(len(image)):
+                slice_ = out / "data" / "slices" / f"{patient}_{frame}_slice_{i + 1}.h5"
+                write(slice_, image[i], classes[i])
+    for split, patients in _acdc_splits(options).items():
+        lines = [f"{patient}_{frame}\n" for patient in patients for frame in ("frame01", "frame02")]
+        (out / f"{split}.list").write_text("".join(lines))
+    return out
+
+
+def _acdc_splits(options: PhantomOptions) -> dict[str, list[str]]:
+    """The first patients of each published list; patient090, which is odd, always among them."""
+    numbers = {"train": options.train, "val": options.val, "test": options.test}
+    chosen = {}
+    for split, n in numbers.items():
+        patients = list(lists.find("acdc", f"ssl4mis-{split}-patients").ids)
+        patients.sort(key=lambda patient: patient != "patient090")
+        chosen[split] = patients[:n]
+    return chosen
+
+
+def _acdc_patients(options: PhantomOptions) -> list[str]:
+    return [patient for patients in _acdc_splits(options).values() for patient in patients]
+
+
+def _scan(
+    options: PhantomOptions, patient: str, contracted: bool
+) -> tuple[UInt8[ndarray, "x y z"], UInt8[ndarray, "x y z"]]:
+    shape = (options.width, options.height, options.depth)
+    rng = generator("phantom acdc", options.seed, patient, int(contracted))
+    return paint_short_axis(rng, shape, contracted=contracted)
+
+
 _WRITERS: dict[str, Callable[[PhantomOptions, Path], Path]] = {
     "glas": write_glas,
     "ph2": write_ph2,
     "hmeps": write_hmeps,
     "la": write_la,
+    "acdc": write_acdc,
+    "acdc_h5": write_acdc_h5,
 }
-
-
-def paint_glands(
-    rng: np.random.Generator, height: int, width: int, malignant: bool
-) -> tuple[UInt8[ndarray, "h w 3"], UInt8[ndarray, "h w"]]:
-    """An image of glands in stroma, and their numbers.
-
-    A gland is a ring of dark epithelium around a pale lumen. What makes the task need labels: the
-    stain varies from image to image, pale holes without epithelium lie in the stroma, and
-    malignant glands are ragged and often without lumen.
-    """
-    stroma = np.array([0.80, 0.52, 0.70]) + rng.normal(0, 0.05, 3)
-    epithelium = np.array([0.52, 0.32, 0.60]) + rng.normal(0, 0.07, 3)
-    pale = np.array([0.90, 0.82, 0.88]) + rng.normal(0, 0.03, 3)
-    fibres = _noise(rng, height, width, 24)[..., None] * 0.10
-    nuclei = (_noise(rng, height, width, 5) > 0.9 + 0.5 * rng.random())[..., None]
-    image = stroma + fibres
-    image = np.where(nuclei, 0.5 * image + 0.5 * epithelium, image)
-
-    glands = np.zeros((height, width), np.uint8)
-    unit = min(height, width)
-    for _ in range(rng.integers(2, 5)):  # holes: vessels and fat
-        inside = _radius(rng, height, width, unit * rng.uniform(0.04, 0.10), 0.1) < 1
-        image = np.where(inside[..., None], pale, image)
-    for _ in range(rng.integers(8, 22)):
-        radius = _radius(
-            rng, height, width, unit * rng.uniform(0.08, 0.24), 0.35 if malignant else 0.12
-        )
-        body = radius < 1
-        if glands[radius < 1.1].any() or not body.any():
-            continue
-        glands[body] = glands.max() + 1
-        lumen = radius < rng.uniform(0.0, 0.4 if malignant else 0.65)
-        crypt = epithelium + 0.16 * (_noise(rng, height, width, 6)[..., None])
-        crypt = crypt + 0.14 * (radius < 0.85)[..., None]  # nuclei sit at the border
-        image = np.where(body[..., None], np.where(lumen[..., None], pale, crypt), image)
-    image = image * rng.uniform(0.85, 1.1) + rng.normal(0, 0.03, image.shape)
-    return _bytes(image), glands
-
-
-def paint_skin(
-    rng: np.random.Generator, height: int, width: int
-) -> tuple[UInt8[ndarray, "h w 3"], UInt8[ndarray, "h w"]]:
-    """Skin with one lesion of blotched brown, hairs and a dark vignette."""
-    tone = np.array([0.82, 0.62, 0.52]) + rng.normal(0, 0.05, 3)
-    brown = np.array([0.45, 0.28, 0.20]) + rng.normal(0, 0.06, 3)
-    unit = min(height, width)
-    image = tone + 0.05 * _noise(rng, height, width, 20)[..., None]
-    radius = _radius(rng, height, width, unit * rng.uniform(0.15, 0.45), 0.25, central=True)
-    blotches = brown + 0.10 * _noise(rng, height, width, 24)[..., None]
-    edge = (1 / (1 + np.exp((radius - 1) * rng.uniform(8, 30))))[..., None]  # soft or sharp
-    image = edge * blotches + (1 - edge) * image
-    y, x = np.mgrid[:height, :width]
-    for _ in range(rng.integers(0, 12)):
-        slope, offset = rng.normal(0, 1), rng.uniform(0, height)
-        image[np.abs(y - slope * x - offset) < max(1.0, unit / 150)] *= 0.4
-    image = image * (1.1 - 0.5 * np.hypot(y / height - 0.5, x / width - 0.5))[..., None]
-    return _bytes(image + rng.normal(0, 0.02, image.shape)), (radius < 1).astype(np.uint8)
-
-
-def paint_eye(
-    rng: np.random.Generator,
-    look: np.random.Generator,
-    height: int,
-    width: int,
-    blinks: bool,
-) -> tuple[UInt8[ndarray, "h w"], UInt8[ndarray, "h w"], UInt8[ndarray, "h w"]]:
-    """An infrared frame of an eye, its pupil, and the glint in it; no pupil where it blinks.
-
-    look: generator of what all frames of one subject share.
-    """
-    unit = min(height, width)
-    skin_tone, iris_tone, pupil_tone = look.uniform(0.5, 0.8), look.uniform(0.3, 0.5), 0.12
-    image = skin_tone + 0.08 * _noise(rng, height, width, 16)
-    pupil = glint = np.zeros((height, width), bool)
-    if not blinks:
-        y, x = np.mgrid[:height, :width]
-        dy = y - height * rng.uniform(0.35, 0.65)
-        dx = x - width * rng.uniform(0.35, 0.65)
-        iris = np.hypot(dx, dy) < unit * 0.3
-        pupil = np.hypot(dx / rng.uniform(0.9, 1.1), dy) < unit * rng.uniform(0.08, 0.2)
-        glint = np.hypot(dx - unit * 0.04, dy + unit * 0.03) < unit * 0.02
-        image = np.where(iris, iris_tone + 0.06 * _noise(rng, height, width, 5), image)
-        image = np.where(pupil, pupil_tone, image)
-        image = np.where(glint, 1.0, image)
-        for _ in range(rng.integers(2, 9)):  # lashes are as dark as the pupil
-            image[np.abs(dx + rng.uniform(-unit, unit) / 2 + dy * rng.normal(0, 0.4)) < 1.5] *= 0.4
-    image = image * rng.uniform(0.8, 1.15) + rng.normal(0, 0.03, image.shape)
-    return _bytes(image), pupil.astype(np.uint8), glint.astype(np.uint8)
-
-
-def paint_heart(
-    rng: np.random.Generator, shape: tuple[int, int, int]
-) -> tuple[UInt8[ndarray, "x y z"], UInt8[ndarray, "x y z"]]:
-    """A scan with one atrium among other chambers that are as bright but lie elsewhere."""
-    grid = np.stack(np.mgrid[tuple(slice(0, side) for side in shape)], -1) / np.array(shape)
-    image = 0.25 + 0.1 * np.sin(grid @ rng.normal(0, 6, 3))  # uneven coil
-    atrium = _ellipsoid(rng, grid, centre=(0.5, 0.55, 0.5), size=0.17)
-    for centre in ((0.25, 0.3, 0.5), (0.75, 0.3, 0.5), (0.5, 0.12, 0.5)):
-        other = _ellipsoid(rng, grid, centre=centre, size=0.14) & ~atrium
-        image = np.where(other, 0.55 + 0.1 * rng.random(), image)
-    image = np.where(atrium, 0.6 + 0.1 * rng.random(), image)
-    return _bytes(image + rng.normal(0, 0.07, shape)), atrium.astype(np.uint8)
-
-
-def _ellipsoid(rng, grid: Float[ndarray, "x y z 3"], *, centre, size: float) -> ndarray:
-    middle = np.array(centre) + rng.normal(0, 0.03, 3)
-    axes = size * rng.uniform(0.8, 1.25, 3)
-    return (((grid - middle) / axes) ** 2).sum(-1) < 1
-
-
-def _bytes(image: Float[ndarray, "*s"]) -> UInt8[ndarray, "*s"]:
-    return (image.clip(0, 1) * 255).astype(np.uint8)
-
-
-def _radius(
-    rng: np.random.Generator,
-    height: int,
-    width: int,
-    size: float,
-    raggedness: float,
-    *,
-    central: bool = False,
-) -> Float[ndarray, "h w"]:
-    """Distance from a random centre, in units of a random closed outline (below 1 is inside)."""
-    y, x = np.mgrid[:height, :width]
-    low, high = (0.35, 0.65) if central else (0.0, 1.0)
-    dy, dx = y - rng.uniform(low, high) * height, x - rng.uniform(low, high) * width
-    turn, stretch = rng.uniform(0, np.pi), rng.uniform(1, 1.8)
-    along = (dx * np.cos(turn) + dy * np.sin(turn)) / stretch
-    across = -dx * np.sin(turn) + dy * np.cos(turn)
-    angle = np.arctan2(across, along)
-    outline = np.ones_like(angle)
-    for k in range(2, 8):
-        outline += raggedness / k * 2 * rng.normal() * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
-    return np.hypot(along, across) / (size * outline.clip(0.3))
-
-
-def _noise(rng: np.random.Generator, height: int, width: int, scale: int) -> Float[ndarray, "h w"]:
-    """Smooth unit noise with spots of about `scale` pixels."""
-    coarse = rng.normal(size=(max(2, height // scale), max(2, width // scale))).astype(np.float32)
-    smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(smooth, dtype=np.float64)

@@ -44,8 +44,8 @@ def read_acdc(source: Source, card: Card) -> Layout | None:
     found.problems += _without_phases(images | masks, phases)
     if unused:
         found.notes.append(
-            f"{counted(len(unused), 'patient')} of the challenge's own test set are not used, as "
-            "in this literature, which splits the first 100"
+            f"not used: {counted(len(unused), 'patient')} of the challenge's own test set; this "
+            "literature splits the first 100"
         )
     return found
 
