@@ -13,6 +13,7 @@ from benchmark.wording import command, counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmark.data.lists import PublishedList
     from benchmark.data.prepare import Preparation
     from benchmark.data.prepared import Manifest
 
@@ -146,6 +147,42 @@ def subsets(
         chosen = labelled_ids(manifest, roles, Budget.parse(text), seed)
         say(f"{text} = {len(chosen)}/{len(pool)}, seed {seed}", err=True)
         say("\n".join(sorted(chosen)))
+
+
+@app.command(name="lists", short_help="Published lists of cases, for --labels list:NAME.")
+def lists_(
+    dataset: Annotated[
+        str | None, typer.Argument(help="A dataset, such as acdc; none: all of them.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Published lists of labelled, training and test cases: how many, who uses them, caveats."""
+    from benchmark.data import lists
+
+    if dataset is not None and dataset not in lists.datasets():
+        raise unknown("dataset with published lists", dataset, lists.datasets())
+    names = lists.datasets() if dataset is None else [dataset]
+    details = verbose or dataset is not None
+    for name in names:
+        found = [lists.find(name, one) for one in lists.names(name)]
+        say("\n".join(_listed(found, caveats=details, sources=verbose)))
+
+
+def _listed(found: "Sequence[PublishedList]", *, caveats: bool, sources: bool) -> list[str]:
+    """A line for each list; a caveat that several share is said once, of all of them."""
+    lines = [found[0].dataset]
+    for one in found:
+        where = f" ({one.repositories} repositories)" if one.repositories else ""
+        lines.append(f"  {one.name:24}{one.what}{where}")
+        lines += [f"  {'':24}{source}" for source in one.sources if sources]
+    if caveats:
+        lines += [f"  of {of}" for of in dict.fromkeys(one.of for one in found)]
+        said = dict.fromkeys(caveat for one in found for caveat in one.caveats)
+        for caveat in said:
+            whose = [one.name for one in found if caveat in one.caveats]
+            of = "all" if len(whose) == len(found) else ", ".join(whose)
+            lines.append(f"  caveat of {of}: {caveat}")
+    return lines
 
 
 @app.command(short_help="Generate a synthetic dataset.")

@@ -5,6 +5,7 @@ line. Only ids are kept, which are facts; a file works with `--labels list:FILE`
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -60,10 +61,10 @@ def _folder() -> Path:
     return files.packaged("datasets") / "lists"
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """ssl4mis-3 before ssl4mis-14."""
-    parts = name.replace("p", " p").replace("-", " ").split()
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """ssl4mis-3 before ssl4mis-14, and both before ssl4mis-test."""
+    numbers = (re.fullmatch(r"(\d+)(p?)", part) or part for part in name.split("-"))
+    return [(True, 0, n) if isinstance(n, str) else (False, int(n[1]), n[2]) for n in numbers]
 
 
 @cache

@@ -41,7 +41,7 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
     """The jobs of a plan, on a device of this name."""
     flops = {kind: cost.flops for (_, kind), cost in known.items()}
     settings = {t.pretraining.key: t.settings() for t in plan.missing if t.pretraining}
-    n_labelled = {(s.dataset, s.budget, s.seed): s.n_labelled for s in plan.subsets}
+    n_labelled = {(s.dataset, s.budget.text, s.seed): s.n_labelled for s in plan.subsets}
     n_seen = {s.dataset: s.n_seen for s in plan.subsets}
     n_evaluated = {
         name: len(found.evaluation) + len(found.val)
@@ -53,7 +53,7 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
         if isinstance(job, TrialJob):
             of, name = job.trial, job.trial.variant
             kind, epochs = costs.kind(of.settings(), "training"), of.training.epochs
-            n = n_labelled[of.dataset, of.budget, of.subset]
+            n = n_labelled[of.dataset, of.budget.text, of.subset]
             amount = _of_trial(of, n, n_evaluated[of.dataset])
             disk = _disk(of, amount, plan.manifests[of.dataset])
         else:

@@ -329,7 +329,7 @@ def _fields(text: str) -> dict[str, Any]:
     return _of_schema_1(fields) if fields.get("schema_version") == 1 else fields
 
 
-_ROLES = ("val_as", "unlabelled")
+_ROLES = ("val_as", "unlabelled", "slices")
 _STAND_TWICE = (
     "dataset", "data_hash", "budget", "method", "seed", "subset_seed", "evaluate_on",
 )  # fmt: skip

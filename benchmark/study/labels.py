@@ -32,25 +32,34 @@ def counts(found: Iterable["Subset"]) -> list[str]:
     for subset in found:
         by_budget.setdefault(subset.dataset, {}).setdefault(subset.budget.text, []).append(subset)
     return [
-        f"{name}: {', '.join(_count(text, own) for text, own in budgets.items())} images labelled; "
+        f"{name}: {', '.join(_count(text, own) for text, own in budgets.items())} "
+        f"{'slices' if _first(budgets).are_slices else 'images'} labelled; "
         + "; ".join(_others(budgets))
         for name, budgets in by_budget.items()
     ]
 
 
 def _count(text: str, found: list["Subset"]) -> str:
-    return f"{text} = {_span(subset.n_labelled for subset in found)}/{found[0].n_pool}"
+    first = found[0]
+    is_patients_said = first.budget.patients is not None or not first.n_patients
+    whose = "" if is_patients_said else f" of {_span(s.n_patients for s in found)} patients"
+    of = whose if first.are_slices or first.budget.listed else ""
+    return f"{text} = {_span(subset.n_labelled for subset in found)}/{first.n_pool}{of}"
+
+
+def _first(budgets: dict[str, list["Subset"]]) -> "Subset":
+    return next(iter(budgets.values()))[0]
 
 
 def _others(budgets: dict[str, list["Subset"]]) -> Iterator[str]:
     """What else a dataset's images are, at the budgets in their order."""
     spans = [_span(subset.n_unlabelled for subset in own) for own in budgets.values()]
-    first = next(iter(budgets.values()))[0]
+    first, volumes = _first(budgets), " volumes" if _first(budgets).are_slices else ""
     without = f" ({first.n_without} of them without masks)" if first.n_without else ""
     yield f"{', '.join(spans)} unlabelled{without}"
     if first.n_val:
-        yield f"{first.n_val} for validation"
-    yield f"{first.n_evaluated} evaluated"
+        yield f"{first.n_val}{volumes} for validation"
+    yield f"{first.n_evaluated}{volumes} evaluated"
 
 
 class Subset(NamedTuple):
@@ -76,7 +85,7 @@ class Subset(NamedTuple):
     n_val: int = 0
     n_evaluated: int = 0
     n_patients: int = 0
-    """Groups that are labelled, whole or in part."""
+    """Groups that are labelled, whole or in part, where every case has one."""
     are_slices: bool = False
     """Of volumes; what is evaluated are volumes then."""
 
@@ -130,7 +139,7 @@ def subset_of(manifest: Manifest, roles: Roles, budget: Budget, seed: int) -> Su
         n_without=len(unlabelled & has_no_mask),
         n_val=len(val),
         n_evaluated=len(evaluation),
-        n_patients=len(labelled),
+        n_patients=len(labelled) if all(group[case] for case in pool) else 0,
         are_slices=roles.slices,
     )
 
@@ -148,6 +157,7 @@ def notes(found: Iterable[Subset]) -> list[str]:
             *_equal(name, own),
             *_without_foreground(name, own),
             *_cut_groups(name, own),
+            *_listed(name, own),
         )
     ]
 
@@ -200,6 +210,15 @@ def _cut_groups(name: str, found: list[Subset]) -> Iterator[str]:
                 f"{counted(own[0].n_groups, 'group')} (patients, subjects) labelled in part; "
                 "--labels Npatients, or subset: groups in the card, draws whole ones"
             )
+
+
+def _listed(name: str, found: list[Subset]) -> Iterator[str]:
+    """A list is one subset: seeds move everything else, and what they say is no more than that."""
+    for text in dict.fromkeys(subset.budget.text for subset in found if subset.budget.listed):
+        yield (
+            f"{name} at {text}: the same images with every seed, so that intervals over seeds say "
+            "nothing of other labelled images"
+        )
 
 
 def _span(numbers: Iterable[int]) -> str:
