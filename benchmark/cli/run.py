@@ -68,7 +68,7 @@ def run(
         ),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="paper, matched, cpu, cpu3d, demo (bench list presets).")
+        str, typer.Option(help="paper, matched, ssl4mis, cpu, cpu3d, demo (bench list presets).")
     ] = "paper",
     study: Annotated[
         str | None, typer.Option(help="Name of the study, and of its folder [the preset's].")

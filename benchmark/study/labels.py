@@ -42,7 +42,8 @@ def counts(found: Iterable["Subset"]) -> list[str]:
 def _count(text: str, found: list["Subset"]) -> str:
     first = found[0]
     is_patients_said = first.budget.patients is not None or not first.n_patients
-    whose = "" if is_patients_said else f" of {_span(s.n_patients for s in found)} patients"
+    patients = _span(s.n_patients for s in found)
+    whose = "" if is_patients_said else f" ({patients} patient{'s' * (patients != '1')})"
     of = whose if first.are_slices or first.budget.listed else ""
     return f"{text} = {_span(subset.n_labelled for subset in found)}/{first.n_pool}{of}"
 
