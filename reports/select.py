@@ -6,9 +6,9 @@ column `budget` holds a `Budget`: it sorts as the label budgets do, and knows it
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -384,3 +384,16 @@ def _pieces(name: str) -> list[str | int]:
     """Text and whole numbers by turns."""
     pieces = re.split(r"(\d+)", name)
     return [int(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
+
+
+def flat(
+    values: Mapping[str, Any], leave: frozenset[str], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Nested settings as dotted names with their values."""
+    for name, value in values.items():
+        if name in leave:
+            continue
+        if isinstance(value, Mapping):
+            yield from flat(value, frozenset(), f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
