@@ -147,7 +147,8 @@ class Report:
     def lacking(self, name: str) -> str:
         """Why there is no such table, for the reader."""
         if name.startswith("published"):
-            return f"{TABLES[name].needs}: {nothing_beside(self.rows, self._papers)}"
+            printed = nothing_beside(self.rows, self._papers, self.reading.of_class)
+            return f"{TABLES[name].needs}: {printed}"
         return TABLES[name].needs
 
     def _published(self) -> Sheet | None:

@@ -22,7 +22,7 @@ METRICS = (("DC", "dc"), ("JI", "ji"))
 """Heads of columns, and the names of their scores."""
 GIVEN = frozenset({"dataset", "data_hash", "seed", "subset_seed"})
 """Settings of a trial that no preset decides."""
-BY_INTENT = GIVEN | {"budget", "method", "hyperparameters", "pretraining"}
+BY_INTENT = GIVEN | {"budget", "labelled", "method", "hyperparameters", "pretraining"}
 """Settings that tell the trials of one table apart by intent."""
 HARMLESS = frozenset({"evaluate_on", "threads_per_trial"})
 """Settings whose change is no departure from a preset: told by itself, or a matter of rounding."""

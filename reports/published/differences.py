@@ -105,14 +105,15 @@ def _images(each: Beside) -> Iterator[Reason]:
         yield Reason(f"network {network}, theirs {theirs.network}")
     if set(each.ours.evaluate_on) != {"test"}:
         yield Reason("evaluated on a part of the training images, not on the test set")
-    if theirs.evaluated_on != "test":
+    if theirs.evaluated_on == UNKNOWN:
+        yield Reason("on which images it was evaluated there is unknown")
+    elif theirs.evaluated_on != "test":
         yield Reason(f"evaluated there on {_SETS[theirs.evaluated_on]}, not on the test set alone")
 
 
 _SETS = {
     "val": "the validation set",
     "val+test": "the validation and the test set together",
-    UNKNOWN: "an unknown set",
 }
 
 

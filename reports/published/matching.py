@@ -106,8 +106,8 @@ def _scores(row: Printed, ours: list[str], of_class: str) -> Mapping[str, float]
     return row.scores.get(str(names.index(name) + 1))
 
 
-def nothing_beside(rows: pd.DataFrame, papers: list[Paper]) -> str:
-    """What is printed, where none of it is of these trials."""
+def nothing_beside(rows: pd.DataFrame, papers: list[Paper], of_class: str = "") -> str:
+    """What is printed, where none of it is of these trials, or of the class that is asked for."""
     ours = sorted(set(rows.dataset))
     shared = [name for name in ours if any(name in paper.datasets for paper in papers)]
     if not shared:
@@ -116,12 +116,21 @@ def nothing_beside(rows: pd.DataFrame, papers: list[Paper]) -> str:
             f"nothing is printed of {', '.join(ours)}; there are results of "
             f"{shortened(known, 12)}. bench list published says which"
         )
-    parts = [_printed_of(name, papers) for name in shared]
-    return f"nothing printed is of these label budgets and methods. {'. '.join(parts)}"
+    if not of_class:
+        return ". ".join(_printed_of(name, papers) for name in shared)
+    by_class = [_printed_of(name, papers, least_classes=2) for name in shared]
+    return f"class {of_class} alone: {'. '.join(by_class)}"
 
 
-def _printed_of(dataset: str, papers: list[Paper]) -> str:
-    rows = [row for paper in papers for row in paper.rows if row.dataset == dataset]
+def _printed_of(dataset: str, papers: list[Paper], least_classes: int = 1) -> str:
+    rows = [
+        row
+        for paper in papers
+        for row in paper.rows
+        if row.dataset == dataset and len(row.scores) >= least_classes
+    ]
+    if not rows:
+        return f"no class of {dataset} is printed alone"
     budgets = sorted({(row.labelled_percent, row.budget) for row in rows})
     lists = sorted({row.protocol.labelled_list for row in rows} - {UNKNOWN, "drawn"})
     named = f" (list {shortened(lists)})" if lists else ""

@@ -245,14 +245,16 @@ def _printed(
 ) -> Iterator[Printed]:
     """The rows of one result, a class each, as one."""
     apart = ["table", "dataset", "labelled_percent", "labelled", "method", *_OF_A_ROW]
-    for key, group in rows.groupby(apart, sort=False):
+    results: dict[tuple, dict[str, dict[str, float]]] = {}
+    for line in rows.to_dict("records"):
+        of_class = results.setdefault(tuple(line[name] for name in apart), {})
+        name = line["class"] or MEAN
+        if name in of_class:
+            where = f"{line['dataset']} at {line['labelled'] or line['labelled_percent']}"
+            raise ValueError(f"{line['method']} on {where} twice: {line['table']}")
+        of_class[name] = {column: float(line.get(column, math.nan)) for column in _NUMBERS}
+    for key, of_class in results.items():
         table, dataset, percent, labelled, method, selection, network, listed, owned = key
-        if group["class"].duplicated().any():
-            raise ValueError(f"{method} on {dataset} at {labelled or percent} twice: {table}")
-        of_class = {
-            line["class"] or MEAN: {c: float(line.get(c, math.nan)) for c in _NUMBERS}
-            for line in group.to_dict("records")
-        }
         if len(of_class) == 1:  # of a single class
             of_class = {MEAN: next(iter(of_class.values()))}
         said = {name: values[dataset] for name, values in by_dataset.items()}

@@ -24,7 +24,7 @@ from reports.stats.intervals import (
     welch,
 )
 
-GREYED = "what may differ by more than the method and chance: see its caveats"
+GREYED = "a line whose scores may differ by more than method and chance: its caveats say why"
 _SHOWN = 12  # copies, contradictions in a footer
 
 
@@ -179,6 +179,7 @@ def sources(found: list[Beside], papers: list[Paper]) -> list[str]:
         note: None
         for own in shown
         for each in own
+        if each.printed.is_own or not each.paper.is_trusted  # else it is another paper's row
         for note in each.paper.notes.get(each.printed.dataset, [])
     }
     return [*lines, *notes, *_lineages(found), *_agreement(found, papers)]
@@ -225,13 +226,14 @@ def _agreement(found: list[Beside], papers: list[Paper]) -> list[str]:
 
     copied = [str(one) for one in copies(papers) if is_compared(one.place)]
     apart = [str(one) for one in disagreements(papers) if is_compared(one.place)]
-    lines = [f"printed alike, digit for digit: {shortened(copied, _SHOWN)}"] if copied else []
-    return lines + [f"sources disagree on {text}" for text in apart]
+    alike = [f"printed alike, digit for digit: {shortened(copied, _SHOWN, '; ')}"]
+    return alike * bool(copied) + [f"sources disagree on {text}" for text in apart]
 
 
 def _ours(reading: Reading) -> list[str]:
     return [
         f"ours: mean ± {100 * reading.ci_level:g} % t half-width over seeds, standard deviation "
-        f"over n{' - 1' if reading.ddof else ''}; p: Welch's test from "
+        f"over n{' - 1' if reading.ddof else ''}, n in brackets unless it is theirs; p: Welch's "
+        "test from "
         "the printed summaries; unpaired, different protocol: it does not say that a method differs"
     ]

@@ -96,7 +96,7 @@ def _lost(each: Beside) -> list[Reason]:
 
 _LOST = {
     "zero": "theirs 0, which lowers HD95 and ASD",
-    "error": "their script stops",
+    "other": "theirs something else",
     "unknown": "theirs is unknown",
 }
 
