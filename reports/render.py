@@ -6,11 +6,17 @@ from itertools import groupby
 from reports.sheet import Cell, Mark, Sheet
 
 _TEXT_MARKS = {Mark.NONE: "", Mark.BEST: "*", Mark.SECOND: "+"}
+GREY_MARK = "◦"
+"""In text, at the first grey number of a line; a terminal dims the lines that have it."""
+_GREY = {"markdown": "*{}*", "latex": r"\textcolor{{gray}}{{{}}}"}
 
 
 def as_text(sheet: Sheet) -> str:
-    """Aligned columns and the footer, for a terminal: * best, + second, ≈ like the best."""
-    grid = [[(cell.text, _text_marks(cell)) for cell in line] for line in _without_repeats(sheet)]
+    """Aligned columns and the footer: * best, + second, ≈ like the best, ◦ grey."""
+    grid = [
+        list(zip((cell.text for cell in line), _text_marks(line, sheet.words), strict=True))
+        for line in _without_repeats(sheet)
+    ]
     # Marks stand to the right of the numbers, which stay aligned.
     marks = [max(len(mark) for _, mark in column) for column in zip(*grid, strict=True)]
     body = [
@@ -35,18 +41,25 @@ def as_text(sheet: Sheet) -> str:
         rule,
         *map(row, lines[1:]),
         "",
-        *footer_lines(sheet, "* best, + second best"),
+        *footer_lines(sheet, "* best, + second best", GREY_MARK),
     ]
     return "\n".join(parts) + "\n"
 
 
-def footer_lines(sheet: Sheet, how: str) -> list[str]:
+def footer_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
     """What the marks mean first, in the format's own way of marking; then the footer."""
-    return [f"{how} {sheet.marked}", *sheet.footer] if sheet.marked else sheet.footer
+    has_grey = any(cell.is_grey for line in sheet.rows for cell in line)
+    marks = [f"{how} {sheet.marked}"] if sheet.marked else []
+    return [*marks, *[f"{grey} {sheet.greyed}"] * has_grey, *sheet.footer]
 
 
-def _text_marks(cell: Cell) -> str:
-    return _TEXT_MARKS[cell.mark] + ("≈" if cell.is_tied else "")
+def _text_marks(line: list[Cell], words: int) -> list[str]:
+    """Of each cell; of the grey ones behind the words the first speaks for all."""
+    marks = [_TEXT_MARKS[cell.mark] + ("≈" if cell.is_tied else "") for cell in line]
+    first = next((i for i, cell in enumerate(line) if cell.is_grey and i >= words), None)
+    if first is not None:
+        marks[first] += GREY_MARK
+    return marks
 
 
 def _without_repeats(sheet: Sheet) -> list[list[Cell]]:
@@ -58,25 +71,26 @@ def _without_repeats(sheet: Sheet) -> list[list[Cell]]:
 
 
 def as_markdown(sheet: Sheet) -> str:
-    """A pipe table and the footer: best bold, second underlined, ≈ like the best."""
+    """A pipe table and the footer: best bold, second underlined, ≈ like the best, grey italic."""
     heads = [f"{head.group} {head.label}".strip() for head in sheet.heads]
     rule = ["---"] * sheet.words + ["---:"] * (len(heads) - sheet.words)
     grid = [[_markdown_cell(cell) for cell in line] for line in _without_repeats(sheet)]
     lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *grid)]
-    footer = footer_lines(sheet, "**bold** best, <u>underlined</u> second best")
+    footer = footer_lines(sheet, "**bold** best, <u>underlined</u> second best", "*italics*:")
     return "\n".join([*lines, "", *(f"{line}  " for line in footer)]) + "\n"
 
 
 def _markdown_cell(cell: Cell) -> str:
     text = cell.text.replace("|", r"\|")
     forms = {Mark.NONE: "{}", Mark.BEST: "**{}**", Mark.SECOND: "<u>{}</u>"}
-    return forms[cell.mark].format(text) + ("<sup>≈</sup>" if cell.is_tied else "")
+    text = forms[cell.mark].format(text) + ("<sup>≈</sup>" if cell.is_tied else "")
+    return _GREY["markdown"].format(text) if cell.is_grey and text else text
 
 
 def as_latex(sheet: Sheet) -> str:
-    """A tabular for the package booktabs; the footer as comments."""
+    """A tabular for booktabs, with xcolor where cells are grey; the footer as comments."""
     columns = "l" * sheet.words + "r" * (len(sheet.heads) - sheet.words)
-    footer = footer_lines(sheet, "bold: best, underlined: second best")
+    footer = footer_lines(sheet, "bold: best, underlined: second best", "grey (package xcolor):")
     lines = [
         *(f"% {' '.join(line.split())}" for line in footer),
         rf"\begin{{tabular}}{{{columns}}}",
@@ -108,7 +122,8 @@ def _latex_groups(sheet: Sheet) -> list[str]:
 def _latex_cell(cell: Cell) -> str:
     forms = {Mark.NONE: "{}", Mark.BEST: r"\textbf{{{}}}", Mark.SECOND: r"\underline{{{}}}"}
     text = forms[cell.mark].format(latex_escape(cell.text))
-    return text + ("$^{\\approx}$" if cell.is_tied else "")
+    text += "$^{\\approx}$" if cell.is_tied else ""
+    return _GREY["latex"].format(text) if cell.is_grey and text else text
 
 
 _LATEX = str.maketrans(

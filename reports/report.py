@@ -6,6 +6,10 @@ from functools import cached_property
 
 import pandas as pd
 
+from reports.published.differences import Expected
+from reports.published.matching import nothing_beside
+from reports.published.paper import Paper
+from reports.published.read import Unreadable
 from reports.select import (
     BASELINE,
     WHERE,
@@ -28,6 +32,7 @@ from reports.tables import (
     optimism,
     pretraining,
     published,
+    published_distances,
     ranks,
     rates,
     variance,
@@ -60,9 +65,9 @@ class Sources:
     """A line for each that they started from (`benchmark.store.tables.pretrainings`)."""
     notes: Callable[[pd.DataFrame], list[str]] = lambda rows: []
     """What every table has to say of them."""
-    papers: Callable[[], list[published.Paper]] = list
+    papers: Callable[[], list[Paper]] = list
     """Printed results."""
-    expected: published.Expected | None = None
+    expected: Expected | None = None
     """The settings of a trial under a preset."""
 
 
@@ -100,7 +105,7 @@ class Report:
     def table(self, name: str) -> Sheet | None:
         """One of `TABLES`; None if the trials are not enough for it.
 
-        Raises `published.Unreadable`.
+        Raises `Unreadable` for published results that are not as described.
         """
         if name not in self._made:
             self._made[name] = self._make(name)
@@ -131,13 +136,29 @@ class Report:
         for name in TABLES:
             try:
                 sheets.append(self.table(name))
-            except published.Unreadable as error:
+            except Unreadable as error:
                 self.problems = [*dict.fromkeys([*self.problems, str(error)])]  # asked twice
         return [sheet for sheet in sheets if sheet is not None]
 
+    @cached_property
+    def _papers(self) -> list[Paper]:
+        return self._sources.papers()
+
+    def lacking(self, name: str) -> str:
+        """Why there is no such table, for the reader."""
+        if name.startswith("published"):
+            printed = nothing_beside(self.rows, self._papers, self.reading.of_class)
+            return f"{TABLES[name].needs}: {printed}"
+        return TABLES[name].needs
+
     def _published(self) -> Sheet | None:
-        return published.sheet(
-            self.rows, self.reading, self._sources.papers(), self._sources.expected
+        return published.sheet(self.rows, self.reading, self._papers, self._sources.expected)
+
+    def _published_distances(self) -> Sheet | None:
+        if self.reading.of_class:
+            return None
+        return published_distances.sheet(
+            self.rows, self.reading, self._papers, self._sources.expected
         )
 
     def _main(self) -> Sheet:
@@ -224,8 +245,13 @@ TABLES = {
     ),
     "published": Table(
         Report._published,
-        "nothing of this study is printed in results/published (by dataset, label budget and plain "
-        "method)",
+        "no published result has the dataset, label budget and method of a trial",
+        says_reading=True,
+    ),
+    "published-distances": Table(
+        Report._published_distances,
+        "no published result of these datasets, label budgets and methods has HD95 or ASD of what "
+        "is asked for, or the trials have none",
         says_reading=True,
     ),
 }

@@ -6,9 +6,9 @@ column `budget` holds a `Budget`: it sorts as the label budgets do, and knows it
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ METRICS = (("DC", "dc"), ("JI", "ji"))
 """Heads of columns, and the names of their scores."""
 GIVEN = frozenset({"dataset", "data_hash", "seed", "subset_seed"})
 """Settings of a trial that no preset decides."""
-BY_INTENT = GIVEN | {"budget", "method", "hyperparameters", "pretraining"}
+BY_INTENT = GIVEN | {"budget", "labelled", "method", "hyperparameters", "pretraining"}
 """Settings that tell the trials of one table apart by intent."""
 HARMLESS = frozenset({"evaluate_on", "threads_per_trial"})
 """Settings whose change is no departure from a preset: told by itself, or a matter of rounding."""
@@ -384,3 +384,16 @@ def _pieces(name: str) -> list[str | int]:
     """Text and whole numbers by turns."""
     pieces = re.split(r"(\d+)", name)
     return [int(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
+
+
+def flat(
+    values: Mapping[str, Any], leave: frozenset[str], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Nested settings as dotted names with their values."""
+    for name, value in values.items():
+        if name in leave:
+            continue
+        if isinstance(value, Mapping):
+            yield from flat(value, frozenset(), f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

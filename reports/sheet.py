@@ -45,6 +45,8 @@ class Cell:
     mark: Mark = Mark.NONE
     is_tied: bool = False
     """Not distinguishable from the best by the test that the footer names."""
+    is_grey: bool = False
+    """Not to be read like the others: why, `Sheet.greyed` says."""
 
 
 NOTHING = Cell("–")
@@ -78,6 +80,8 @@ class Sheet:
     marked: str = ""
     """Of what the best and the second best are marked; "" where nothing is. Each format says in its
     footer how it marks them."""
+    greyed: str = ""
+    """What is grey in it; each format has its own way of that too (`reports.render`)."""
 
 
 def counted(n: int, noun: str) -> str:
@@ -112,10 +116,10 @@ def of_fewer(n: int, full_n: int) -> str:
     return f" (n={n})" if n < full_n or n == 1 else ""
 
 
-def shortened(texts: list[str], shown: int = 6) -> str:
+def shortened(texts: list[str], shown: int = 6, between: str = ", ") -> str:
     """A list for a footer: "a, b, c and 4 more"."""
     more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
-    return ", ".join(texts[:shown]) + more
+    return between.join(texts[:shown]) + more
 
 
 def signed(difference: float, half_width: float = math.nan) -> str:

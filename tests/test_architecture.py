@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import CHECKOUT
 
 HARNESS = ("root", "toolkit", "data", "study", "store", "training", "forecast", "cluster", "cli")
-REPORTS = ("stats", "sheet", "select", "tables", "figures", "report", "page")
+REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {"render": "sheet"}  # a file that stands in the order where another does
 PACKAGES = ("benchmark", "methods", "reports")
 FILES = sorted(f for package in PACKAGES for f in (CHECKOUT / package).rglob("*.py"))

@@ -1,4 +1,4 @@
-"""The verb list: methods, datasets, networks and presets that there are."""
+"""The verb list: methods, datasets, networks, presets and published results that there are."""
 
 import textwrap
 from pathlib import Path
@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import DATA, DataRoot, Verbose, new_app, say
+from benchmark.cli.options import (
+    DATA,
+    RESULTS,
+    DataRoot,
+    ResultsRoot,
+    Verbose,
+    new_app,
+    say,
+)
 from benchmark.errors import UserError, require_choice
 
 app = new_app()
@@ -14,13 +22,15 @@ app = new_app()
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, datasets, networks or presets.")],
+    what: Annotated[str, typer.Argument(help="methods, datasets, networks, presets or published.")],
     data_root: DataRoot = DATA,
+    results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
-    """List methods, datasets, networks or presets."""
+    """List methods, datasets, networks, presets or published results."""
     require_choice("bench list", what, _LISTINGS)
-    say("\n".join(_LISTINGS[what](data_root, verbose)))
+    root = results_root if what == "published" else data_root
+    say("\n".join(_LISTINGS[what](root, verbose)))
 
 
 def _methods(data_root: Path, verbose: bool) -> list[str]:
@@ -142,9 +152,17 @@ def _presets(data_root: Path, verbose: bool) -> list[str]:
     return [f"{name:14}{text.splitlines()[0].lstrip('# ')}" for name, text in texts.items()]
 
 
+def _published(results_root: Path, verbose: bool) -> list[str]:
+    """Each table of a paper; with -v also where tables copy or contradict each other."""
+    from benchmark.cli.report import published_listing
+
+    return published_listing(results_root, verbose)
+
+
 _LISTINGS = {
     "methods": _methods,
     "datasets": _datasets,
     "networks": _networks,
     "presets": _presets,
+    "published": _published,
 }

@@ -19,12 +19,17 @@ def _remember(value: bool) -> bool:
     return value
 
 
-def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+def say(text: object = "", *, err: bool = False, nl: bool = True, dimmed: str = "") -> None:
     """Print for people: all that the verbs print goes through here.
 
-    Names of files, cards, records of strangers: nothing of them steers the terminal.
+    Names of files, cards, records of strangers: nothing of them steers the terminal. dimmed: a mark
+    whose lines a terminal shows dim (a file or a pipe gets the mark alone).
     """
-    typer.echo(printable(str(text)), err=err, nl=nl)
+    shown = printable(str(text))
+    if dimmed:
+        lines = shown.split("\n")
+        shown = "\n".join(typer.style(x, dim=True) if dimmed in x else x for x in lines)
+    typer.echo(shown, err=err, nl=nl)
 
 
 DATA, RESULTS = Path("data"), Path("results")

@@ -35,7 +35,8 @@ def report(
         str | None,
         typer.Option(
             help="table, classes, label-efficiency, differences, optimism, ranks, distances, "
-            "rates, pretraining, variance, published, or all [table; all with --out]."
+            "rates, pretraining, variance, published, published-distances, or all [table; all "
+            "with --out]."
         ),
     ] = None,
     published: Annotated[
@@ -214,11 +215,11 @@ def _made(
     folder: Path, options: "Options", configurations: set[str] | None = None
 ) -> "Report | None":
     """The report; None, and why, if there is no finished trial."""
-    from benchmark import files
     from benchmark.cli import footnotes
     from benchmark.store import datasets, record, tables, test_sets
+    from reports.published.read import read
     from reports.report import Report, Sources
-    from reports.tables import footers, published
+    from reports.tables import footers
     from reports.tables.comparisons import MissingPairs
 
     there = record.survey(folder)
@@ -239,7 +240,6 @@ def _made(
     _require_reading(done, options.reading)
     if options.reading.interval == "bootstrap":
         _require_many_seeds(done)
-    printed = (files.packaged("results/published"), folder.parent / "published")
     try:
         return Report(
             trials,
@@ -253,12 +253,30 @@ def _made(
                     *there.notes,
                     *damaged,
                 ],
-                papers=partial(published.read, *printed),
+                papers=partial(read, *_published_in(folder.parent)),
                 expected=_expected,
             ),
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
+
+
+def published_listing(results_root: Path, verbose: bool) -> list[str]:
+    """The published results that there are, for `bench list`: this module alone knows reports."""
+    from reports.published.listing import listing
+    from reports.published.read import Unreadable, read
+
+    try:
+        return listing(read(*_published_in(results_root)), verbose)
+    except Unreadable as error:
+        raise UserError(str(error), ExitCode.DATA) from error
+
+
+def _published_in(results_root: Path) -> tuple[Path, Path]:
+    """The tool's published results, and the user's own."""
+    from benchmark import files
+
+    return files.packaged("results/published"), results_root / "published"
 
 
 def _code_of(method: str) -> str:
@@ -323,8 +341,8 @@ def _require_many_seeds(done) -> None:
 
 
 def _wanted(made: "Report", names: list[str]) -> "list[Sheet]":
+    from reports.published.read import Unreadable
     from reports.report import TABLES
-    from reports.tables.published import Unreadable
 
     for name in names:
         require_choice("--table", name, (*TABLES, "all"))
@@ -336,7 +354,7 @@ def _wanted(made: "Report", names: list[str]) -> "list[Sheet]":
         raise UserError(str(error), ExitCode.DATA) from error
     if None in sheets:
         name = names[sheets.index(None)]
-        raise UserError(f"no table {name}: {TABLES[name].needs}", ExitCode.STATISTICS)
+        raise UserError(f"no table {name}: {made.lacking(name)}", ExitCode.STATISTICS)
     return sheets
 
 
@@ -349,11 +367,13 @@ def _name_others() -> None:
 
 def _print(sheets: "list[Sheet]", forms: list[str], folder: Path, made: "Report") -> None:
     """The tables in each format; of html the page, which goes into the study's folder."""
+    from reports.render import GREY_MARK
+
     for form in forms:
         if form == "html":
             _write_page(folder, made, folder / "report.html", _drawn(folder, made))
         else:
-            say(_printed(sheets, form), nl=False)
+            say(_printed(sheets, form), nl=False, dimmed=GREY_MARK if form == "text" else "")
 
 
 def _printed(sheets: "list[Sheet]", form: str) -> str:

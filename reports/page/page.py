@@ -206,7 +206,7 @@ def _environment() -> jinja2.Environment:
         "kinds": _kinds,
         "breadth": _breadth,
         "breakable": _breakable,
-        "footer": lambda sheet: footer_lines(sheet, _MARKS),
+        "footer": lambda sheet: footer_lines(sheet, _MARKS, "grey:"),
         "parts": _parts,
         "data_uri": _data_uri,
         "extent": _extent,

@@ -169,6 +169,11 @@ def standard_deviation_of(half_width: float, n: int, level: float = 0.90, ddof: 
     return found * math.sqrt(n / (n - 1)) if ddof == 0 else found
 
 
+def half_width_of(standard_deviation: float, n: int, level: float = 0.90) -> float:
+    """Of the t interval of a mean of n values, from their sample standard deviation."""
+    return _quantile(level, n - 1) * standard_deviation / math.sqrt(n)
+
+
 class Summary(NamedTuple):
     """What a printed result tells: mean, sample standard deviation, number of runs."""
 

@@ -3,7 +3,7 @@
 Among the oddities is where methods of one table were not treated alike: budgets of steps, settings.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from reports.select import (
     Floor,
     Reading,
     classes_of,
+    flat,
     named,
     ordered,
 )
@@ -302,16 +303,3 @@ def _exceptions(values: Mapping[tuple[str, Budget], str]) -> str:
                 others.setdefault(value, []).append(f"{variant} at {budget.text}")
     told = "; ".join(f"{shortened(names, 3)}: {value}" for value, names in others.items())
     return f"{usual} ({told})"
-
-
-def flat(
-    values: Mapping[str, Any], leave: frozenset[str], prefix: str = ""
-) -> Iterator[tuple[str, Any]]:
-    """Nested settings as dotted names with their values."""
-    for name, value in values.items():
-        if name in leave:
-            continue
-        if isinstance(value, Mapping):
-            yield from flat(value, frozenset(), f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

@@ -2,8 +2,10 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmark.store import tables
@@ -11,6 +13,7 @@ from benchmark.store.record import survey
 from reports.render import as_latex, latex_escape
 from reports.report import Options, Report
 from reports.select import Reading
+from reports.sheet import Cell, Head, Sheet
 from reports.tables import main
 from tests import studies
 from tests.reports.worked import A, B, trials
@@ -39,7 +42,7 @@ def typeset(tmp_path_factory):
         body = "\n\\newpage\n".join(texts)
         (folder / "page.tex").write_text(
             "\\documentclass{article}\n\\usepackage[paperwidth=200cm,paperheight=300cm]{geometry}\n"
-            f"\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n",
+            f"\\usepackage{{booktabs,xcolor}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n",
             encoding="utf-8",
         )
         done = subprocess.run(
@@ -73,6 +76,13 @@ def test_a_name_of_every_awkward_sign_is_typeset(typeset):
 def test_signs_of_comparison_are_typeset(typeset):
     text = typeset(latex_escape("a ≤ 5 %, b > 10 %, c < 2"))
     assert not text or ("b > 10" in text and "c < 2" in text and "≤ 5" in text)
+
+
+def test_a_grey_cell_is_typeset(typeset):
+    cell = replace(Cell("84.60 ± 0.36"), is_grey=True)
+    sheet = Sheet("x", "X", [Head("a"), Head("b")], [[Cell("5 %"), cell]], pd.DataFrame(), words=1)
+    text = typeset(as_latex(sheet))
+    assert not text or "84.60 ± 0.36" in text
 
 
 @pytest.mark.slow

@@ -2,20 +2,21 @@
 
 import pytest
 
+from reports.published.paper import Paper
+from reports.published.read import Unreadable
 from reports.report import Options, Report, Sources
-from reports.tables import published
 from tests.reports.worked import A, B, stored, trials
 
 
-def unreadable() -> list[published.Paper]:
-    raise published.Unreadable("someone.csv is not as described")
+def unreadable() -> list[Paper]:
+    raise Unreadable("someone.csv is not as described")
 
 
 def test_unreadable_published_results_cost_their_own_table_alone():
     report = Report(stored(trials(ours=A, supervised=B)), Options(), Sources(papers=unreadable))
     assert [sheet.name for sheet in report.tables()] == ["table", "differences", "optimism"]
     assert report.problems == ["someone.csv is not as described"]
-    with pytest.raises(published.Unreadable, match="not as described"):
+    with pytest.raises(Unreadable, match="not as described"):
         report.table("published")
 
 
