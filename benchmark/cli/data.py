@@ -172,9 +172,10 @@ def _listed(found: "Sequence[PublishedList]", *, caveats: bool, sources: bool) -
     """A line for each list; a caveat that several share is said once, of all of them."""
     lines = [found[0].dataset]
     for one in found:
-        where = f" ({one.repositories} repositories)" if one.repositories else ""
-        lines.append(f"  {one.name:24}{one.what}{where}")
-        lines += [f"  {'':24}{source}" for source in one.sources if sources]
+        in_use = f" ({one.repositories} repositories)" if one.repositories else ""
+        lines.append(f"  {one.name:24}{one.what}{in_use}")
+        where = [*one.sources, *filter(None, [one.derived_from])]
+        lines += [f"  {'':24}{source}" for source in where if sources]
     if caveats:
         lines += [f"  of {of}" for of in dict.fromkeys(one.of for one in found)]
         said = dict.fromkeys(caveat for one in found for caveat in one.caveats)

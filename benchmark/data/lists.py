@@ -30,6 +30,8 @@ class PublishedList:
     """In how many of those that were read it stands, equal, or as a part of a list that does."""
     sources: tuple[str, ...]
     """repository@commit:path."""
+    derived_from: str
+    """Of which list that has sources it is a part; "" of others."""
     caveats: tuple[str, ...]
     """What is wrong with it, or easily mistaken."""
     sha1: str
@@ -82,6 +84,7 @@ def _read(dataset: str, name: str) -> PublishedList:
         of=said["of"][0],
         repositories=int(said["repositories"][0]),
         sources=tuple(said.get("source", ())),
+        derived_from=said.get("derived from", [""])[0],
         caveats=tuple(said.get("caveat", ())),
         sha1=said["sha1"][0],
         ids=tuple(line for line in lines if not line.startswith(_REMARK)),

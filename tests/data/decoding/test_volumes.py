@@ -1,5 +1,7 @@
 """From a case's files to arrays, volumes above all, and back."""
 
+import gzip
+
 import nibabel
 import numpy as np
 import pytest
@@ -396,3 +398,24 @@ def test_what_is_stored_goes_back_to_how_the_file_had_it(crop, order, axes, tmp_
     assert found.mask.shape[0] == (160 if crop == "none" else 112)
     assert np.array_equal(to_native(found.mask, case_of(found)), mask)
     assert np.allclose(found.affine, affine)
+
+
+def test_a_sform_that_contradicts_the_voxels_of_the_header_gives_way_to_the_qform(tmp_path):
+    """As of ACDC: the sform says 1 mm (MIC-DKFZ/nnUNet issue 2741), the qform 1.32 by 10."""
+    values = np.arange(480, dtype=np.int16).reshape(10, 8, 6)
+
+    def with_forms(array, *, is_wrong):
+        image = nibabel.Nifti1Image(array, np.diag([-1.5, -1.5, 10.0, 1.0]))
+        image.set_qform(np.diag([-1.5, -1.5, 10.0, 1.0]), 1)
+        if is_wrong:
+            image.set_sform(np.diag([-1.0, -1.0, 1.0, 1.0]), 1, update_affine=False)
+        return gzip.compress(image.to_bytes())
+
+    mask = with_forms(BALL, is_wrong=True)
+    for i, image_is_wrong in enumerate((True, False)):
+        folder = tmp_path / str(i)
+        image = with_forms(values, is_wrong=image_is_wrong)
+        found = decoded(folder, OWN, {"a.nii.gz": image}, {"a.nii.gz": mask})
+        assert found.spacing == (1.5, 1.5, 10.0)
+        assert (found.mask == BALL[::-1, ::-1]).all()  # to the right and to the front
+        assert Seen.BY_ORDER not in found.seen
