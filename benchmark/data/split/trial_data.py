@@ -183,11 +183,10 @@ def for_test(prepared: Prepared) -> TrialData:
     manifest, slices = prepared.manifest, prepared.slices
     trained = _trained(prepared, Roles(slices=slices is not None))
     whole = _trained(prepared._replace(slices=None), Roles())
-    tested = whole.labelled(manifest.ids("test"))
     return TrialData(
-        labelled=tested,
+        labelled=trained.labelled([]),
         unlabelled=trained.unlabelled([]),
-        evaluation=tested,
+        evaluation=whole.labelled(manifest.ids("test")),
         mean=trained.mean,
         std=trained.std,
         classes=len(manifest.card.classes),
