@@ -1,8 +1,11 @@
 """Volumes that are trained on slice by slice: what is cut, named, labelled and left unlabelled."""
 
+import csv
+
 import numpy as np
 import pytest
 
+from benchmark.data import card as cards
 from benchmark.data import slices
 from benchmark.data.card import Card
 from benchmark.data.prepared import CaseEntry, Manifest, Prepared, as_trained
@@ -126,3 +129,26 @@ def test_volumes_are_labelled_whole_whatever_a_list_names():
 def test_data_without_slices_are_refused_where_a_trial_wants_them():
     with pytest.raises(ValueError, match="slices or volumes"):
         for_trial(prepared()._replace(slices=None), SLICED, budget=Budget.parse("50"), seed=0)
+
+
+def test_published_budgets_of_acdc_are_as_many_slices_as_their_papers_say(samples):
+    """Depths of all 200 volumes, counted on SSL4MIS's arrays; 1, 3, 7, 14 patients of its lists."""
+    with (samples / "facts/acdc_patients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    cases = [
+        CaseEntry(
+            id=f"{row['patient']}_{frame}", split=row["split"], group=row["patient"],
+            foreground=0.1, shape=[1, 1, int(row["slices_per_volume"])],
+        )
+        for row in rows
+        for frame in ("frame01", "frame02")
+    ]  # fmt: skip
+    data = manifest().model_copy(update={"card": cards.find("acdc"), "cases": cases})
+    sizes = {
+        name: len(labelled_ids(data, SLICED, Budget.parse(f"list:ssl4mis-{name}"), 0))
+        for name in ("1", "3", "7", "14", "7-slices")
+    }
+    assert sizes == {"1": 32, "3": 68, "7": 136, "14": 256, "7-slices": 136}
+    assert len(unlabelled_ids(data, SLICED)) == 1312
+    ten = labelled_ids(data, SLICED, Budget.parse("10%"), 0)
+    assert len({id[:10] for id in ten}) == 7  # a tenth of 140 volumes are 14, of 7 patients
