@@ -48,7 +48,7 @@ class Preparation:
 
 def prepare(
     card: Card,
-    path: Path,
+    path: Path | Source,
     data_root: Path,
     *,
     allow_partial: bool = False,
@@ -62,7 +62,7 @@ def prepare(
     or with other mask values than the card says, and for a part of a dataset unless allowed.
     progress: wraps the cases while they are read, to show how far it is.
     """
-    source = Source(path)
+    source = path if isinstance(path, Source) else Source(path)
     layout = read(source, card)
     data_root.mkdir(parents=True, exist_ok=True)
     with locked(_lock(card.name, data_root)):
@@ -76,7 +76,9 @@ def prepare(
             cases = _without_tested_groups(cases, card, layout.notes)
         layout.notes += cut_groups(cases)
         # Problems first: a missing mask is better named than counted.
-        partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
+        partial = (
+            "" if layout.problems else _partial(cases, card, source, layout.lacking, allow_partial)
+        )
         done = None if again else _up_to_date(card, source, data_root)
         if done is not None:
             return Preparation(done, data_root / card.name, True, layout.stray)
@@ -85,7 +87,7 @@ def prepare(
         if not (problems or whole):
             masked = [one for one, case in zip(decoded, cases, strict=True) if case.masks]
             whole = [*filter(None, [faults.refusal(card, masked)])]
-        _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), path)
+        _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), source.path)
         made = _assemble(card, source, layout, cases, decoded, partial)
         _write(made, data_root)
     return Preparation(made[""].manifest, data_root / card.name, False, layout.stray)
@@ -265,7 +267,9 @@ def _groups(cases: list[Case], card: Card) -> dict[str, str]:
     return of
 
 
-def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool) -> str:
+def _partial(
+    cases: list[Case], card: Card, source: Source, lacking: list[str], allow_partial: bool
+) -> str:
     """How the data differ from the dataset as published; `UserError` for a part, if not allowed."""
     found = {split: sum(c.split == split for c in cases) for split in prepared.SPLITS}
     if not (found["train"] and found["test"]):
@@ -284,7 +288,7 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
         f"{found[split]} of {expected} {split} cases"
         for split, expected in card.expected.items()
         if found[split] != expected
-    ]
+    ] + lacking
     if differing and not allow_partial:
         raise UserError(
             f"this is not the whole of {card.name}: {', '.join(differing)}. Numbers from a "
@@ -314,6 +318,7 @@ def _decode_all(
             decoded.append(decode(source, card, case))
         except (OSError, ValueError) as error:
             problems[case] = str(error)
+    source.arrays.forget()
     return decoded, problems
 
 
@@ -370,37 +375,45 @@ class _Made(NamedTuple):
 def _assemble(
     card: Card, source: Source, layout: Layout, cases: list[Case], decoded: list[Decoded], partial
 ) -> dict[str, _Made]:
-    """The dataset, under the name "", and its further test sets."""
+    """The dataset, under the name "", and its further test sets; the list `decoded` is emptied."""
     parts: dict[str, list[tuple[Case, Decoded]]] = {"": []}
     for case, one in zip(cases, decoded, strict=True):
         parts.setdefault(case.further, []).append((case, one))
+    decoded.clear()
+    ordered = [_without_arrays(one) for pairs in parts.values() for _, one in pairs]
+    sizes = {name: len(pairs) for name, pairs in parts.items() if name}
     made = {}
     for name, pairs in parts.items():
         own = [case._replace(split="test") if name else case for case, _ in pairs]
         notes = [] if name else layout.notes
-        made[name] = _assembled(card, source, notes, own, [one for _, one in pairs])
+        ones = [one for _, one in pairs]
+        pairs.clear()
+        made[name] = _assembled(card, source, notes, own, ones)
     whole = made[""].manifest
     whole.partial = partial
-    whole.test_sets = {name: len(pairs) for name, pairs in parts.items() if name}
+    whole.test_sets = sizes
     entries = [
         case.model_copy(update={"split": f"test_{name}"}) if name else case
         for name, part in made.items()
         for case in part.manifest.cases
     ]
-    ordered = [one for pairs in parts.values() for _, one in pairs]
-    whole.faults = faults.of_dataset(card, entries) + faults.of_files(card, entries, ordered)
+    whole.faults = [
+        *layout.faults,
+        *faults.of_dataset(card, entries),
+        *faults.of_files(card, entries, ordered),
+    ]
     return made
+
+
+def _without_arrays(one: Decoded) -> Decoded:
+    return one._replace(image=np.empty(0, one.image.dtype), mask=np.empty(0, one.mask.dtype))
 
 
 def _assembled(
     card: Card, source: Source, notes: list[str], cases: list[Case], decoded: list[Decoded]
 ) -> _Made:
-    # Some cases may need 16 bits where bytes do for others.
-    dtype = np.result_type(*(one.image for one in decoded))
-    wide = [one._replace(image=greys.widened(one.image, dtype)) for one in decoded]
-    entries = [_entry(card, case, one) for case, one in zip(cases, wide, strict=True)]
-    join = prepared.pack if card.is_volume else np.stack
-    images, masks = join([one.image for one in wide]), join([one.mask for one in wide])
+    """The list `decoded` is emptied."""
+    entries, images, masks = _joined(card, cases, decoded)
     has_train = any(entry.split == "train" for entry in entries)
     mean, std = _constants(images, entries) if has_train and not card.is_volume else ([], [])
     manifest = prepared.Manifest(
@@ -417,6 +430,39 @@ def _assembled(
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return _Made(manifest, images, masks)
+
+
+def _joined(
+    card: Card, cases: list[Case], decoded: list[Decoded]
+) -> tuple[list[prepared.CaseEntry], ndarray, ndarray]:
+    """Entries of the manifest, images and masks as they are stored.
+
+    The list `decoded` is emptied, from its end, where its memory is given back at once: thousands
+    of images would lie there twice.
+    """
+    shape = (len(decoded), *decoded[0].image.shape)
+    # Some cases may need 16 bits where bytes do for others.
+    images = np.empty(
+        sum(one.image.size for one in decoded), np.result_type(*(one.image for one in decoded))
+    )
+    masks = np.empty(sum(one.mask.size for one in decoded), np.uint8)
+    entries, of_images, of_masks = [], images, masks
+    for case in reversed(cases):
+        one = decoded.pop()
+        wide = one._replace(image=greys.widened(one.image, images.dtype))
+        entries.append(_entry(card, case, wide))
+        of_images = _filled_from_end(of_images, wide.image)
+        of_masks = _filled_from_end(of_masks, wide.mask)
+    if not card.is_volume:
+        images, masks = images.reshape(shape), masks.reshape(shape[:-1])
+    return entries[::-1], images, masks
+
+
+def _filled_from_end(flat: UInt[ndarray, " n"], array: UInt[ndarray, "*s"]) -> UInt[ndarray, " m"]:
+    """Write the array to the end; what is left before it."""
+    start = len(flat) - array.size
+    flat[start:] = array.reshape(-1)
+    return flat[:start]
 
 
 def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:
@@ -452,8 +498,12 @@ def _constants(
     images: UInt[ndarray, "n h w c"], entries: list[prepared.CaseEntry]
 ) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel over what is trained on, pixels in [0, 1]."""
-    train = images[[entry.split in ("train", "unlabelled") for entry in entries]]
-    moments = [greys.moments(channel) for channel in np.moveaxis(train, -1, 0)]
+    train = np.flatnonzero([entry.split in ("train", "unlabelled") for entry in entries])
+    counts = [  # image by image: counting takes eight times the memory of what is counted
+        sum(greys.counts(images[i, ..., channel]) for i in train)
+        for channel in range(images.shape[-1])
+    ]
+    moments = [greys.moments_of_counts(of_channel) for of_channel in counts]
     return [mean for mean, _ in moments], [std for _, std in moments]
 
 
