@@ -71,7 +71,18 @@ def _datasets(data_root: Path, verbose: bool) -> list[str]:
 
     names = sorted({*cards.names(), *prepared.prepared_names(data_root)})
     lines = [line for name in names for line in _dataset(name, data_root, verbose)]
-    return lines + cards.notes()
+    return [*lines, *_collections(verbose), *cards.notes()]
+
+
+def _collections(verbose: bool) -> list[str]:
+    """A line for each collection of datasets; with -v the datasets whose names are known."""
+    from benchmark.data.collections.known import COLLECTIONS
+
+    lines = []
+    for word, collection in COLLECTIONS.items():
+        lines.append(f"{word + ':':14}{collection.title}: bench data prepare {collection.typed}")
+        lines += [f"{'':14}{line}" for line in (collection.datasets() if verbose else [])]
+    return lines
 
 
 _SYMMETRY = {

@@ -92,7 +92,9 @@ def _head(file: str, start: bytes) -> Head:
         shape, is_fortran, dtype = read(stream)
     except Exception as error:  # of a literal that is parsed: syntax, types, recursion
         raise ValueError(f"{file} is no array of NumPy ({type(error).__name__})") from error
-    if dtype.hasobject or dtype.names or not shape or not math.prod(shape):
+    if dtype.hasobject:
+        raise ValueError(f"{file} holds pickled objects, which are not opened")
+    if dtype.names or not shape or not math.prod(shape):
         raise ValueError(f"{file} holds {dtype} of shape {shape}, no numbers in rows")
     return Head(shape, dtype, is_fortran, stream.tell())
 

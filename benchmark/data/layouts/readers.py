@@ -3,7 +3,7 @@
 from collections import Counter
 
 from benchmark.data.card import Card
-from benchmark.data.layouts import pairs, published
+from benchmark.data.layouts import medsegbench, nnunet, pairs, published
 from benchmark.data.layouts.groups import add_groups
 from benchmark.data.layouts.layout import Layout, Reader, settle_lone_images
 from benchmark.data.source import Source
@@ -36,6 +36,14 @@ READERS: dict[str, Reader] = {
     ),
     "la": Reader("Training Set/ID/lgemri.nrrd with Training Set/ID/laendo.nrrd", published.read_la),
     "la_h5": Reader("ID/mri_norm2.h5 or ID.h5, as prepared by UA-MT", published.read_la_h5),
+    "medsegbench": Reader(
+        "train_images.npy with train_label.npy, and of val and test, in one .npz",
+        medsegbench.read_medsegbench,
+    ),
+    "nnunet": Reader(
+        "dataset.json with imagesTr/NAME_0000.nii.gz (or .png, …) and labelsTr/NAME.nii.gz",
+        nnunet.read_nnunet,
+    ),
     "volume_pairs": Reader(
         "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/, val/ and test/; or "
         "NAME.nii.gz with NAME_seg.nii.gz in one folder (also .nii, .nrrd, .mha; if channels are "
