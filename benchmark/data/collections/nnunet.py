@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 
+import numpy as np
 import pydantic
 
 from benchmark.data.card import Card
+from benchmark.data.decoding import rasters
 from benchmark.data.layouts import dataset_json, pairs
 from benchmark.data.layouts.dataset_json import Description
 from benchmark.data.layouts.nnunet import TRAINING, in_folder
@@ -16,6 +18,8 @@ from benchmark.wording import shortened
 READER = "nnunet"
 _OWN_CARD = "write a card of your own, with readers: [nnunet]"
 _LONGEST = 200  # characters of a title
+_LARGEST, _MULTIPLE = 512, 32  # pixels of a side as prepared
+_DEFAULT_SIZE = (128, 128)
 
 
 def card(name: str, source: Source) -> Card:
@@ -89,15 +93,35 @@ def _of_pictures(about: Description, source: Source, channels: dict[int, str]) -
     Of four channels in one file the last is the alpha channel.
     """
     ends = [f"_{number:04}" for number in channels]
+    size = _size(about, source)
     if len(channels) in (3, 4) and not _ends_in(about, source, ends[1:]):
-        return {"channels": 3}
+        return {"channels": 3, "size": size}
     if len(channels) not in (1, 3):
         raise about.refusal(
             f"it names {len(channels)} channels ({', '.join(channels.values())}), and pictures "
             f"have 1 (grey) or 3 (colour). To take some of them, {_OWN_CARD} and those you mean, "
             f"such as channels: 1 and modalities: [{ends[0]}]"
         )
-    return {"channels": len(channels), "modalities": ends if _ends_in(about, source, ends) else []}
+    modalities = ends if _ends_in(about, source, ends) else []
+    return {"channels": len(channels), "modalities": modalities, "size": size}
+
+
+def _size(about: Description, source: Source) -> list[int]:
+    """Height and width of the first picture, or smaller: what every network can halve five times.
+
+    The default where it cannot be read, which will be said of it as of any other.
+    """
+    pictures = [
+        name
+        for name in in_folder(source, about, TRAINING[0])
+        if pairs.stem_of(name, pairs.PICTURES) is not None
+    ]
+    try:
+        first = np.asarray(rasters.opened(pictures[0], source.read(pictures[0])))
+    except (IndexError, OSError, ValueError):
+        return list(_DEFAULT_SIZE)
+    scale = min(1.0, _LARGEST / max(first.shape[:2]))
+    return [max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in first.shape[:2]]
 
 
 def _ends_in(about: Description, source: Source, ends: list[str]) -> bool:

@@ -24,7 +24,10 @@ def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarra
         return (values > threshold(card)).astype(np.uint8)
     values = _whole(values, name)
     if unnamed := _unnamed(values, card):
-        raise ValueError(f"{name} holds {_listed(np.array(unnamed))}, which are no class's numbers")
+        raise ValueError(
+            f"{name} holds {_listed(np.array(unnamed))}, and what the card's values name is "
+            f"{', '.join(map(str, card.values))}"
+        )
     values = _renamed(values, card)
     if objection := _objection(np.unique(values), card):
         raise ValueError(f"{name} holds {objection}")

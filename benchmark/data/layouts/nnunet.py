@@ -82,8 +82,6 @@ def _add_listed(
             missing.append(case.id)
         elif len(case.images) < max(len(card.modalities), len(one.images)):
             layout.problems.append(_incomplete(one, case, card))
-        elif one.mask and not case.masks:
-            layout.problems.append(f"no {one.mask}, the mask of {case.id} in {about.file}")
         else:
             (layout.cases if case.masks else layout.without_mask).append(case)
     if missing:
@@ -123,7 +121,7 @@ def _incomplete(one: Listed, case: Case, card: Card) -> str:
 def _count(about: Description, layout: Layout, card: Card) -> None:
     """Compare what lies there with the number that dataset.json says."""
     train = [case for case in (*layout.cases, *layout.without_mask) if case.split in ("train", "")]
-    if about.n_training not in (0, len(train)) and not layout.problems:
+    if about.n_training not in (0, len(train)) and not layout.lacking:
         layout.lacking.append(
             f"numTraining of {about.file} is {about.n_training}, and there "
             f"{'is' if len(train) == 1 else 'are'} {counted(len(train), 'training case')}"
@@ -133,16 +131,15 @@ def _count(about: Description, layout: Layout, card: Card) -> None:
 def _note_ct(about: Description, layout: Layout, card: Card) -> None:
     """What becomes of Hounsfield units, unless the card says it.
 
-    Not what nnU-Net does, which takes percentiles of the foreground of all training cases: here
-    most of these have labels that no method may see.
+    nnU-Net's percentiles of the foreground would need the labels of all training cases.
     """
     names = dataset_json.channels(about).values()
     if card.is_volume and not (card.window or card.clip) and "ct" in map(str.lower, names):
         layout.notes.append(
-            "CT: grey values are kept between the percentiles 0.5 and 99.5 of each case, not those "
-            "of nnU-Net, which knows the foreground of all training cases; to keep the same "
-            "Hounsfield units of each, write a card of your own with readers: [nnunet] and a "
-            "window, such as window: [-160, 240]"
+            "CT: grey values are kept between the percentiles 0.5 and 99.5 of each case (nnU-Net "
+            "takes them of the foreground of all training cases, most of whose labels are hidden "
+            "here); to keep the same Hounsfield units of all, write a card of your own with "
+            "readers: [nnunet] and a window, such as window: [-160, 240]"
         )
 
 
