@@ -36,6 +36,10 @@ READERS: dict[str, Reader] = {
     ),
     "la": Reader("Training Set/ID/lgemri.nrrd with Training Set/ID/laendo.nrrd", published.read_la),
     "la_h5": Reader("ID/mri_norm2.h5 or ID.h5, as prepared by UA-MT", published.read_la_h5),
+    "brats19": Reader(
+        "HGG/ID/ID_flair.nii.gz (or _t1, _t1ce, _t2) with HGG/ID/ID_seg.nii.gz, and LGG/",
+        published.read_brats,
+    ),
     "medsegbench": Reader(
         "train_images.npy with train_label.npy, and of val and test, in one .npz",
         medsegbench.read_medsegbench,
