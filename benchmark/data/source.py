@@ -25,7 +25,8 @@ from benchmark.errors import ExitCode, UserError
 SYNTHETIC = "SYNTHETIC.txt"  # lies beside images that a phantom wrote
 _SYNTHETIC = (SYNTHETIC, "INVENTED.txt")  # the second of version 0.1.0
 _CLUTTER = (*_SYNTHETIC, "__MACOSX", "Thumbs.db", "desktop.ini")
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_ZIPS = (".zip", ".npz")  # the second of NumPy
+_ARCHIVES = (*_ZIPS, ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _BLOCK = 512  # bytes: tars consist of such, and end with one of zeros
 _DAMAGED = (EOFError, ValueError, zlib.error, lzma.LZMAError)
@@ -50,7 +51,7 @@ class Source:
         self.path = path
         entries: dict[str, _Entry] = {}
         for name, entry in _entries(path):
-            if name in entries and path.suffix.lower() == ".zip":  # a tar's last one replaces
+            if name in entries and path.suffix.lower() in _ZIPS:  # a tar's last one replaces
                 raise UserError(
                     f"{path} holds {name} twice: unpack it, and keep one", ExitCode.DATA
                 )
@@ -102,7 +103,7 @@ def _entries(path: Path) -> Iterator[tuple[str, _Entry]]:
         raise UserError(f"no such file or folder: {path}", ExitCode.DATA)
     if path.is_file() and _is_tar(path):
         return _in_tar(path)
-    if path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+    if path.is_file() and (path.suffix.lower() in _ZIPS or zipfile.is_zipfile(path)):
         return _in_zip(path)
     if path.is_file() and path.name.lower().endswith(_ARCHIVES):
         raise _incomplete(path, "tar", "it does not begin as one")

@@ -23,9 +23,9 @@ def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarra
     if card.mask.startswith(">"):
         return (values > threshold(card)).astype(np.uint8)
     values = _whole(values, name)
-    if unnamed := _unnamed(values, card):
+    if len(unnamed := _unnamed(values, card)):
         raise ValueError(
-            f"{name} holds {_listed(np.array(unnamed))}, and what the card's values name is "
+            f"{name} holds {_listed(unnamed)}, and what the card's values name is "
             f"{', '.join(map(str, card.values))}"
         )
     values = _renamed(values, card)
@@ -97,11 +97,12 @@ def of_colours(
     return named[first].reshape(colours.shape[:2])
 
 
-def _unnamed(values: ndarray, card: Card) -> list[float]:
+def _unnamed(values: ndarray, card: Card) -> ndarray:
     """What a mask holds beside the card's values, where these are all that there may be."""
     if 0 not in card.values:
-        return []
-    return [value for value in np.unique(values).tolist() if value not in card.values]
+        return np.array([])
+    present = np.unique(values)
+    return present[~np.isin(present, [number for number in card.values])]
 
 
 def _renamed(values: ndarray, card: Card) -> ndarray:

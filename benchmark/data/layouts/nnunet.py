@@ -113,9 +113,10 @@ def _without_ending(path: str, endings: Sequence[str]) -> str:
 
 
 def _incomplete(one: Listed, case: Case, card: Card) -> str:
-    wanted = f"{', '.join(card.modalities)} of " if card.modalities else ""
-    found = ", ".join(case.images) or "none of them"
-    return f"{case.id}: not all of {wanted}{', '.join(one.images)} are there, but {found}"
+    """The problem with a listed case that lacks its image, or some of its channels."""
+    ends = f" with {', '.join(card.modalities)}" if card.modalities else ""
+    found = shortened(case.images) if case.images else f"only {one.mask}"
+    return f"{case.id} is listed as {', '.join(one.images)}{ends}, and there is {found}"
 
 
 def _count(about: Description, layout: Layout, card: Card) -> None:
@@ -151,9 +152,9 @@ def _note_unused(
     for folder, why in (
         (
             "imagesTs",
-            "have no labels: not used; --allow-unlabelled takes them as unlabelled images",
+            "without labels: not used; --allow-unlabelled takes them as unlabelled images",
         ),
-        ("imagesTr", f"are in no list of {about.file}: not used"),
+        ("imagesTr", f"not in the list of {about.file}: not used"),
     ):
         files = in_folder(source, about, folder.lower())
         images = [f for f in files if f in unused and pairs.stem_of(f, endings)]
