@@ -22,6 +22,7 @@ from benchmark.data import faults, prepared
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys
 from benchmark.data.decoding.case import Decoded, decode
+from benchmark.data.decoding.shelf import Shelf, stacked
 from benchmark.data.layouts import Case, Layout, read
 from benchmark.data.layouts.groups import cut_groups
 from benchmark.data.source import Source
@@ -82,7 +83,7 @@ def prepare(
         done = None if again else _up_to_date(card, source, data_root)
         if done is not None:
             return Preparation(done, data_root / card.name, True, layout.stray)
-        decoded, problems = _decode_all(source, card, progress(cases))
+        decoded, problems = _decode_all(source, card, progress(cases), len(cases))
         whole = layout.problems
         if not (problems or whole):
             masked = [one for one, case in zip(decoded, cases, strict=True) if case.masks]
@@ -304,10 +305,11 @@ def _partial(
 
 
 def _decode_all(
-    source: Source, card: Card, cases: Iterable[Case]
+    source: Source, card: Card, cases: Iterable[Case], number: int
 ) -> tuple[list[Decoded], dict[Case, str]]:
-    """Every case that can be read, and what is wrong with each that cannot."""
+    """The cases that can be read, and what is wrong with the others; number: of all cases."""
     decoded, problems = [], {}
+    shelf = None if card.is_volume else Shelf(number, card)
     for case in cases:
         if why := prepared.objection(case.id):
             problems[case] = f"the name of a case cannot hold {why}: rename it"
@@ -315,9 +317,11 @@ def _decode_all(
         if card.modalities and len(case.images) < len(card.modalities):
             continue  # which the reader has said
         try:
-            decoded.append(decode(source, card, case))
+            one = decode(source, card, case)
         except (OSError, ValueError) as error:
             problems[case] = str(error)
+            continue
+        decoded.append(shelf.laid(one) if shelf else one)
     source.arrays.forget()
     return decoded, problems
 
@@ -375,28 +379,24 @@ class _Made(NamedTuple):
 def _assemble(
     card: Card, source: Source, layout: Layout, cases: list[Case], decoded: list[Decoded], partial
 ) -> dict[str, _Made]:
-    """The dataset, under the name "", and its further test sets; the list `decoded` is emptied."""
+    """The dataset, under the name "", and its further test sets."""
     parts: dict[str, list[tuple[Case, Decoded]]] = {"": []}
     for case, one in zip(cases, decoded, strict=True):
         parts.setdefault(case.further, []).append((case, one))
-    decoded.clear()
-    ordered = [_without_arrays(one) for pairs in parts.values() for _, one in pairs]
-    sizes = {name: len(pairs) for name, pairs in parts.items() if name}
     made = {}
     for name, pairs in parts.items():
         own = [case._replace(split="test") if name else case for case, _ in pairs]
         notes = [] if name else layout.notes
-        ones = [one for _, one in pairs]
-        pairs.clear()
-        made[name] = _assembled(card, source, notes, own, ones)
+        made[name] = _assembled(card, source, notes, own, [one for _, one in pairs])
     whole = made[""].manifest
     whole.partial = partial
-    whole.test_sets = sizes
+    whole.test_sets = {name: len(pairs) for name, pairs in parts.items() if name}
     entries = [
         case.model_copy(update={"split": f"test_{name}"}) if name else case
         for name, part in made.items()
         for case in part.manifest.cases
     ]
+    ordered = [one for pairs in parts.values() for _, one in pairs]
     whole.faults = [
         *layout.faults,
         *faults.of_dataset(card, entries),
@@ -405,15 +405,15 @@ def _assemble(
     return made
 
 
-def _without_arrays(one: Decoded) -> Decoded:
-    return one._replace(image=np.empty(0, one.image.dtype), mask=np.empty(0, one.mask.dtype))
-
-
 def _assembled(
     card: Card, source: Source, notes: list[str], cases: list[Case], decoded: list[Decoded]
 ) -> _Made:
-    """The list `decoded` is emptied."""
-    entries, images, masks = _joined(card, cases, decoded)
+    # Some cases may need 16 bits where bytes do for others.
+    dtype = np.result_type(*(one.image for one in decoded))
+    wide = [one._replace(image=greys.widened(one.image, dtype)) for one in decoded]
+    entries = [_entry(card, case, one) for case, one in zip(cases, wide, strict=True)]
+    join = prepared.pack if card.is_volume else stacked
+    images, masks = join([one.image for one in wide]), join([one.mask for one in wide])
     has_train = any(entry.split == "train" for entry in entries)
     mean, std = _constants(images, entries) if has_train and not card.is_volume else ([], [])
     manifest = prepared.Manifest(
@@ -430,39 +430,6 @@ def _assembled(
     )
     manifest.data_hash = prepared.data_hash(manifest, images, masks)
     return _Made(manifest, images, masks)
-
-
-def _joined(
-    card: Card, cases: list[Case], decoded: list[Decoded]
-) -> tuple[list[prepared.CaseEntry], ndarray, ndarray]:
-    """Entries of the manifest, images and masks as they are stored.
-
-    The list `decoded` is emptied, from its end, where its memory is given back at once: thousands
-    of images would lie there twice.
-    """
-    shape = (len(decoded), *decoded[0].image.shape)
-    # Some cases may need 16 bits where bytes do for others.
-    images = np.empty(
-        sum(one.image.size for one in decoded), np.result_type(*(one.image for one in decoded))
-    )
-    masks = np.empty(sum(one.mask.size for one in decoded), np.uint8)
-    entries, of_images, of_masks = [], images, masks
-    for case in reversed(cases):
-        one = decoded.pop()
-        wide = one._replace(image=greys.widened(one.image, images.dtype))
-        entries.append(_entry(card, case, wide))
-        of_images = _filled_from_end(of_images, wide.image)
-        of_masks = _filled_from_end(of_masks, wide.mask)
-    if not card.is_volume:
-        images, masks = images.reshape(shape), masks.reshape(shape[:-1])
-    return entries[::-1], images, masks
-
-
-def _filled_from_end(flat: UInt[ndarray, " n"], array: UInt[ndarray, "*s"]) -> UInt[ndarray, " m"]:
-    """Write the array to the end; what is left before it."""
-    start = len(flat) - array.size
-    flat[start:] = array.reshape(-1)
-    return flat[:start]
 
 
 def _entry(card: Card, case: Case, one: Decoded) -> prepared.CaseEntry:

@@ -318,8 +318,13 @@ def resized(prepared: Prepared, size: list[int] | None) -> Prepared:
     return prepared._replace(images=images, masks=masks)
 
 
+def pack(arrays: list[ndarray]) -> UInt[ndarray, " n"]:
+    """Arrays of different shapes, one behind the other."""
+    return np.concatenate([np.ascontiguousarray(array).reshape(-1) for array in arrays])
+
+
 def unpack(flat: UInt[ndarray, " n"], shapes: list[list[int]]) -> list[ndarray]:
-    """Arrays of different shapes that lie one behind the other, without copying."""
+    """What `pack` put together, without copying."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     if len(flat) != ends[-1]:
         raise ValueError(f"{len(flat)} values for shapes that need {ends[-1]}")

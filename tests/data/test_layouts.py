@@ -396,7 +396,7 @@ def test_numbered_folders_that_may_be_splits_are_refused(word, read):
     assert "these names do not say which are for training" in problem
 
 
-BRATS = [
+RELEASED_BRATS = [
     f"MICCAI_BraTS_2019_Data_Training/{grade}/{id}/{id}_{end}.nii.gz"
     for grade, id in (("HGG", "BraTS19_CBICA_AAB_1"), ("LGG", "BraTS19_TCIA13_654_1"))
     for end in ("flair", "t1", "t1ce", "t2", "seg")
@@ -405,7 +405,7 @@ BRATS = [
 
 def test_brats_has_a_modality_of_the_four_and_nothing_left_over(read):
     card = {"readers": ["brats19"], "is_volume": True, "modalities": ["_flair"]}
-    layout = read(*BRATS, "MICCAI_BraTS_2019_Data_Training/name_mapping.csv", **card)
+    layout = read(*RELEASED_BRATS, "MICCAI_BraTS_2019_Data_Training/name_mapping.csv", **card)
     assert pairs(layout) == {
         id: ("", (f"{id}_flair.nii.gz",), (f"{id}_seg.nii.gz",))
         for id in ("BraTS19_CBICA_AAB_1", "BraTS19_TCIA13_654_1")
@@ -415,7 +415,11 @@ def test_brats_has_a_modality_of_the_four_and_nothing_left_over(read):
 
 def test_brats_names_what_lacks_a_modality_or_the_mask(read):
     card = {"readers": ["brats19"], "is_volume": True, "channels": 2, "modalities": ["_t2", "_t1"]}
-    without = [name for name in BRATS if not name.endswith(("AAB_1_t1.nii.gz", "654_1_seg.nii.gz"))]
+    without = [
+        name
+        for name in RELEASED_BRATS
+        if not name.endswith(("AAB_1_t1.nii.gz", "654_1_seg.nii.gz"))
+    ]
     layout = read(*without, **card)
     assert [case.id for case in layout.cases] == []
     assert (

@@ -46,9 +46,9 @@ def test_what_changes_no_number_is_not_hashed(hashed):
     assert hashed(notes=["a note"], partial="a part", source="elsewhere") == hashed()
 
 
-def test_arrays_behind_one_another_come_back_without_copies():
+def test_packed_arrays_come_back_without_copies():
     arrays = [np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.ones((2, 2, 2), np.uint8)]
-    flat = np.concatenate([array.reshape(-1) for array in arrays])
+    flat = preparing.pack(arrays)
     back = preparing.unpack(flat, [[1, 2, 3], [2, 2, 2]])
     assert all(np.array_equal(a, b) for a, b in zip(arrays, back, strict=True))
     assert back[0].base is not None
