@@ -440,3 +440,40 @@ def test_the_name_is_the_users_but_for_those_that_are_taken(name, code, told, be
     found, _, err = bench("data", "prepare", f"nnunet:{name}", "--from", source,
                           "--data-root", tmp_path / "root")  # fmt: skip
     assert found == code and told in err
+
+
+def test_numbers_of_cases_are_no_channels(prepare, own):
+    """Four digits at the end of a name are a channel if the mask's name has them not."""
+    files = first_generation()
+    names = {name: name.replace("h_00", "h_000") for name in files if name.startswith(("im", "la"))}
+    files = {names.get(name, name): content for name, content in files.items()}
+    for case in files["dataset.json"]["training"]:
+        case |= {key: path.replace("h_00", "h_000") for key, path in case.items()}
+    assert prepare(files)[0] == 0
+    assert own().manifest.card.modalities == []
+    assert sorted(splits(own())) == ["h_0000", "h_0001", "h_0002", "h_0003", "h_0004"]
+
+
+def test_paths_of_somebodys_disk_are_found_by_folder_and_name(prepare, own):
+    files = first_generation()
+    for i, case in enumerate(files["dataset.json"]["training"]):
+        start = "/home/somebody/Task04" if i % 2 else "C:\\data\\Task04"
+        case |= {key: path.replace(".", start, 1) for key, path in case.items()}
+    assert prepare(files)[0] == 0
+    assert len(own().manifest.cases) == 5
+    for case in files["dataset.json"]["training"]:
+        case |= {key: f"elsewhere/{key}.nii.gz" for key in case}
+    code, _, err = prepare(files)
+    assert code == 3 and "nothing of what it lists is there (1 case), such as elsewhere/im" in err
+
+
+def test_a_card_of_ones_own_needs_no_channels_in_the_dataset_json(tmp_path, bench):
+    write(tmp_path / "raw", second_generation(channel_names=None))
+    card = tmp_path / "mine.yaml"
+    card.write_text(
+        "{name: mine, readers: [nnunet], is_volume: true, modalities: [_0001], mask: labels, "
+        "classes: [background, liver, tumour]}"
+    )
+    words = ("--from", tmp_path / "raw", "--data-root", tmp_path / "root")
+    assert bench("data", "prepare", card, *words)[0] == 0
+    assert load(tmp_path / "root", "mine").images[0].shape == (8, 6, 4, 1)

@@ -36,6 +36,11 @@ def card(name: str, source: Source) -> Card:
         )
     is_volume = _is_volume(about, source)
     channels = dataset_json.channels(about)
+    if not channels:
+        raise about.refusal(
+            'it names no channels: channel_names (or modality), such as {"0": "CT"}, says how many '
+            "there are"
+        )
     fields = {
         "name": _card_name(name),
         "title": about.text("description", "name")[:_LONGEST],
@@ -125,10 +130,16 @@ def _size(about: Description, source: Source) -> list[int]:
 
 
 def _ends_in(about: Description, source: Source, ends: list[str]) -> bool:
-    """Does the name of any training image end so?"""
+    """Does a training image have the name of a mask and one of these ends?
+
+    Not that its own name ends so: cases may be numbered.
+    """
     known = (*pairs.VOLUMES, *pairs.PICTURES)
-    stems = (pairs.stem_of(name, known) for name in in_folder(source, about, TRAINING[0]))
-    return any(stem.endswith(tuple(ends)) for stem in stems if stem)
+    images, masks = (
+        {pairs.stem_of(name, known) for name in in_folder(source, about, folder)} - {None}
+        for folder in TRAINING
+    )
+    return any(f"{mask}{end}" in images for mask in masks for end in ends)
 
 
 def _classes(about: Description) -> dict:

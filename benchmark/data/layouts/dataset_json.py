@@ -5,6 +5,7 @@ It says which channels and classes there are and, of the older generation, which
 
 import json
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -98,7 +99,10 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def channels(about: Description) -> dict[int, str]:
-    """Names of the channels by their numbers, of which the ends of files are made (_0000)."""
+    """Names of the channels by their numbers, of which the ends of files are made (_0000).
+
+    Empty if it does not say them.
+    """
     said = about.fields.get("channel_names", about.fields.get("modality"))
     if isinstance(said, str):
         said = [said]
@@ -108,12 +112,7 @@ def channels(about: Description) -> dict[int, str]:
         found = {int(number): str(name) for number, name in said.items()}
     except (AttributeError, TypeError, ValueError):
         found = {}
-    if not found or min(found) < 0:
-        raise about.refusal(
-            'it names no channels: channel_names (or modality), such as {"0": "CT"}, says how many '
-            "there are"
-        )
-    return dict(sorted(found.items()))
+    return {} if not found or min(found) < 0 else dict(sorted(found.items()))
 
 
 def labels(about: Description) -> dict[str, tuple[int, ...]]:
@@ -181,5 +180,11 @@ def _listed(about: Description, case: object, split: str, id: str) -> Listed:
 
 
 def _path(about: Description, path: str) -> str:
-    """In the source, of a path that is written from the folder of dataset.json on."""
-    return posixpath.normpath(about.folder + path.replace("\\", "/").strip())
+    """In the source, of a path that is written from the folder of dataset.json on.
+
+    Of one that begins with somebody's disk or root, folder and name alone.
+    """
+    path = path.replace("\\", "/").strip()
+    if re.match(r"/|[A-Za-z]:/", path):
+        path = "/".join(path.split("/")[-2:])
+    return posixpath.normpath(about.folder + path)

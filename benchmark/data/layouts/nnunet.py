@@ -37,6 +37,11 @@ def read_nnunet(source: Source, card: Card) -> Layout | None:
     if of_list:
         _add_listed(source, about, of_list, layout, card)
     if not (layout.cases or layout.without_mask or layout.problems):
+        if of_list:
+            raise about.refusal(
+                f"nothing of what it lists is there ({counted(len(of_list), 'case')}), such as "
+                f"{shortened(of_list[0].images)} (found {shortened(source.files)})"
+            )
         raise about.refusal(
             f"no {' or '.join(endings)} in imagesTr and labelsTr beside it (found "
             f"{shortened(source.files)})"
