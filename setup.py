@@ -1,4 +1,4 @@
-"""Puts the dataset cards, published lists and published numbers into the wheel.
+"""Puts the dataset cards, lists and facts, and the published numbers into the wheel.
 
 They live in the top-level folders `datasets/` and `results/published/`, which must not be Python
 packages (a package named `datasets` would shadow another distribution's), so they are copied
@@ -12,7 +12,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 RESOURCES = (
-    ("datasets", "*.yaml"), ("datasets", "lists/*/*.txt"),
+    ("datasets", "*.yaml"), ("datasets", "lists/*/*.txt"), ("datasets/collections", "*.csv"),
     ("results/published", "*.csv"), ("results/published", "*.yaml"),
 )  # fmt: skip
 

@@ -42,10 +42,11 @@ def test_a_wheel_holds_the_cards_the_presets_and_the_published_numbers(source, t
     presets = {
         f"benchmark/study/conf/{f.name}" for f in CHECKOUT.glob("benchmark/study/conf/*.yaml")
     }
-    assert len(cards) == 8 and cards <= names
+    assert len(cards) == 9 and cards <= names
     assert len(presets) == 5 and presets <= names
     assert "benchmark/_resources/results/published/arxiv_2504.01547v2.csv" in names
     assert "benchmark/_resources/results/published/arxiv_2504.01547v2.yaml" in names
+    assert "benchmark/_resources/datasets/collections/medsegbench.csv" in names
     assert {"reports/page/page.html.jinja", "reports/figures/figures.mplstyle"} <= names
     assert {"methods/cps.py", "reports/tables/main.py", "benchmark/data/prepare.py"} <= names
     modules = {str(f.relative_to(CHECKOUT)) for f in CHECKOUT.glob("benchmark/**/*.py")}

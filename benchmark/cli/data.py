@@ -37,8 +37,16 @@ Preview = Annotated[
 
 @app.command(short_help="Read a dataset once and store it for training.")
 def prepare(
-    card: Annotated[str, typer.Argument(help="Name of a dataset, or path to a card (.yaml).")],
-    source: Annotated[Path, typer.Option("--from", help="The folder, zip or tar, as downloaded.")],
+    card: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a dataset, path to a card (.yaml), medsegbench:NAME, or nnunet:NAME for "
+            "a folder with a dataset.json (NAME is yours)."
+        ),
+    ],
+    source: Annotated[
+        Path, typer.Option("--from", help="The folder, zip, tar or npz, as downloaded.")
+    ],
     allow_unlabelled: Annotated[
         bool,
         typer.Option("--allow-unlabelled", help="Images without a mask are unlabelled ones."),
@@ -63,11 +71,13 @@ def prepare(
 ) -> None:
     """Read a dataset once, check every file, store it ready for training."""
     from benchmark.data import card as cards
+    from benchmark.data.collections import known
     from benchmark.data.prepare import prepare as prepare_data
 
+    found, files = known.resolve(card, source)
     made = prepare_data(
-        cards.as_typed(cards.find(card), crop, allow_unlabelled=allow_unlabelled),
-        source,
+        cards.as_typed(found, crop, allow_unlabelled=allow_unlabelled),
+        files,
         data_root,
         allow_partial=allow_partial,
         again=force,

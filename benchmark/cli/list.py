@@ -81,7 +81,18 @@ def _datasets(data_root: Path, verbose: bool) -> list[str]:
 
     names = sorted({*cards.names(), *prepared.prepared_names(data_root)})
     lines = [line for name in names for line in _dataset(name, data_root, verbose)]
-    return lines + cards.notes()
+    return [*lines, *_collections(verbose), *cards.notes()]
+
+
+def _collections(verbose: bool) -> list[str]:
+    """A line for each collection of datasets; with -v the datasets whose names are known."""
+    from benchmark.data.collections.known import COLLECTIONS
+
+    lines = []
+    for word, collection in COLLECTIONS.items():
+        lines.append(f"{word + ': ':14}{collection.title}: bench data prepare {collection.typed}")
+        lines += [f"{'':14}{line}" for line in (collection.datasets() if verbose else [])]
+    return lines
 
 
 _SYMMETRY = {
@@ -100,7 +111,7 @@ def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
         manifest = prepared.read_manifest(data_root, name) if is_prepared else None
         card = manifest.card if manifest else cards.find(name)
     except UserError as error:
-        return [f"{name:14}broken: {error}"]
+        return [f"{name + ' ':14}broken: {error}"]
     if manifest:
         state = f"prepared: {', '.join(manifest.counted)}" + (
             f" ({manifest.partial})" if manifest.partial else ""
@@ -114,7 +125,7 @@ def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
         "cite": card.citation if verbose else "",
     }
     return [
-        f"{name:14}{'; '.join(filter(None, [state, card.title]))}",
+        f"{name + ' ':14}{'; '.join(filter(None, [state, card.title]))}",
         *(f"{'':14}{label}: {value}" for label, value in details.items() if value),
     ]
 

@@ -52,8 +52,8 @@ class Card(BaseModel):
     channels: int = Field(default=3, ge=1, le=64)
     """1 (grey) or 3 (colour) of images; any number of volumes."""
     modalities: list[str] = []
-    """Of volumes whose channels are files of their own: how the names of these end, in the order of
-    the channels, such as [_t1, _flair] or [_0000, _0001]; empty: one file has all channels."""
+    """Where channels are files of their own: how the names of these end, in the order of the
+    channels, such as [_t1, _flair] or [_0000, _0001]; empty: one file has all channels."""
     is_volume: bool = False
     """Three-dimensional, kept at their own sizes and seen in patches."""
     dims: Literal[2, 3] | None = None
@@ -81,7 +81,8 @@ class Card(BaseModel):
     0.5."""
     values: dict[int | str, int] = {}
     """What masks hold → class, where that is not the number of the class: {4: 3}, or the colours of
-    coloured masks, all of them: {"#000000": 0, "#ff0000": 1}. With mask: labels."""
+    coloured masks, all of them: {"#000000": 0, "#ff0000": 1}. Numbers that name 0 as well are all
+    that there may be: {0: 0, 1: 1, 4: 2} refuses a 2. With mask: labels."""
     mask_channel: int | None = Field(default=None, ge=0, le=3)
     """Which channel of a mask holds the classes (0 is red, 3 alpha); None: masks are grey."""
     test_ids: list[str] = []
@@ -197,8 +198,8 @@ class Card(BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _channels_that_there_are(self) -> "Card":
-        if not self.is_volume and (self.channels not in (1, 3) or self.modalities):
-            raise ValueError("images have channels: 1 (grey) or 3 (colour), and no modalities")
+        if not self.is_volume and self.channels not in (1, 3):
+            raise ValueError("images have channels: 1 (grey) or 3 (colour)")
         if self.modalities and len(self.modalities) != self.channels:
             raise ValueError(
                 f"channels is {self.channels}, and there are {len(self.modalities)} modalities"

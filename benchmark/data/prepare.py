@@ -22,6 +22,7 @@ from benchmark.data import faults, prepared
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys
 from benchmark.data.decoding.case import Decoded, decode
+from benchmark.data.decoding.shelf import Shelf, stacked
 from benchmark.data.layouts import Case, Layout, read
 from benchmark.data.layouts.groups import cut_groups
 from benchmark.data.source import Source
@@ -48,7 +49,7 @@ class Preparation:
 
 def prepare(
     card: Card,
-    path: Path,
+    path: Path | Source,
     data_root: Path,
     *,
     allow_partial: bool = False,
@@ -62,7 +63,7 @@ def prepare(
     or with other mask values than the card says, and for a part of a dataset unless allowed.
     progress: wraps the cases while they are read, to show how far it is.
     """
-    source = Source(path)
+    source = path if isinstance(path, Source) else Source(path)
     layout = read(source, card)
     data_root.mkdir(parents=True, exist_ok=True)
     with locked(_lock(card.name, data_root)):
@@ -76,16 +77,18 @@ def prepare(
             cases = _without_tested_groups(cases, card, layout.notes)
         layout.notes += cut_groups(cases)
         # Problems first: a missing mask is better named than counted.
-        partial = "" if layout.problems else _partial(cases, card, source, allow_partial)
+        partial = (
+            "" if layout.problems else _partial(cases, card, source, layout.lacking, allow_partial)
+        )
         done = None if again else _up_to_date(card, source, data_root)
         if done is not None:
             return Preparation(done, data_root / card.name, True, layout.stray)
-        decoded, problems = _decode_all(source, card, progress(cases))
+        decoded, problems = _decode_all(source, card, progress(cases), len(cases))
         whole = layout.problems
         if not (problems or whole):
             masked = [one for one, case in zip(decoded, cases, strict=True) if case.masks]
             whole = [*filter(None, [faults.refusal(card, masked)])]
-        _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), path)
+        _refuse([*whole, *_grouped(problems)], len(whole) + len(problems), source.path)
         made = _assemble(card, source, layout, cases, decoded, partial)
         _write(made, data_root)
     return Preparation(made[""].manifest, data_root / card.name, False, layout.stray)
@@ -265,7 +268,9 @@ def _groups(cases: list[Case], card: Card) -> dict[str, str]:
     return of
 
 
-def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool) -> str:
+def _partial(
+    cases: list[Case], card: Card, source: Source, lacking: list[str], allow_partial: bool
+) -> str:
     """How the data differ from the dataset as published; `UserError` for a part, if not allowed."""
     found = {split: sum(c.split == split for c in cases) for split in prepared.SPLITS}
     if not (found["train"] and found["test"]):
@@ -284,7 +289,7 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
         f"{found[split]} of {expected} {split} cases"
         for split, expected in card.expected.items()
         if found[split] != expected
-    ]
+    ] + lacking
     if differing and not allow_partial:
         raise UserError(
             f"this is not the whole of {card.name}: {', '.join(differing)}. Numbers from a "
@@ -300,10 +305,11 @@ def _partial(cases: list[Case], card: Card, source: Source, allow_partial: bool)
 
 
 def _decode_all(
-    source: Source, card: Card, cases: Iterable[Case]
+    source: Source, card: Card, cases: Iterable[Case], number: int
 ) -> tuple[list[Decoded], dict[Case, str]]:
-    """Every case that can be read, and what is wrong with each that cannot."""
+    """The cases that can be read, and what is wrong with the others; number: of all cases."""
     decoded, problems = [], {}
+    shelf = None if card.is_volume else Shelf(number, card)
     for case in cases:
         if why := prepared.objection(case.id):
             problems[case] = f"the name of a case cannot hold {why}: rename it"
@@ -311,9 +317,12 @@ def _decode_all(
         if card.modalities and len(case.images) < len(card.modalities):
             continue  # which the reader has said
         try:
-            decoded.append(decode(source, card, case))
+            one = decode(source, card, case)
         except (OSError, ValueError) as error:
             problems[case] = str(error)
+            continue
+        decoded.append(shelf.laid(one) if shelf else one)
+    source.arrays.forget()
     return decoded, problems
 
 
@@ -388,7 +397,11 @@ def _assemble(
         for case in part.manifest.cases
     ]
     ordered = [one for pairs in parts.values() for _, one in pairs]
-    whole.faults = faults.of_dataset(card, entries) + faults.of_files(card, entries, ordered)
+    whole.faults = [
+        *layout.faults,
+        *faults.of_dataset(card, entries),
+        *faults.of_files(card, entries, ordered),
+    ]
     return made
 
 
@@ -399,7 +412,7 @@ def _assembled(
     dtype = np.result_type(*(one.image for one in decoded))
     wide = [one._replace(image=greys.widened(one.image, dtype)) for one in decoded]
     entries = [_entry(card, case, one) for case, one in zip(cases, wide, strict=True)]
-    join = prepared.pack if card.is_volume else np.stack
+    join = prepared.pack if card.is_volume else stacked
     images, masks = join([one.image for one in wide]), join([one.mask for one in wide])
     has_train = any(entry.split == "train" for entry in entries)
     mean, std = _constants(images, entries) if has_train and not card.is_volume else ([], [])
@@ -452,8 +465,12 @@ def _constants(
     images: UInt[ndarray, "n h w c"], entries: list[prepared.CaseEntry]
 ) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel over what is trained on, pixels in [0, 1]."""
-    train = images[[entry.split in ("train", "unlabelled") for entry in entries]]
-    moments = [greys.moments(channel) for channel in np.moveaxis(train, -1, 0)]
+    train = np.flatnonzero([entry.split in ("train", "unlabelled") for entry in entries])
+    counts = [  # image by image: counting takes eight times the memory of what is counted
+        sum(greys.counts(images[i, ..., channel]) for i in train)
+        for channel in range(images.shape[-1])
+    ]
+    moments = [greys.moments_of_counts(of_channel) for of_channel in counts]
     return [mean for mean, _ in moments], [std for _, std in moments]
 
 

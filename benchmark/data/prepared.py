@@ -223,11 +223,14 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
         raise _damaged(data_root, name, f"manifest.json is not readable ({error})") from error
 
 
-def not_prepared(data_root: Path, name: str, where: str = "") -> UserError:
-    """The error for a dataset that is not there; where: " from … (terms: …)"."""
+def not_prepared(data_root: Path, name: str, where: str = "", typed: str = "") -> UserError:
+    """The error for a dataset that is not there; where: " from … (terms: …)".
+
+    typed: how its card is called, where that is not its name.
+    """
     return UserError(
         f'dataset "{name}" is not prepared under {data_root}. Get it{where}, then:\n'
-        f"  bench data prepare {name} --from /path/to/what/you/downloaded",
+        f"  bench data prepare {typed or name} --from /path/to/what/you/downloaded",
         ExitCode.DATA,
     )
 

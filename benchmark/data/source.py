@@ -1,6 +1,7 @@
 """What the user downloaded, as it is: a folder, a zip or a tar, read in the same way."""
 
 import bz2
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -13,16 +14,19 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from benchmark.data.arrays import Arrays
 from benchmark.errors import ExitCode, UserError
 
 SYNTHETIC = "SYNTHETIC.txt"  # lies beside images that a phantom wrote
 _SYNTHETIC = (SYNTHETIC, "INVENTED.txt")  # the second of version 0.1.0
 _CLUTTER = (*_SYNTHETIC, "__MACOSX", "Thumbs.db", "desktop.ini")
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_ZIPS = (".zip", ".npz")  # the second of NumPy
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".npz")
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _BLOCK = 512  # bytes: tars consist of such, and end with one of zeros
 _DAMAGED = (EOFError, ValueError, zlib.error, lzma.LZMAError)
@@ -32,7 +36,7 @@ class _Entry(NamedTuple):
     """stamp: changes when the file is rewritten; objection: why it cannot be read, or ""."""
 
     stamp: tuple[int | str, ...]
-    content: Callable[[], bytes]
+    opened: Callable[[], AbstractContextManager[BinaryIO]]
     objection: str = ""
 
 
@@ -47,7 +51,7 @@ class Source:
         self.path = path
         entries: dict[str, _Entry] = {}
         for name, entry in _entries(path):
-            if name in entries and path.suffix.lower() == ".zip":  # a tar's last one replaces
+            if name in entries and path.suffix.lower() in _ZIPS:  # a tar's last one replaces
                 raise UserError(
                     f"{path} holds {name} twice: unpack it, and keep one", ExitCode.DATA
                 )
@@ -74,10 +78,22 @@ class Source:
 
     def read(self, name: str) -> bytes:
         """Content of a file; OSError if it cannot be read, also from a damaged archive."""
+        with self.opened(name) as stream:
+            return stream.read()
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """A file as a stream, for what need not lie in memory twice; OSError as of `read`."""
         entry = self._entries[name]
         if entry.objection:
             raise OSError(f"{name} {entry.objection}")
-        return entry.content()
+        with entry.opened() as stream:
+            yield stream
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """Of its .npy files."""
+        return Arrays(self.opened)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, _Entry]]:
@@ -87,7 +103,7 @@ def _entries(path: Path) -> Iterator[tuple[str, _Entry]]:
         raise UserError(f"no such file or folder: {path}", ExitCode.DATA)
     if path.is_file() and _is_tar(path):
         return _in_tar(path)
-    if path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+    if path.is_file() and (path.suffix.lower() in _ZIPS or zipfile.is_zipfile(path)):
         return _in_zip(path)
     if path.is_file() and path.name.lower().endswith(_ARCHIVES):
         raise _incomplete(path, "tar", "it does not begin as one")
@@ -113,11 +129,12 @@ def _in_folder(
                 raise
             target = os.readlink(file)
             why = f"is a broken link, to {target} ({error.strerror}): put the file in its place"
-            yield name, _Entry((target,), file.read_bytes, why)
+            yield name, _Entry((target,), partial(file.open, "rb"), why)
             continue
         if not stat.S_ISDIR(about.st_mode):
             why = "" if stat.S_ISREG(about.st_mode) else "is a pipe, socket or device, no file"
-            yield name, _Entry((about.st_size, about.st_mtime_ns), file.read_bytes, why)
+            stamp = (about.st_size, about.st_mtime_ns)
+            yield name, _Entry(stamp, partial(file.open, "rb"), why)
         elif not _is_clutter(file.name):
             yield from _in_folder(file, f"{name}/", parents | {_identity(folder)})
 
@@ -143,13 +160,15 @@ def _in_zip(path: Path) -> Iterator[tuple[str, _Entry]]:
             )
         is_link = stat.S_ISLNK(member.external_attr >> 16)
         why = "is a link inside the zip: give the unpacked folder" if is_link else _leaving(name)
-        content = partial(_from_zip, archive, member)
-        yield _plain(name), _Entry((member.file_size, member.CRC), content, why)
+        opened = partial(_from_zip, archive, member)
+        yield _plain(name), _Entry((member.file_size, member.CRC), opened, why)
 
 
-def _from_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+@contextlib.contextmanager
+def _from_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[BinaryIO]:
     try:
-        return archive.read(member)
+        with archive.open(member) as stream:
+            yield stream
     except (zipfile.BadZipFile, *_DAMAGED) as error:
         raise OSError(f"damaged in the zip: {error}") from error
     except (NotImplementedError, RuntimeError) as error:  # such as Deflate64, of Windows
@@ -175,14 +194,15 @@ def _in_tar(path: Path) -> Iterator[tuple[str, _Entry]]:
                 why = f"is a link inside the tar, to {member.linkname}: give the unpacked folder"
             elif not member.isreg():
                 why = "is a pipe or device, no file"
-            content = partial(_from_tar, archive, member)
-            yield _plain(member.name), _Entry((member.size, member.mtime, changed), content, why)
+            opened = partial(_from_tar, archive, member)
+            yield _plain(member.name), _Entry((member.size, member.mtime, changed), opened, why)
 
 
-def _from_tar(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+@contextlib.contextmanager
+def _from_tar(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[BinaryIO]:
     try:
         with archive.extractfile(member) as stream:
-            return stream.read()
+            yield stream
     except tarfile.TarError as error:
         raise OSError(f"damaged in the tar: {error}") from error
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
 from benchmark.data import phantoms, prepared
+from benchmark.data.collections import known
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.parts import parts
@@ -331,6 +332,8 @@ def _manifest(name: str, data_root: Path) -> Manifest:
     if name in names:
         return prepared.read_manifest(data_root, name)
     if card is None:
+        if (of_collection := known.not_prepared(data_root, name)) is not None:
+            raise of_collection
         raise unknown("dataset", name, {*cards.names(), *names}, "bench list datasets")
     raise prepared.not_prepared(data_root, name, f" from {card.homepage} (terms: {card.terms})")
 

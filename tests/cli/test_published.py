@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmark.data.budget import Budget
+from benchmark.data.split.budget import Budget
 
 from benchmark.errors import ExitCode
 from benchmark.keys import fingerprint

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.data import card as cards
 from benchmark.data import layouts
 from benchmark.data.card import Card
 from benchmark.data.layouts.groups import cut_groups
@@ -393,3 +394,49 @@ def test_numbered_folders_that_may_be_splits_are_refused(word, read):
     ]
     (problem,) = read(*names).problems
     assert "these names do not say which are for training" in problem
+
+
+RELEASED_BRATS = [
+    f"MICCAI_BraTS_2019_Data_Training/{grade}/{id}/{id}_{end}.nii.gz"
+    for grade, id in (("HGG", "BraTS19_CBICA_AAB_1"), ("LGG", "BraTS19_TCIA13_654_1"))
+    for end in ("flair", "t1", "t1ce", "t2", "seg")
+]
+
+
+def test_brats_has_a_modality_of_the_four_and_nothing_left_over(read):
+    card = {"readers": ["brats19"], "is_volume": True, "modalities": ["_flair"]}
+    layout = read(*RELEASED_BRATS, "MICCAI_BraTS_2019_Data_Training/name_mapping.csv", **card)
+    assert pairs(layout) == {
+        id: ("", (f"{id}_flair.nii.gz",), (f"{id}_seg.nii.gz",))
+        for id in ("BraTS19_CBICA_AAB_1", "BraTS19_TCIA13_654_1")
+    }
+    assert layout.stray == []
+
+
+def test_brats_names_what_lacks_a_modality_or_the_mask(read):
+    card = {"readers": ["brats19"], "is_volume": True, "channels": 2, "modalities": ["_t2", "_t1"]}
+    without = [
+        name
+        for name in RELEASED_BRATS
+        if not name.endswith(("AAB_1_t1.nii.gz", "654_1_seg.nii.gz"))
+    ]
+    layout = read(*without, **card)
+    assert [case.id for case in layout.cases] == []
+    assert (
+        "no mask for MICCAI_BraTS_2019_Data_Training/LGG/BraTS19_TCIA13_654_1"
+        in (layout.problems[0])
+    )
+    assert (
+        "no image for MICCAI_BraTS_2019_Data_Training/HGG/BraTS19_CBICA_AAB_1"
+        in (layout.problems[1])
+    )
+
+
+def test_the_card_of_brats_has_the_published_test_and_validation_cases():
+    """Counts and ends of HiLab-git/SSL4MIS@06df604 data/BraTS2019/{test,val}.txt."""
+    card = cards.find("brats19")
+    assert (len(card.test_ids), len(card.val_ids)) == (60, 25)
+    assert len({*card.test_ids, *card.val_ids}) == 85
+    assert card.test_ids[:2] == ["BraTS19_TCIA02_309_1", "BraTS19_CBICA_AYA_1"]
+    assert card.val_ids[:2] == ["BraTS19_CBICA_AAP_1", "BraTS19_TCIA10_282_1"]
+    assert card.expected == {"train": 250, "val": 25, "test": 60}

@@ -1,15 +1,17 @@
 """One case from its files to the arrays that are stored: checked, resized or cropped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt, UInt8
+from jaxtyping import Shaped, UInt, UInt8
 from numpy import ndarray
+from PIL import Image
 
+from benchmark.data.arrays import is_row
 from benchmark.data.card import Card
-from benchmark.data.decoding import greys, images, masks, volumes
+from benchmark.data.decoding import greys, images, masks, rasters, volumes
 from benchmark.data.decoding.greys import Limits, Stored
 from benchmark.data.decoding.masks import Mask
 from benchmark.data.decoding.volumes import InSpace, split_key
@@ -71,11 +73,10 @@ def decode(source: Source, card: Card, case: Case) -> Decoded:
 
 
 def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
-    (name,), files = case.images, {file: source.read(file) for file in case.masks}
-    content = source.read(name)
-    picture = images.read_image(name, content, card)
+    rasters_of = {name: _raster(source, name) for name in (*case.images, *case.masks)}
+    picture = _picture({name: rasters_of[name] for name in case.images}, card)
     image = picture.values
-    parts = [images.read_mask(file, its, card) for file, its in files.items()]
+    parts = [images.as_mask(name, rasters_of[name].opened, card) for name in case.masks]
     for part in parts:
         _require_equal_size(image.shape[:2], part.classes.shape, case)
     mask = _united(parts, card, image.shape[:2])
@@ -85,7 +86,7 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
         Seen.WAS_COLOUR: picture.was_colour,
         Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
-        Seen.IMAGE_AGAIN: bool(mask.any()) and content in files.values(),
+        Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
@@ -96,6 +97,33 @@ def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
         seen=_those(seen),
         values=_values(parts),
     )
+
+
+class _Raster(NamedTuple):
+    """Of a file of an image or mask: its content, and as `rasters.opened`."""
+
+    content: bytes
+    opened: Image.Image | Shaped[ndarray, "h w c"]
+
+
+def _raster(source: Source, name: str) -> _Raster:
+    if is_row(name):
+        row = source.arrays.row(name)
+        return _Raster(row.tobytes(), rasters.of_row(row))
+    content = source.read(name)
+    return _Raster(content, rasters.opened(name, content))
+
+
+def _picture(files: Mapping[str, _Raster], card: Card) -> images.Picture:
+    """Of one file, or of one for each channel."""
+    one = card if len(files) == 1 else card.model_copy(update={"channels": 1})
+    found = [images.as_picture(name, raster.opened, one) for name, raster in files.items()]
+    return found[0] if len(found) == 1 else images.joined(", ".join(files), found)
+
+
+def _is_image_again(files: Mapping[str, _Raster], case: Case) -> bool:
+    contents = {files[name].content for name in case.images}
+    return any(files[name].content in contents for name in case.masks)
 
 
 def _values(parts: Sequence[Mask]) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt, UInt8
+from jaxtyping import Int, UInt, UInt8
 from numpy import ndarray
 
 DEFAULT_CLIP = (0.5, 99.5)
@@ -113,16 +113,25 @@ def in_use(values: UInt[ndarray, "*s"]) -> int:
 
 
 def moments(values: UInt[ndarray, "*s"]) -> tuple[float, float]:
-    """Mean and standard deviation (at least 1e-6) of bytes or 16-bit numbers as [0, 1].
+    """Mean and standard deviation (at least 1e-6) of bytes or 16-bit numbers as [0, 1]."""
+    return moments_of_counts(counts(values))
 
-    From the count of each level: as floats a dataset would need many times its memory. In whole
-    numbers up to the last step: the moments are in the keys of trials, which must not depend on how
-    a processor sums.
+
+def counts(values: UInt[ndarray, "*s"]) -> Int[ndarray, " levels"]:
+    """How often each level of the type occurs."""
+    return np.bincount(values.ravel(), minlength=np.iinfo(values.dtype).max + 1)
+
+
+def moments_of_counts(counts: Int[ndarray, " levels"]) -> tuple[float, float]:
+    """As `moments`, from the count of each level: as floats a dataset would need many times its
+    memory.
+
+    In whole numbers up to the last step: the moments are in the keys of trials, which must not
+    depend on how a processor sums.
     """
-    most = np.iinfo(values.dtype).max
-    counts = np.bincount(values.ravel(), minlength=most + 1)
+    most = len(counts) - 1
     levels = np.flatnonzero(counts).tolist()
-    n = values.size
+    n = int(counts.sum())
     total = sum(level * int(counts[level]) for level in levels)
     squares = sum(level**2 * int(counts[level]) for level in levels)
     variance = (n * squares - total**2) / (most * n) ** 2

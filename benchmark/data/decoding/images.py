@@ -26,7 +26,11 @@ class Picture(NamedTuple):
 
 def read_image(name: str, content: bytes, card: Card) -> Picture:
     """The picture with the card's channels; ValueError that says what is wrong with the file."""
-    image = opened(name, content)
+    return as_picture(name, opened(name, content), card)
+
+
+def as_picture(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card) -> Picture:
+    """The same of what is opened already."""
     if isinstance(image, ndarray) or image.mode.startswith(("I", "F")):
         return Picture(_of_numbers(name, np.atleast_3d(np.asarray(image)), card))
     array = np.asarray(image.convert("RGB" if card.channels == 3 else "L"))
@@ -36,6 +40,16 @@ def read_image(name: str, content: bytes, card: Card) -> Picture:
         within = greys.limits(array, card.window, card.clip)
         array = greys.stored(array, within).values
     return Picture(array, was_colour)
+
+
+def joined(name: str, channels: Sequence[Picture]) -> Picture:
+    """One picture of several that are a channel each; name: of its files, for messages."""
+    sizes = {channel.values.shape[:2] for channel in channels}
+    if len(sizes) > 1:
+        raise ValueError(f"{name} are channels of one image, and have several sizes")
+    dtype = np.result_type(*(channel.values for channel in channels))
+    values = np.concatenate([greys.widened(channel.values, dtype) for channel in channels], -1)
+    return Picture(values, any(channel.was_colour for channel in channels))
 
 
 def _is_coloured(image: Image.Image) -> bool:
@@ -77,7 +91,11 @@ def _without_alpha(values: Shaped[ndarray, "h w n"]) -> Shaped[ndarray, "h w c"]
 
 def read_mask(name: str, content: bytes, card: Card) -> Mask:
     """What the file says of each pixel; ValueError for what the card does not expect."""
-    image = opened(name, content)
+    return as_mask(name, opened(name, content), card)
+
+
+def as_mask(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card) -> Mask:
+    """The same of what is opened already."""
     if any(isinstance(key, str) for key in card.values):
         if isinstance(image, ndarray):
             raise ValueError(f"{name} has colours of {image.dtype}: save it with 8 bits")

@@ -22,7 +22,13 @@ def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarra
         raise ValueError(f"{name} holds {int(np.isnan(values).sum())} NaN, which is no class")
     if card.mask.startswith(">"):
         return (values > threshold(card)).astype(np.uint8)
-    values = _renamed(_whole(values, name), card)
+    values = _whole(values, name)
+    if len(unnamed := _unnamed(values, card)):
+        raise ValueError(
+            f"{name} holds {_listed(unnamed)}, and what the card's values name is "
+            f"{', '.join(map(str, card.values))}"
+        )
+    values = _renamed(values, card)
     if objection := _objection(np.unique(values), card):
         raise ValueError(f"{name} holds {objection}")
     return (values if card.mask == "labels" else values > 0).astype(np.uint8)
@@ -89,6 +95,14 @@ def of_colours(
         )
     named = np.array([known[number] for number in found.tolist()], np.uint8)
     return named[first].reshape(colours.shape[:2])
+
+
+def _unnamed(values: ndarray, card: Card) -> ndarray:
+    """What a mask holds beside the card's values, where these are all that there may be."""
+    if 0 not in card.values:
+        return np.array([])
+    present = np.unique(values)
+    return present[~np.isin(present, [number for number in card.values])]
 
 
 def _renamed(values: ndarray, card: Card) -> ndarray:

@@ -33,6 +33,16 @@ def opened(name: str, content: bytes) -> Image.Image | Shaped[ndarray, "h w c"]:
     return numbers
 
 
+def of_row(row: Shaped[ndarray, "..."]) -> Image.Image | Shaped[ndarray, "h w c"]:
+    """The same of a row of an array: (h, w), or (h, w, channel)."""
+    values = row.view(np.uint8) if row.dtype == bool else row
+    values = values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
+    if values.ndim not in (2, 3):
+        raise ValueError(f"a row of shape {row.shape} is no picture")
+    is_picture = values.dtype == np.uint8 and (values.ndim == 2 or values.shape[-1] in (3, 4))
+    return Image.fromarray(np.ascontiguousarray(values)) if is_picture else np.atleast_3d(values)
+
+
 def _loaded(name: str, content: bytes) -> Image.Image:
     try:
         with _without_limit():

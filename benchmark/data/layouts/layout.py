@@ -48,6 +48,10 @@ class Layout:
     problems: list[str] = field(default_factory=list)
     """What must be mended first."""
     notes: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    """What of the whole dataset is not there: a part is refused, unless it is allowed."""
+    faults: list[str] = field(default_factory=list)
+    """As of `data.faults`, where only the reader can tell."""
 
 
 class Reader(NamedTuple):

@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -48,8 +48,8 @@ _KINDS_WITH_SPLIT = {  # of nnU-Net and the Medical Segmentation Decathlon
 _FURTHER = re.compile(r"test(?:ing)?[_-](\w+)")
 _SEEM_SPLITS = ("train", "test", "valid", "unlabel", "fold", "set", "split", "part", "seen")
 _DIGITS = re.compile(r"\d+")
-_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
-_PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
+PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 class _File(NamedTuple):
@@ -78,19 +78,30 @@ class _Folder:
 
 
 def read_pairs(source: Source, card: Card) -> Layout | None:
-    """Pictures."""
-    return _read(source, _PICTURES, ())
+    """Pictures, whose channels may be files of their own."""
+    return of_files(source.files, PICTURES, card.modalities)
 
 
 def read_volume_pairs(source: Source, card: Card) -> Layout | None:
     """Volumes, whose channels may be files of their own."""
-    return _read(source, _VOLUMES, card.modalities)
+    return of_files(source.files, VOLUMES, card.modalities)
 
 
-def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> Layout | None:
-    stems = {path: stem for path in source.files if (stem := _stem(path, endings)) is not None}
+def of_files(
+    paths: Sequence[str],
+    endings: Sequence[str],
+    modalities: Sequence[str],
+    without_masks: Collection[str] = (),
+) -> Layout | None:
+    """The cases of these files, as far as they have one of the endings; None if there are none.
+
+    without_masks: those of the files that are unlabelled images, wherever they lie.
+    """
+    stems = {path: name for path in paths if (name := stem_of(path, endings)) is not None}
     unlabelled = _unlabelled(stems)
-    stems = {path: stem for path, stem in stems.items() if not _says_unlabelled(path)}
+    unlabelled += [_File(p, stems[p], "", _UNLABELLED, _IMAGE) for p in without_masks if p in stems]
+    left_out = {file.path for file in unlabelled} | set(filter(_says_unlabelled, stems))
+    stems = {path: name for path, name in stems.items() if path not in left_out}
     files = _in_kinds(stems)
     places: set[str] = set()
     if {file.kind for file in files} == {_IMAGE, _MASK}:
@@ -101,11 +112,11 @@ def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> 
     else:
         files = _side_by_side(stems, modalities)
         problems = _seeming_splits({file.place for file in files})
-    if not files:
+    if not files and not without_masks:
         return None
     files = [f for f in (*files, *unlabelled) if f.kind == _MASK or channel(f.stem, modalities)]
     used = {file.path for file in files}
-    stray = [path for path in source.files if path not in used]
+    stray = [path for path in paths if path not in used]
     layout = Layout([], stray=stray, problems=problems)
     if len(places) > 1 and not problems:
         layout.notes.append(
@@ -113,11 +124,11 @@ def _read(source: Source, endings: Sequence[str], modalities: Sequence[str]) -> 
             "they are patients or centres, the card's group keeps each on one side of the split"
         )
     _pair(_distinct(files, layout), modalities, layout)
-    _settle_splits(layout)
+    settle_splits(layout)
     return layout
 
 
-def _stem(path: str, endings: Sequence[str]) -> str | None:
+def stem_of(path: str, endings: Sequence[str]) -> str | None:
     """The file's name without its ending; None if that is another.
 
     Equal names may be spelled in two ways: a Mac writes ä as a and two dots.
@@ -260,8 +271,8 @@ def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> 
         layout.problems.append(f"no name ends in {', '.join(modalities)}, the card's modalities")
     if not modalities and any(is_other_channel(case.id) for case in layout.without_mask):
         layout.problems.append(
-            "names such as NAME_0001 are channels beside NAME_0000: of volumes, the card says so "
-            "(modalities: [_0000, _0001])"
+            "names such as NAME_0001 are channels beside NAME_0000: the card says so (modalities: "
+            "[_0000, _0001])"
         )
 
 
@@ -308,7 +319,7 @@ def _told_apart(placed: Sequence[tuple[str, Case]]) -> list[Case]:
     return cases
 
 
-def _settle_splits(layout: Layout) -> None:
+def settle_splits(layout: Layout) -> None:
     """The folders' splits as train and test, or none; what cannot be meant becomes a problem."""
     splits = {case.split for case in layout.cases} & {"", "train", "val", "test"}
     if "" in splits and len(splits) > 1:

@@ -1,6 +1,7 @@
 """Readers of datasets as they are released."""
 
 import re
+from collections import defaultdict
 
 from benchmark.data.card import Card
 from benchmark.data.layouts.layout import Case, Layout, column, paired
@@ -136,3 +137,34 @@ def read_la_h5(source: Source, card: Card) -> Layout | None:
             stray.append(name)
     notes = ["x and y were cropped around the label before, in test volumes too"]
     return Layout(sorted(cases), stray=stray, notes=notes) if cases else None
+
+
+_BRATS = re.compile(r"(?:.*/)?(BraTS\w+)/\1(_\w+)\.nii(?:\.gz)?", re.IGNORECASE)
+_BRATS_ENDS = ("_flair", "_t1", "_t1ce", "_t2")
+
+
+def read_brats(source: Source, card: Card) -> Layout | None:
+    """BraTS as released: HGG/ID/ID_flair.nii.gz, ID_t1, ID_t1ce, ID_t2, with ID_seg; and LGG/.
+
+    The card's modalities are read, in their order; the others belong to the release.
+    """
+    images, masks, stray = defaultdict(dict), {}, []
+    for name in source.files:
+        match = _BRATS.fullmatch(name)
+        end = match[2].lower() if match else ""
+        if end == "_seg":
+            masks[match[1]] = name
+        elif end in card.modalities:
+            images[match[1]][end] = name
+        elif end not in _BRATS_ENDS and not name.endswith(".csv"):
+            stray.append(name)
+    if not masks:
+        return None
+    whole = {id: its for id, its in images.items() if len(its) == len(card.modalities)}
+    layout = paired({id: its[card.modalities[0]] for id, its in whole.items()}, masks, stray)
+    for cases in (layout.cases, layout.without_mask):
+        cases[:] = [
+            case._replace(images=tuple(whole[case.id][end] for end in card.modalities))
+            for case in cases
+        ]
+    return layout

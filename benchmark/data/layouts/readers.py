@@ -3,7 +3,7 @@
 from collections import Counter
 
 from benchmark.data.card import Card
-from benchmark.data.layouts import cine, pairs, published
+from benchmark.data.layouts import cine, medsegbench, nnunet, pairs, published
 from benchmark.data.layouts.groups import add_groups
 from benchmark.data.layouts.layout import Layout, Reader, settle_lone_images
 from benchmark.data.source import Source
@@ -45,6 +45,18 @@ READERS: dict[str, Reader] = {
         "data/NAME.h5 with image and label, as prepared by SSL4MIS (and train.list, val.list, "
         "test.list)",
         cine.read_ssl4mis,
+    ),
+    "brats19": Reader(
+        "HGG/ID/ID_flair.nii.gz (or _t1, _t1ce, _t2) with HGG/ID/ID_seg.nii.gz, and LGG/",
+        published.read_brats,
+    ),
+    "medsegbench": Reader(
+        "train_images.npy with train_label.npy, and of val and test, in one .npz",
+        medsegbench.read_medsegbench,
+    ),
+    "nnunet": Reader(
+        "dataset.json with imagesTr/NAME_0000.nii.gz (or .png, …) and labelsTr/NAME.nii.gz",
+        nnunet.read_nnunet,
     ),
     "volume_pairs": Reader(
         "image/NAME.nii.gz with mask/NAME.nii.gz, optionally beneath train/, val/ and test/; or "

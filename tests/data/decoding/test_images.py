@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from benchmark.data.card import Card
-from benchmark.data.decoding.case import Seen
+from benchmark.data.decoding.case import Decoded, Seen
 from benchmark.data.decoding.images import read_image, read_mask, resize_image
+from benchmark.data.decoding.shelf import Shelf, stacked
 from tests.one_case import DISC, decoded, itk, picture
 
 BINARY = Card(name="own", channels=1, size=[8, 8])
@@ -244,3 +245,23 @@ def test_a_slide_larger_than_pillow_takes_is_read():
     """196 million pixels; Pillow refuses above 179 million."""
     large = Image.new("L", (14000, 14000), 7)
     assert read_image("a.png", picture(large, compress_level=1), BINARY).values[-1, -1, 0] == 7
+
+
+def test_images_that_lie_side_by_side_are_not_copied():
+    card = Card(name="own", channels=1, size=[2, 2])
+    shelf = Shelf(4, card)
+    ones = [
+        shelf.laid(
+            Decoded(np.full((2, 2, 1), i, np.uint8), np.full((2, 2), i, np.uint8), (2, 2), 1)
+        )
+        for i in range(3)
+    ]
+    together = stacked([one.image for one in ones])
+    assert together.shape == (3, 2, 2, 1) and together[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert np.shares_memory(together, ones[1].image)
+    assert stacked([one.mask for one in ones[1:]])[:, 0, 0].tolist() == [1, 2]
+    turned = stacked([one.mask for one in ones[::-1]])
+    assert turned[:, 0, 0].tolist() == [2, 1, 0]
+    deep = Decoded(np.full((2, 2, 1), 999, np.uint16), ones[0].mask, (2, 2), 1)
+    assert shelf.laid(deep) is deep
+    assert stacked([ones[0].image.astype(np.uint16), deep.image])[:, 0, 0, 0].tolist() == [0, 999]

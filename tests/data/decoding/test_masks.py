@@ -97,3 +97,12 @@ def test_volumes_are_grey_and_read_as_volumes_unless_the_card_says_otherwise():
     assert (Card(name="own", is_volume=True).channels, Card(name="own").channels) == (1, 3)
     assert Card(name="own", is_volume=True).readers == ["volume_pairs"]
     assert Card(name="own", is_volume=True, channels=2, readers=["la"]).readers == ["la"]
+
+
+def test_values_that_name_0_are_all_that_there_may_be():
+    card = Card(name="own", mask="labels", classes=["a", "b", "c"], values={0: 0, 1: 1, 4: 2})
+    assert classes(np.array([0, 1, 4, 4]), card).tolist() == [0, 1, 2, 2]
+    with pytest.raises(ValueError, match="holds 2, 3, and what the card's values name is 0, 1, 4"):
+        classes(np.array([0, 2, 3, 4]), card)
+    some = Card(name="own", mask="labels", classes=["a", "b", "c"], values={4: 2})
+    assert classes(np.array([0, 1, 2, 4]), some).tolist() == [0, 1, 2, 2]
