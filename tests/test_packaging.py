@@ -33,6 +33,9 @@ def build(source: Path, out: Path) -> subprocess.CompletedProcess:
     )
 
 
+LISTS = sorted(CHECKOUT.glob("datasets/lists/*/*.txt"))
+
+
 def test_a_wheel_holds_the_cards_the_presets_and_the_published_numbers(source, tmp_path):
     done = build(source, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -42,11 +45,13 @@ def test_a_wheel_holds_the_cards_the_presets_and_the_published_numbers(source, t
     presets = {
         f"benchmark/study/conf/{f.name}" for f in CHECKOUT.glob("benchmark/study/conf/*.yaml")
     }
-    assert len(cards) == 9 and cards <= names
-    assert len(presets) == 5 and presets <= names
+    assert len(cards) == 11 and cards <= names
+    assert len(presets) == 6 and presets <= names
     assert "benchmark/_resources/results/published/arxiv_2504.01547v2.csv" in names
     assert "benchmark/_resources/results/published/arxiv_2504.01547v2.yaml" in names
     assert "benchmark/_resources/datasets/collections/medsegbench.csv" in names
+    lists = {f"benchmark/_resources/{f.relative_to(CHECKOUT)}" for f in LISTS}
+    assert len(lists) == 52 and lists <= names
     assert {"reports/page/page.html.jinja", "reports/figures/figures.mplstyle"} <= names
     assert {"methods/cps.py", "reports/tables/main.py", "benchmark/data/prepare.py"} <= names
     modules = {str(f.relative_to(CHECKOUT)) for f in CHECKOUT.glob("benchmark/**/*.py")}

@@ -32,7 +32,7 @@ def test_every_verb_is_there():
         "", "run", "list", "report", "status", "show", "verify", "evaluate", "merge", "doctor",
         "data",
         "data prepare",
-        "data check", "data subsets", "data synth",
+        "data check", "data subsets", "data synth", "data lists",
     }  # fmt: skip
 
 
