@@ -1,4 +1,4 @@
-"""How parts of a grid are typed and named: variants, seeds, shards (budgets: `data.split.budget`)."""
+"""How parts of a grid are typed and named: variants, seeds, shards (budgets: `data.split`)."""
 
 import json
 import re

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmark.data.split.budget import Budget
 
+from benchmark.data.split.budget import Budget
 from benchmark.errors import ExitCode
 from benchmark.keys import fingerprint
 from benchmark.store import record
