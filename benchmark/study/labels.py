@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
+from benchmark.data import lists
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.labelled import labelled_ids, trained_ids, unlabelled_ids, with_ids
@@ -105,9 +106,9 @@ def facts_of(manifest: Manifest, budgets: Iterable[Budget] = ()) -> DataFacts:
     """What trials need to know of a dataset; budgets: of a study, which may be lists."""
     has_val, without = (bool(manifest.ids(name)) for name in ("val", "unlabelled"))
     card = manifest.card
-    lists = {budget.text: with_ids(budget, manifest) for budget in budgets if budget.listed}
+    listed = {budget.text: with_ids(budget, manifest) for budget in budgets if budget.listed}
     return DataFacts(
-        manifest.data_hash, card.is_volume, card.dims, card.size, has_val, without, lists
+        manifest.data_hash, card.is_volume, card.dims, card.size, has_val, without, listed
     )
 
 
@@ -158,7 +159,6 @@ def notes(found: Iterable[Subset]) -> list[str]:
             *_equal(name, own),
             *_without_foreground(name, own),
             *_cut_groups(name, own),
-            *_listed(name, own),
         )
     ]
 
@@ -213,13 +213,21 @@ def _cut_groups(name: str, found: list[Subset]) -> Iterator[str]:
             )
 
 
-def _listed(name: str, found: list[Subset]) -> Iterator[str]:
-    """A list is one subset: seeds move everything else, and what they say is no more than that."""
-    for text in dict.fromkeys(subset.budget.text for subset in found if subset.budget.listed):
+def notes_on_lists(budgets: Iterable[Budget], manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    """A list is one subset, whatever the seed; and what is known to be wrong with a published one.
+
+    Beneath tables stands the first of it anyway.
+    """
+    for budget, manifest in product(budgets, manifests.values()):
+        if not budget.listed:
+            continue
         yield (
-            f"{name} at {text}: the same images with every seed, so that intervals over seeds say "
-            "nothing of other labelled images"
+            f"{manifest.name} at {budget.text}: the same images with every seed, so that intervals "
+            "over seeds say nothing of other labelled images"
         )
+        found = lists.find(manifest.card.published_lists, budget.listed)
+        if found is not None and not (budget.ids or budget.listed in manifest.card.lists):
+            yield from (f"{budget.text} ({found.what}): {caveat}" for caveat in found.caveats)
 
 
 def _span(numbers: Iterable[int]) -> str:

@@ -108,6 +108,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *wanted.notes,
         *refused,
         *labels.notes(subsets),
+        *labels.notes_on_lists(study.budgets, manifests),
         *_notes_on_sizes(study, manifests, data_root),
     ]
     return Plan(study, grid, manifests, results_root / study.name, subsets, notes)

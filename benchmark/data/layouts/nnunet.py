@@ -14,6 +14,10 @@ from benchmark.data.layouts.names import channel
 from benchmark.data.source import Source
 from benchmark.wording import counted, shortened
 
+_NO_PATIENTS = (
+    "a dataset.json does not say whose the cases are: scans of one patient may lie on both sides "
+    "of the split that is drawn, unless a card of your own with readers: [nnunet] says it (group)"
+)
 TRAINING, TEST = ("imagestr", "labelstr"), ("imagests", "labelsts")
 
 
@@ -48,6 +52,8 @@ def read_nnunet(source: Source, card: Card) -> Layout | None:
         )
     _count(about, layout, card)
     _note_ct(about, layout, card)
+    if not (card.group or any(case.split == "test" for case in layout.cases)):
+        layout.notes.append(_NO_PATIENTS)
     used = {path for case in (*layout.cases, *layout.without_mask) for path in _files(case)}
     layout.stray = [name for name in source.files if name not in used and name != about.file]
     _note_unused(source, about, layout, card, endings)
