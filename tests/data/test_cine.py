@@ -84,6 +84,16 @@ def test_frames_that_info_cfg_does_not_explain_are_refused(download, tmp_path, t
         prepare(CARD, tmp_path / "files", tmp_path / "data")
 
 
+def test_a_frame_that_is_there_twice_is_refused(download, tmp_path):
+    shutil.copytree(download, tmp_path / "files")
+    folder = tmp_path / "files/database/training/patient090"
+    shutil.copy(folder / "patient090_frame11.nii.gz", folder / "patient090_frame11.nii")
+    with pytest.raises(
+        UserError, match=r"a frame in two files, .*frame11.nii and .*frame11.nii.gz"
+    ):
+        prepare(CARD, tmp_path / "files", tmp_path / "data")
+
+
 def test_lists_beside_the_arrays_split_where_the_card_names_no_test_set(arrays, tmp_path):
     card = CARD.model_copy(update={"test_ids": [], "val_ids": []})
     made = prepare(card, arrays, tmp_path / "data").manifest
@@ -91,7 +101,7 @@ def test_lists_beside_the_arrays_split_where_the_card_names_no_test_set(arrays, 
         "train": 4, "val": 2, "test": 2,
     }  # fmt: skip
     shutil.copytree(arrays, tmp_path / "files")
-    (tmp_path / "files" / "train.list").write_text("patient090_frame01\r\n\r\n")
+    (tmp_path / "files" / "train.list").write_text("data/patient090_frame01.h5\r\n\r\n")
     layout = read(Source(tmp_path / "files"), card)
     assert [case.id for case in layout.cases if case.split == "train"] == ["patient090_frame01"]
     assert layout.notes[-1].endswith("(3 cases)")

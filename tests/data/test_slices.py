@@ -108,6 +108,7 @@ def test_labelled_slices_are_evaluated_as_they_are_trained_on():
                   "p1_es_slice_2"}),
         (["p1_es"], {"p1_es_slice_1", "p1_es_slice_2"}),
         (["p2_ed_slice_4", "p2_es"], {"p2_ed_slice_4", "p2_es_slice_1"}),
+        (["data/slices/p2_ed_slice_4.h5", "p2_es.nii.gz"], {"p2_ed_slice_4", "p2_es_slice_1"}),
     ],
 )  # fmt: skip
 def test_a_list_names_patients_volumes_or_slices(names, wanted):
@@ -152,3 +153,13 @@ def test_published_budgets_of_acdc_are_as_many_slices_as_their_papers_say(sample
     assert len(unlabelled_ids(data, SLICED)) == 1312
     ten = labelled_ids(data, SLICED, Budget.parse("10%"), 0)
     assert len({id[:10] for id in ten}) == 7  # a tenth of 140 volumes are 14, of 7 patients
+
+
+def test_slices_of_two_and_four_channels_are_resized_channel_by_channel():
+    """A channel of zeros beside another hides nothing of it, as a mask of transparency would."""
+    volume = np.zeros((4, 4, 1, 2), np.uint8)
+    volume[..., 0] = 200
+    for channels in (volume, np.concatenate([volume, volume[..., ::-1]], -1)):
+        found = slices.cut_images([channels], (2, 2))[0]
+        assert found.shape == (2, 2, channels.shape[-1])
+        assert found[0, 0].tolist() == channels[0, 0, 0].tolist()

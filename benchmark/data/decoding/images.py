@@ -180,9 +180,11 @@ def _are_grey(colours: UInt8[ndarray, "n 3"] | Shaped[ndarray, "n 3"]) -> bool:
 
 def resize_image(image: UInt[ndarray, "h w c"], size: Sequence[int]) -> UInt[ndarray, "H W c"]:
     """Bilinear, antialiased where it shrinks."""
-    if image.dtype == np.uint8:
+    if image.dtype == np.uint8 and image.shape[-1] in (1, 3):
         squeezed = image[..., 0] if image.shape[-1] == 1 else image
         return np.asarray(_bilinear(squeezed, size)).reshape(*size, image.shape[-1])
+    if image.dtype == np.uint8:  # of two or four Pillow takes the last one for alpha
+        return np.stack([np.asarray(_bilinear(c, size)) for c in np.moveaxis(image, -1, 0)], -1)
     channels = [
         np.asarray(_bilinear(c.astype(np.float32), size)) for c in np.moveaxis(image, -1, 0)
     ]

@@ -1,7 +1,6 @@
 """Heart scans of ACDC: as released, and as SSL4MIS passes them on."""
 
 import re
-from collections import defaultdict
 
 from benchmark.data.card import Card
 from benchmark.data.layouts.layout import Case, Layout, paired
@@ -22,32 +21,53 @@ def read_acdc(source: Source, card: Card) -> Layout | None:
     patient001_frame02 at end-systole. The download numbers frames by time; which is which stands in
     Info.cfg, and the first is not always ED: of patient090 it is ES.
     """
-    images: dict[str, dict[int, str]] = defaultdict(dict)
-    masks: dict[str, dict[int, str]] = defaultdict(dict)
-    infos, stray, unused = {}, [], set()
-    for name in source.files:
+    found = _Frames()
+    stray = [name for name in source.files if not found.takes(name)]
+    if not found.masks:
+        return None
+    every = found.images | found.masks
+    phases = {patient: _phases(source, found.infos.get(patient, "")) for patient in every}
+    layout = paired(_named(found.images, phases), _named(found.masks, phases), stray)
+    layout.cases = [case._replace(group=case.id.partition("_")[0]) for case in layout.cases]
+    layout.problems += _without_phases(every, phases)
+    if found.twice:
+        layout.problems.append(f"a frame in two files, {shortened(found.twice)}: keep one of them")
+    if found.unused:
+        layout.notes.append(
+            f"not used: {counted(len(found.unused), 'patient')} of the challenge's own test set; "
+            "this literature splits the first 100"
+        )
+    return layout
+
+
+_ByFrame = dict[str, dict[int, str]]
+
+
+class _Frames:
+    """The files of a download: patient → frame → file, of images and of masks."""
+
+    def __init__(self):
+        self.images: _ByFrame = {}
+        self.masks: _ByFrame = {}
+        self.infos: dict[str, str] = {}
+        self.twice: list[str] = []
+        self.unused: set[str] = set()
+
+    def takes(self, name: str) -> bool:
+        """Is it a file of the release?"""
+        if match := _INFO.fullmatch(name):
+            self.infos[match[1].lower()] = name
+            return True
         if match := _FRAME.fullmatch(name):
             patient, frame = match[1].lower(), int(match[3])
             if int(match[2]) > _LAST_OF_TRAINING:
-                unused.add(patient)
-            else:
-                (masks if match[4] else images)[patient][frame] = name
-        elif match := _INFO.fullmatch(name):
-            infos[match[1].lower()] = name
-        elif not _OF_RELEASE.fullmatch(name):
-            stray.append(name)
-    if not masks:
-        return None
-    phases = {patient: _phases(source, infos.get(patient, "")) for patient in images | masks}
-    found = paired(_named(images, phases), _named(masks, phases), stray)
-    found.cases = [case._replace(group=case.id.partition("_")[0]) for case in found.cases]
-    found.problems += _without_phases(images | masks, phases)
-    if unused:
-        found.notes.append(
-            f"not used: {counted(len(unused), 'patient')} of the challenge's own test set; this "
-            "literature splits the first 100"
-        )
-    return found
+                self.unused.add(patient)
+                return True
+            own = (self.masks if match[4] else self.images).setdefault(patient, {})
+            if own.setdefault(frame, name) != name:
+                self.twice.append(f"{own[frame]} and {name}")
+            return True
+        return bool(_OF_RELEASE.fullmatch(name))
 
 
 def _phases(source: Source, info: str) -> dict[int, str]:
@@ -69,9 +89,7 @@ def _named(files: dict[str, dict[int, str]], phases: dict[str, dict[int, str]]) 
     }
 
 
-def _without_phases(
-    files: dict[str, dict[int, str]], phases: dict[str, dict[int, str]]
-) -> list[str]:
+def _without_phases(files: _ByFrame, phases: dict[str, dict[int, str]]) -> list[str]:
     """The problem with frames of which nothing says whether they are ED or ES."""
     wrong = [
         f"{patient} (frames {', '.join(map(str, sorted(frames)))}; Info.cfg says "
@@ -128,7 +146,8 @@ def _split_by_lists(layout: Layout, source: Source, lists: dict[str, str]) -> No
     """Give the cases the splits of the lists; what is in none is left out."""
     split: dict[str, str] = {}
     for name, file in lists.items():
-        ids = source.read(file).decode("utf-8-sig").split()
+        lines = source.read(file).decode("utf-8-sig").split()
+        ids = [line.rsplit("/", 1)[-1].removesuffix(".h5") for line in lines]
         twice = [id for id in ids if split.setdefault(id, name) != name]
         if twice:
             layout.problems.append(f"{file} and another list both name {shortened(twice)}")

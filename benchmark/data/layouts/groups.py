@@ -8,10 +8,9 @@ from itertools import combinations
 
 from benchmark.data.card import Card
 from benchmark.data.layouts.layout import Case, Layout, column
+from benchmark.data.layouts.names import without_ending
 from benchmark.data.source import Source
 from benchmark.wording import counted, shortened
-
-_ENDING = re.compile(r"(\.nii)?\.[a-z]\w*$", re.IGNORECASE)
 
 
 def add_groups(layout: Layout, source: Source, card: Card) -> None:
@@ -65,7 +64,7 @@ def _in_table(layout: Layout, source: Source, table: str) -> dict[str, str]:
     layout.stray = [name for name in layout.stray if name not in files]
     rows = column(source, files[0], "case", "group", layout)
     groups = {unicodedata.normalize("NFC", name): group for name, group in rows.items()}
-    return {_ENDING.sub("", name): group for name, group in groups.items()} | groups
+    return {without_ending(name): group for name, group in groups.items()} | groups
 
 
 def cut_groups(cases: Sequence[Case]) -> list[str]:

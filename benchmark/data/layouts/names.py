@@ -22,7 +22,13 @@ _IMAGE_NAMES = [
         r"(?P<name>)(?:image|img)",
     )
 ]
+_ENDING = re.compile(r"(\.nii)?\.[a-z]\w*$", re.IGNORECASE)
 _OTHER_CHANNEL = re.compile(r".*_000[1-9]")
+
+
+def without_ending(name: str) -> str:
+    """The name of a file without .png, .nii.gz or .h5."""
+    return _ENDING.sub("", name)
 
 
 class MaskName(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from benchmark.data import lists, slices
+from benchmark.data.layouts.names import without_ending
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.draw import count, labelled_subset, ranked, whole_groups
@@ -102,17 +103,21 @@ def with_ids(budget: Budget, manifest: Manifest) -> Budget:
 def _listed(manifest: Manifest, roles: Roles, pool: list[str], budget: Budget) -> list[str]:
     """The images of a list, in the order of the pool.
 
-    It may name cases, all cases of a patient by the patient's name, or single slices.
+    It may name cases, all cases of a patient by the patient's name, or single slices; as files with
+    their folders too: data/slices/patient099_frame01_slice_15.h5.
     """
     known = _by_name(manifest, roles, pool)
-    if outside := [name for name in budget.ids if name not in known]:
+    named = [
+        name if name in known else without_ending(name.rpartition("/")[2]) for name in budget.ids
+    ]
+    if outside := [name for name in named if name not in known]:
         raise UserError(
             f"--labels list:{budget.listed}: {counted(len(outside), 'case')} of it not in the "
             f"train pool of {manifest.name} ({shortened(outside)}): missing, without a mask, "
             "or held out (a development set is drawn from the train pool, unless there is a val/)",
             ExitCode.DATA,
         )
-    chosen = {image for name in budget.ids for image in known[name]}
+    chosen = {image for name in named for image in known[name]}
     if roles.slices or not manifest.card.is_volume:
         return [image for image in trained_ids(manifest, roles, pool) if image in chosen]
     return _whole_volumes(manifest, pool, chosen, budget)
