@@ -279,11 +279,13 @@ def _groups(manifest: "Manifest") -> list[str]:
     if not all(case.group for case in manifest.cases):
         return []
     of = {
-        split: {c.group for c in manifest.cases if c.split == split} for split in ("train", "test")
+        split: {case.group for case in manifest.cases if case.split == split}
+        for split in ("train", "val", "test")
     }
     both = of["train"] & of["test"]
-    shared = f", {len(both)} of them in both" if both else ""
-    return [f"  groups: {len(of['train'])} in train, {len(of['test'])} in test{shared}"]
+    shared = f", {len(both)} of them in train and test" if both else ""
+    counts = ", ".join(f"{len(groups)} in {split}" for split, groups in of.items() if groups)
+    return [f"  groups: {counts}{shared}"]
 
 
 def _greys(manifest: "Manifest") -> list[str]:
@@ -300,7 +302,11 @@ def _greys(manifest: "Manifest") -> list[str]:
 def _sizes(manifest: "Manifest") -> str:
     """Of images as they were resized and as they came; of volumes as they are."""
     if manifest.card.is_volume:
-        return f"volumes of {_ranges([case.shape for case in manifest.cases])} voxels"
+        volumes = f"volumes of {_ranges([case.shape for case in manifest.cases])} voxels"
+        if not manifest.card.is_sliced:
+            return volumes
+        n = sum(case.shape[2] for case in manifest.cases if case.split == "train")
+        return f"{volumes} ({n} slices in train, seen at {_ranges([manifest.card.size])})"
     size = _ranges([manifest.card.size])
     came = _ranges([case.source_shape or manifest.card.size for case in manifest.cases])
     return f"size {size}" if came == size else f"size {size} (came as {came})"

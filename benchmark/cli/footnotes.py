@@ -68,6 +68,7 @@ def _about_labels(rows: "DataFrame", records: list[Record], manifest_of: _Manife
             n_pool=found.n_labelled + found.n_unlabelled,
             n_unlabelled=found.n_unlabelled,
             has_foreground=found.n_labelled_foreground != 0,
+            subset_hash=found.subset_hash,
         )
 
     shown = set(rows.key)

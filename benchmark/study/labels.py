@@ -5,7 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 from benchmark.data import lists
-from benchmark.data.prepared import Manifest
+from benchmark.data.prepared import Manifest, short_hash
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.labelled import labelled_ids, trained_ids, unlabelled_ids, with_ids
 from benchmark.data.split.parts import groups_of, parts
@@ -88,6 +88,8 @@ class Subset(NamedTuple):
     n_evaluated: int = 0
     n_patients: int = 0
     """Groups that are labelled, whole or in part, where every case has one."""
+    subset_hash: str = ""
+    """Of the labelled ids: equal subsets have equal ones."""
     are_slices: bool = False
     """Of volumes; what is evaluated are volumes then."""
 
@@ -142,6 +144,7 @@ def subset_of(manifest: Manifest, roles: Roles, budget: Budget, seed: int) -> Su
         n_val=len(val),
         n_evaluated=len(evaluation),
         n_patients=len(labelled) if all(group[case] for case in pool) else 0,
+        subset_hash=short_hash(sorted(chosen)),
         are_slices=roles.slices,
     )
 
@@ -174,16 +177,17 @@ def _rounded_up(name: str, found: list[Subset]) -> Iterator[str]:
 
 
 def _equal(name: str, found: list[Subset]) -> Iterator[str]:
-    """Of one seed, smaller subsets lie in larger ones: so many images are the same ones."""
-    numbers: dict[str, dict[int, int]] = {}
+    """Budgets that come to the same images with every seed."""
+    numbers: dict[str, dict[int, tuple[int, str]]] = {}
     for subset in found:
-        numbers.setdefault(subset.budget.text, {})[subset.seed] = subset.n_labelled
-    alike: dict[tuple[tuple[int, int], ...], list[str]] = {}
+        same = (subset.n_labelled, subset.subset_hash)
+        numbers.setdefault(subset.budget.text, {})[subset.seed] = same
+    alike: dict[tuple[tuple[int, tuple[int, str]], ...], list[str]] = {}
     for text, of_seed in numbers.items():
         alike.setdefault(tuple(sorted(of_seed.items())), []).append(text)
     for of_seed, texts in alike.items():
         if len(texts) > 1:
-            number = _span(n for _, n in of_seed)
+            number = _span(n for _, (n, _) in of_seed)
             images = "image" if number == "1" else "images"
             yield f"{', '.join(texts)} label the same {number} {images} of {name}"
 

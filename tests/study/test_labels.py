@@ -33,6 +33,22 @@ def test_budgets_that_label_the_very_same_images_are_named():
     assert told([0.1, 0.2, 0.5]) == []
 
 
+def test_as_many_images_are_not_the_same_ones():
+    """Two of a list, whatever the seed, and the two that seeds 0, 1, 2 draw."""
+    card = Card(name="mine", lists={"two": ["c0", "c1"]})
+    data = manifest().model_copy(update={"card": card})
+    study = Study(labels=["list:two", "2cases"], seeds=[0, 1, 2])
+    assert not any(
+        "label the same" in line for line in labels.notes(labels.subsets(study, {"m": data}))
+    )
+    drawn = labels.labelled_ids(data, study.conditions.roles, study.budgets[1], 0)
+    same = data.model_copy(update={"card": Card(name="mine", lists={"two": drawn})})
+    study = Study(labels=["list:two", "2cases"], seeds=[0])
+    assert labels.notes(labels.subsets(study, {"m": same})) == [
+        "list two, 2 cases label the same 2 images of mine"
+    ]
+
+
 def test_a_fraction_typed_for_a_percentage_is_suspected():
     """`--ratios 0.05` is a share of 0.0005."""
     assert told([0.0005]) == [
