@@ -51,7 +51,7 @@ def test_a_run_uses_what_earlier_trials_took_and_compares(bench, data_root, tmp_
     command = [BENCH, *words, "--data-root", data_root, "--probe"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"forecast \d+ s, took \d+ s", done.stderr)
+    assert re.search(r"forecast .+, took .+", done.stderr)
     (tmp_path / ".probes.json").unlink()
     _, out, _ = bench(*words, "--seeds", "3", "--dry-run")
     assert re.search(r"supervised +1 x 4 steps +\d+ ms a step", out)
