@@ -181,8 +181,8 @@ _PAPER = {
     "image_param": "x0",  # Eq. 3 and 6 together cannot be learnt: `Differs:` of ours.py
 }
 _AUTHORS = {
-    "criterion": "dice",  # A* superdiff_2d.sh:53
-    "weight": 1.0,  # A* superdiff_2d.sh, UNSUP_WEIGHT
+    "criterion": "dice",  # A* reproduce_superdiff_semi_supervised_2d.sh:53
+    "weight": 1.0,  # the same, UNSUP_WEIGHT
     "semi_on_labelled": False,  # A* train_semi_superdiff_2d.py:290-300, as the next two
     "aux_weight_labelled": "one",
     "rounds_chained": False,  # :279, 294: each round starts from the first mask again

@@ -9,12 +9,12 @@
 Paper:   Ouali et al., CVPR 2020, arXiv:2003.09005
 Code:    HiLab-git/SSL4MIS@06df604 code/train_cross_consistency_training_2D.py,
          code/networks/unet.py (UNet_CCT); original yassouali/CCT@65d4e5b
-Differs: weight rising linearly to 5 (original 30, reached after a tenth of the run). As in SSL4MIS
-         and unlike the original: 3 auxiliary decoders (original 30 of seven kinds), which learn
-         from the labels too (supervise_auxiliary=false for the original), skip connections
-         perturbed as well (original: the encoder's last output), gradient through the target
-         (detach_target=true for the original). aux_share_weights=true is what XNet's 3D copy and
-         the benchmark's authors do: the main decoder in the place of the auxiliary ones
+Differs: weight rising linearly to 5 (SSL4MIS 0.1, sigmoid ramp; original 30, reached after a tenth
+         of the run). As in SSL4MIS and unlike the original: 3 auxiliary decoders (original 30 of
+         seven kinds), which learn from the labels too (supervise_auxiliary=false for the original),
+         skip connections perturbed as well (original: the encoder's last output), gradient through
+         the target (detach_target=true for the original). aux_share_weights=true is what XNet's 3D
+         copy and the benchmark's authors do: the main decoder in the place of the auxiliary ones
 Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          detach_target: no gradient through d₀(e(u))
          aux_share_weights: the main decoder in the place of the auxiliary ones

@@ -2,7 +2,8 @@
 
     L = S(f(x), y)  +  distance_weight · mean (s(x) - SDF(y))²
         +  weight · ramp · mean over x and u of (σ(-steepness s) - softmax f)²
-    s = tanh of a second head, one channel per foreground class; SDF is negative inside
+    s = tanh of a second head, one channel per foreground class (of softmax f these channels alone
+    are compared with it); SDF is negative inside
 
 Paper:   Luo et al., AAAI 2021, arXiv:2009.04448
 Code:    HiLab-git/DTC@2525b9c code/train_la_dtc.py, code/utils/util.py:123-150
@@ -10,7 +11,7 @@ Differs: weight rising linearly to 5 (theirs 1, sigmoid ramp); S is the run's cr
          (theirs Dice of a sigmoid); 2D as well as 3D; the second head is a 3×3 convolution (theirs
          1×1×1); a patch that is all foreground has distance 0 or -1 as sdf_empty says (theirs NaN).
          unlabelled_only=true is what the benchmark's authors do, who also compare a channel that
-         nothing supervises
+         nothing supervises, and with a sigmoid instead of the softmax
 Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          distance_weight: of the second head's error on labelled images
          steepness: of the sigmoid that makes a mask of a distance

@@ -5,8 +5,9 @@
 Paper:   Vu et al. (ADVENT, its direct variant "MinEnt"), CVPR 2019, arXiv:1811.12833; Grandvalet &
          Bengio, NeurIPS 2004
 Code:    valeoai/ADVENT@3e58d45 advent/utils/loss.py, advent/domain_adaptation/train_UDA.py
-Differs: weight rising linearly to 5 as in this benchmark (theirs 0.001 throughout); the entropy in
-         log space, exact at any confidence (theirs log(p + 1e-30))
+Differs: weight rising linearly to 5 as in this benchmark (theirs 0.001 throughout, and 0.0002 for
+         the entropy of a second, coarser head, which is not there); the entropy in log space, exact
+         at any confidence (theirs log(p + 1e-30))
 Options: weight: of the entropy once it is grown, by the run's ramp (from 0, linearly)
 Cost:    1 network in training (1 pass of x, 1 of u), 1 at test
 """

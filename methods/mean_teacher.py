@@ -1,14 +1,15 @@
 """Mean teacher: the student must agree with the moving average of itself on noisy images.
 
     L = S(f(x), y)  +  weight · ramp · mean (softmax f(u) - softmax g(u + noise))²
-    g ← aₖ g + (1 - aₖ) f after step k,   aₖ = min(1 - 1/(k + 1), decay)
+    g ← aₖ g + (1 - aₖ) f after step k = 0, 1, …,   aₖ = min(1 - 1/(k + 1), decay)
 
 Paper:   Tarvainen & Valpola, NeurIPS 2017, arXiv:1703.01780
-Code:    HiLab-git/SSL4MIS@06df604 code/train_mean_teacher_2D.py:133-196
+Code:    HiLab-git/SSL4MIS@06df604 code/train_mean_teacher_2D.py:80-89, 154-179
 Differs: weight rising linearly to 5 (theirs 0.1, sigmoid ramp over 200 · 150 steps, nothing at all
-         in the first 1000); the average counts steps, as there (copies of it count epochs:
-         average_counts=epochs);
-         the teacher starts as a copy and is tested, as in the paper (tested=student for theirs)
+         in the first 1000); noise of the same size on z-scores (theirs on images from 0 to 1); the
+         average counts steps, as there (copies of it count epochs: average_counts=epochs); the
+         teacher starts as a copy (theirs: as another network that the first average overwrites)
+         and is tested, as in the paper (tested=student for theirs)
 Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          decay: limit of the average's rate aₖ
          noise: standard deviation of the noise on the teacher's images, in z-scores

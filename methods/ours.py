@@ -53,10 +53,11 @@ _COLLAPSED = 0.99  # share of pixels in one class
 
 
 class Pathways(nn.Module):
-    """f_m: an image and a noisy mask → the mask; f_i: a noisy image and a mask → the noise in it.
+    """f_m: an image and a noisy mask → the mask; f_i: a noisy image and a mask → the image.
 
-    Two UNets of the run's widths; in the input the noised part comes first. Both are told the time
-    step of the noised part. Images come in [-1, 1]; f_m sees them as z-scores.
+    f_i puts out the image itself or what tells it (`image_param`). Two UNets of the run's widths;
+    in the input the noised part comes first. Both are told the time step of the noised part. Images
+    come in [-1, 1]; f_m sees them as z-scores.
     """
 
     def __init__(self, build: NetworkBuilder, *, has_image: bool):

@@ -2,15 +2,15 @@
 
     L = S(f(x), y)  +  weight · ramp · Σ m |softmax f(u) - softmax g(u + noise)|² / (K Σ m)
     m = [H(P) < (0.75 + 0.25 exp(-5 (1 - progress)²)) ln K],   P = mean of softmax g(u + noiseₜ)
-    g ← aₖ g + (1 - aₖ) f after step k,   aₖ = min(1 - 1/(k + 1), decay)
+    g ← aₖ g + (1 - aₖ) f after step k = 0, 1, …,   aₖ = min(1 - 1/(k + 1), decay)
 
 Paper:   Yu et al., MICCAI 2019, arXiv:1907.07034
 Code:    yulequan/UA-MT@88ed29a code/train_LA_meanteacher_certainty_unlabel.py
-Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid ramp); the threshold
-         uses ln K (theirs ln 2 for any K); the average counts steps, as there (of the benchmark's
-         authors epochs: average_counts=epochs); the teacher starts as a copy (theirs: as another
-         network that the first average overwrites); its samples leave its batch-norm statistics
-         alone
+Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid ramp); any number of
+         classes: ln K and K Σ m (theirs ln 2 and 2 Σ m of two classes, which SSL4MIS's copy keeps
+         for four); the average counts steps, as there (of the benchmark's authors epochs:
+         average_counts=epochs); the teacher starts as a copy (theirs: as another network that the
+         first average overwrites); its samples leave its batch-norm statistics alone
 Options: weight: of the consistency once it is grown, by the run's ramp (from 0, linearly)
          decay: limit of the average's rate aₖ
          noise: standard deviation of the noise on the teacher's images, in z-scores

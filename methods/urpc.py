@@ -10,8 +10,9 @@ Code:    HiLab-git/SSL4MIS@06df604 code/train_uncertainty_rectified_pyramid_cons
 Differs: weight rising linearly to 5 as in this benchmark (theirs 0.1, sigmoid ramp); the divergence
          is the paper's (theirs the other way round: kl=pc_ps), computed in log space, finite at any
          confidence; no perturbation before the coarse heads (pyramid_perturb=true for theirs in
-         2D); heads are 3×3 convolutions, in 3D too (theirs 1×1×1), and their logits are enlarged
-         with corners aligned there, as in the benchmark's authors' copy (theirs, UnetDsv3, not)
+         2D; in 3D theirs has dropout after each decoder block instead, which cannot be set); heads
+         are 3×3 convolutions, in 3D too (theirs 1×1×1), and their logits are enlarged with corners
+         aligned there, as in the benchmark's authors' copy (theirs, UnetDsv3, not)
 Options: weight: of both terms on u once it is grown, by the run's ramp (from 0, linearly)
          kl: direction of the divergence, ps_pc: KL(pₛ ‖ p_c), or pc_ps
          pyramid_perturb: the coarse heads get perturbed features
