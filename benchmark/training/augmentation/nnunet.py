@@ -77,13 +77,12 @@ def random_warp(x: Images, y: Int[Tensor, " b *s"] | None, symmetry: str, rng: G
 
 def random_noise(x: Images, rng: Generator) -> Images:
     chosen = np.flatnonzero(rng.random(len(x)) < 0.1)
-    sigmas = rng.uniform(0, 0.1, len(chosen))
-    noise = rng.standard_normal((len(chosen), 1, *x.shape[2:]), np.float32)
     if len(chosen) == 0:
         return x
-    scaled = sent(torch.from_numpy(noise), x.device) * each(_numbers(sigmas, x), x)
+    sigmas = rng.uniform(0, 0.1, (len(chosen), *[1] * (x.ndim - 1)))
+    noise = sigmas * rng.standard_normal((len(chosen), 1, *x.shape[2:]), np.float32)
     rows = sent(torch.from_numpy(chosen), x.device)
-    return x.index_copy(0, rows, x[rows] + scaled)
+    return x.index_copy(0, rows, x[rows] + _numbers(noise, x))
 
 
 def random_blur(x: Images, rng: Generator) -> Images:
