@@ -208,7 +208,9 @@ class Study:
 SAVED = ("predictions", "predictions:unlabelled", "weights")
 OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "poly", "step")
-AUGMENTATIONS = ("none", "symmetries", "ssl4mis", "nnunet")
+STRONG = "nnunet"
+"""The augmentation that a method without unlabelled images should be trained with as well."""
+AUGMENTATIONS = ("none", "symmetries", "ssl4mis", STRONG)
 CHOICES = {
     "conditions.evaluate_on": ("test", "dev"),
     "vary": ("all", "subset", "weights", "cross"),

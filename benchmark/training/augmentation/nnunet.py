@@ -12,12 +12,14 @@ transforms in its order, the ones of the last column in the place of mirroring, 
     gamma of -x     p .1   each channel, γ ½ U(.7, 1), ½ U(1, 1.5)
     gamma           p .3   each channel, γ the same
 
-Differs: nnU-Net cuts the middle out of a larger patch, so that what a rotation brings in from
-beyond the edge are data, and 0 and background where there are none. Images are seen whole here, so
-both image and mask are mirrored at the edge, as volumes are that are smaller than a patch. Values
-are standardised as the harness has them, images by constants of the dataset, volumes by case. The
-axis across a stack of slices is the shortest one. Rotations obey the card (`allowed_turns`), and so
-does a long slice of a stack. Nothing is done at test time.
+Differs: nnU-Net cuts the middle out of a larger patch, so that what a rotation or a scale above 1
+brings in from beyond the edge are data, and 0 and background where there are none. Here images are
+seen whole, and of volumes nothing but the patch: image and mask are both mirrored at the edge, as a
+volume is that is smaller than a patch, so corners hold data that are labelled. Values are
+standardised as the harness has them: images by constants of the dataset, volumes by case. The axis
+across a stack of slices is the shortest one. A full turn needs a card that allows quarter turns,
+and an image or slice that is not long; rotations are else smaller (`allowed_turns`). Nothing is
+done at test time.
 """
 
 from collections.abc import Callable
