@@ -1,7 +1,7 @@
 """nnU-Net's default augmentation: how often each change happens, and how strong it is.
 
 MIC-DKFZ/nnUNet@0e49508, nnUNetTrainer.get_training_transforms, with batchgeneratorsv2@3cb4f07: its
-transforms in its order, the ones of the last column in the place of mirroring, but first.
+transforms in its order; the card's symmetries, which stand for its mirroring, come first.
 
     spatial         rotation p .2, scaling p .2 by U(.7, 1.4), drawn apart
     noise           p .1   σ U(0, .1), one map of noise for all channels
@@ -136,7 +136,9 @@ def _channels(x: Images, rng: Generator, p: float, p_channel: float = 1.0) -> Bo
     return of_image & of_channel
 
 
-def _around_one(rng: Generator, low: float, high: float, n: int | np.integer) -> ndarray:
+def _around_one(
+    rng: Generator, low: float, high: float, n: int | np.integer
+) -> Float[ndarray, " n"]:
     """Half of them uniform below 1, half above."""
     is_below, share = rng.random(n) < 0.5, rng.random(n)
     return np.where(is_below, low + (1 - low) * share, 1 + (high - 1) * share)
