@@ -14,7 +14,7 @@ from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.parts import parts
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.study import labels, methods, presets
+from benchmark.study import labels, methods, notes, presets
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
@@ -104,14 +104,15 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     grid, refused = _accepted(grid, study, wanted)
     _check_batches(grid, manifests)
-    notes = [
+    told = [
         *wanted.notes,
         *refused,
         *labels.notes(subsets),
         *labels.notes_on_lists(study.budgets, manifests),
         *_notes_on_sizes(study, manifests, data_root),
+        *notes.on_the_strong_row(study, grid, manifests),
     ]
-    return Plan(study, grid, manifests, results_root / study.name, subsets, notes)
+    return Plan(study, grid, manifests, results_root / study.name, subsets, told)
 
 
 def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Study:
@@ -131,16 +132,16 @@ def _wanted(texts: Sequence[str]) -> Wanted:
     names = [name for text in texts for name in split_outside_brackets(text)]
     typed = [Variant.parse(name) for name in names if name != ALL]
     needed = {variant.method for variant in typed} | {BASELINE}
-    facts, notes = {}, []
+    facts, left_out = {}, []
     for name in methods.names() if ALL in names else sorted(needed):
         try:
             facts[name] = methods.facts(name)
         except UserError as error:
             if name in needed:
                 raise
-            notes.append(f"left out of all methods: {error}")
+            left_out.append(f"left out of all methods: {error}")
     others = [Variant(name) for name in facts] if ALL in names else []
-    return Wanted(typed, others, facts, notes)
+    return Wanted(typed, others, facts, left_out)
 
 
 def _check_network(study: Study, manifests: dict[str, Manifest]) -> None:

@@ -120,7 +120,8 @@ class Optimisation:
     and its last batch holds what is left of them; else a batch is filled with the next ones."""
     augmentation: str = later("symmetries", before="symmetries")
     """How images are changed in training: none; symmetries, those that the card allows; ssl4mis:
-    turns and a flip, or a rotation by up to 20 degrees."""
+    turns and a flip, or a rotation by up to 20 degrees; nnunet: the symmetries, then nnU-Net's
+    rotation, scaling, noise, blur, brightness, contrast, low resolution and gamma."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,9 @@ class Study:
 SAVED = ("predictions", "predictions:unlabelled", "weights")
 OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "poly", "step")
-AUGMENTATIONS = ("none", "symmetries", "ssl4mis")
+STRONG = "nnunet"
+"""The augmentation that a method without unlabelled images should be trained with as well."""
+AUGMENTATIONS = ("none", "symmetries", "ssl4mis", STRONG)
 CHOICES = {
     "conditions.evaluate_on": ("test", "dev"),
     "vary": ("all", "subset", "weights", "cross"),

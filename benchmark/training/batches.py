@@ -20,7 +20,7 @@ from benchmark.randomness import generator
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Batch
 from benchmark.training.augmentation import augmented
-from benchmark.training.layout import arranged
+from benchmark.training.layout import arranged, sent
 
 _RESIDENT = 2**31  # bytes of a train pool that may lie on a GPU
 
@@ -87,7 +87,7 @@ def _changed(
     augmentation: str,
     rng: Generator,
 ) -> tuple[Tensor, Tensor | None]:
-    """Standardised and augmented; what a rotation brings in from outside is black."""
+    """Standardised and augmented; what a rotation of ssl4mis brings in from outside is black."""
     x = standardised(images, data, rows)
     black = torch.tensor(-data.mean[rows] / data.std[rows], dtype=torch.float32)
     return augmented(x, masks, augmentation, data.symmetry, rng, black)
@@ -159,19 +159,14 @@ def _cut(
 
 def _rows(arrays: ndarray | Tensor, rows: Int[ndarray, " b"], device: torch.device) -> Tensor:
     if isinstance(arrays, Tensor):
-        return arrays[_sent(torch.from_numpy(rows), device)]
-    return _sent(_tensor(arrays[rows]), device)
+        return arrays[sent(torch.from_numpy(rows), device)]
+    return sent(_tensor(arrays[rows]), device)
 
 
 def _stacked(parts: list[ndarray] | list[Tensor], device: torch.device) -> Tensor:
     if isinstance(parts[0], Tensor):
         return torch.stack(parts)
-    return _sent(_tensor(np.stack(parts)), device)
-
-
-def _sent(x: Tensor, device: torch.device) -> Tensor:
-    """On the device; to a GPU by a copy that nobody waits for."""
-    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
+    return sent(_tensor(np.stack(parts)), device)
 
 
 def positions(n: int, order: Order, step: int, *purpose: int | str) -> Int[ndarray, " b"]:
@@ -234,7 +229,7 @@ def standardised(
     x = images.movedim(-1, 1).float() / most
     shape = (*data.mean[rows].shape, *[1] * (x.ndim - 2))
     mean, std = (
-        _sent(torch.tensor(values[rows], dtype=torch.float32), x.device).reshape(shape)
+        sent(torch.tensor(values[rows], dtype=torch.float32), x.device).reshape(shape)
         for values in (data.mean, data.std)
     )
     return (x - mean) / std

@@ -283,6 +283,21 @@ def test_only_volumes_can_be_cropped(bench, tmp_path):
     assert code == 2 and "--crop is none or label_box, for volumes" in err
 
 
+def test_augmentation_that_was_typed_stands_under_the_table(bench):
+    words = (*TINY, "--seeds", "1", "training.augmentation=nnunet")
+    keys = [
+        bench(*w, "--dry-run", "-v")[1].splitlines()[-1].split()[0] for w in (words, words[:-1])
+    ]
+    assert keys[0] != keys[1]
+    code, out, _ = bench(*words, "--trial", keys[0])
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if "presets: demo with " in line)
+    assert "training.augmentation=nnunet" in line
+    code, _, err = bench(*words[:-1], "training.augmentation=nnUNet")
+    assert code == 2
+    assert "training.augmentation must be one of none, symmetries, ssl4mis, nnunet" in err
+
+
 def test_nuclei_need_a_card_and_no_code(samples, bench, tmp_path):
     card = tmp_path / "nuclei.yaml"
     card.write_text("name: nuclei\nclasses: [background, nucleus]\nmask: binary\nterms: CC0\n")

@@ -35,11 +35,18 @@ def planned(tmp_path):
     """A function: plan a study of ten images, or volumes; gives its notes."""
 
     def make(
-        method: str = "supervised", *, card: dict, training=None, pretraining=None, **conditions
+        method: str = "supervised",
+        *,
+        card: dict,
+        training=None,
+        pretraining=None,
+        preset="demo",
+        **conditions,
     ) -> list[str]:
         prepared_as(tmp_path, **card)
         study = Study(
-            methods=[method], datasets=["mine"], labels=["50 %"], seeds=[0],
+            name="study", preset=preset, methods=[method], datasets=["mine"],
+            labels=["50 %"], seeds=[0],
             conditions=replace(Conditions(network=THREE_LEVELS), **conditions),
             training=TrainingSettings(**training or {}),
             pretraining=PretrainingSettings(**pretraining or {}),
@@ -109,3 +116,43 @@ def test_so_does_a_patch(planned):
     ):
         planned(card=volumes, training=one, patch=[4, 4, 4])
     assert planned(card=volumes, training=one, patch=[4, 4, 8]) == []
+
+
+STRONG_ROW = (
+    "no supervised with strong augmentation on mine, a row that every table should have: "
+    "training.augmentation=nnunet; for that row alone add --methods supervised "
+    "--study study-nnunet"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "augmentation", "preset", "told"),
+    [
+        ("supervised,cps", "symmetries", "matched", [STRONG_ROW]),
+        ("supervised,cps", "ssl4mis", "ssl4mis", [STRONG_ROW]),
+        ("cps", "symmetries", "matched", [STRONG_ROW]),
+        ("supervised,cps", "nnunet", "matched", []),
+        ("cps", "nnunet", "matched", []),
+        ("supervised", "symmetries", "matched", []),  # nothing is compared
+        ("supervised,cps", "symmetries", "demo", []),
+    ],
+)
+def test_a_comparison_without_a_strong_baseline_is_told(
+    planned, method, augmentation, preset, told
+):
+    training = {"augmentation": augmentation}
+    card = {"size": [32, 32]}
+    assert planned(method, card=card, training=training, preset=preset) == told
+    assert planned(method, card=card, training=training, preset=preset, evaluate_on="dev") == []
+
+
+def test_a_method_alone_with_strong_augmentation_does_not_make_a_strong_baseline(tmp_path):
+    prepared_as(tmp_path, size=[32, 32])
+    study = Study(
+        name="study", preset="matched", methods=["supervised", "cps"], datasets=["mine"],
+        labels=["50 %"], seeds=[0], conditions=Conditions(network=THREE_LEVELS),
+        training_of={"cps": {"augmentation": "nnunet"}},
+    )  # fmt: skip
+    assert plan.make(study, tmp_path, tmp_path / "results").notes == [STRONG_ROW]
+    study = replace(study, training_of={"supervised": {"augmentation": "nnunet"}})
+    assert plan.make(study, tmp_path, tmp_path / "results").notes == []

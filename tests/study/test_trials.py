@@ -102,6 +102,7 @@ def test_a_preset_value_is_the_base_that_a_variant_changes():
         {"network": Architecture(name="resnet34")},
         {"network": Architecture(weights="imagenet")},
         {"training": dataclasses.replace(Study().training, learning_rate=0.1)},
+        {"training": dataclasses.replace(Study().training, augmentation="nnunet")},
         {"training_of": {"cps": {"epochs": 11}}},
     ],
     ids=str,

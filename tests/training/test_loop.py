@@ -67,14 +67,18 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("precision", "augmentation"),
+    [("float32", "symmetries"), ("bfloat16", "symmetries"), ("float32", "nnunet")],
+)
 @pytest.mark.parametrize("killed_after", [1, 2])
 def test_a_killed_run_resumes_to_the_same_bits(
-    tiny_trials, prepared, tmp_path, killed_after, precision
+    tiny_trials, prepared, tmp_path, killed_after, precision, augmentation
 ):
     trial = tiny_trials()[1]
     conditions = dataclasses.replace(trial.conditions, precision=precision)
-    trial = dataclasses.replace(trial, conditions=conditions)
+    training = dataclasses.replace(trial.training, augmentation=augmentation)
+    trial = dataclasses.replace(trial, conditions=conditions, training=training)
     undisturbed, expected = run(trial, prepared, tmp_path / "a.pt")
     calls = []
 
