@@ -1,7 +1,7 @@
 """Words and numbers for people."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -13,6 +13,11 @@ def counted(n: int, noun: str) -> str:
 def percent(share: float) -> str:
     """0.05 → "5 %"."""
     return f"{100 * share:.10g} %"
+
+
+def times(sides: Iterable[int]) -> str:
+    """(128, 96) → 128×96."""
+    return "×".join(map(str, sides))
 
 
 def shortened(names: Sequence[str], shown: int = 3) -> str:

@@ -19,7 +19,7 @@ Options: weight: of the consistency once it is grown, by the run's ramp (from 0,
          detach_target: no gradient through d₀(e(u))
          aux_share_weights: the main decoder in the place of the auxiliary ones
          supervise_auxiliary: the auxiliary decoders learn from the labels too
-Cost:    1 network with 3 more decoders in training (1 pass of x, 1 of u, each through 4 decoders),
+Cost:    1 network with 3 more decoders in training (1 pass of x, 1 of u; decoders: 4 of x, 4 of u),
          1 at test (d₀)
 """
 

@@ -72,10 +72,7 @@ class MeanTeacher(Method):
 
     def after_step(self, progress: float) -> None:
         rate = average_rate(self.clock.tick(progress), self.decay)
-        follow(self.teacher, self.student, rate)
-        if self.buffers == "copy":
-            for ours, theirs in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
-                ours.copy_(theirs)
+        follow(self.teacher, self.student, rate, buffers=self.buffers)
 
     def forward(self, x):
         return (self.teacher if self.tested == "teacher" else self.student)(x)

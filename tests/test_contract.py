@@ -18,6 +18,7 @@ import torch
 from benchmark.study import methods
 from benchmark.toolkit import encoders, networks
 from benchmark.toolkit.encoders import EncoderUNet
+from benchmark.toolkit.method import Batch
 from benchmark.toolkit.networks import UNet
 from benchmark.training.loop import backward
 
@@ -58,7 +59,6 @@ class Step(NamedTuple):
     """Of each parameter."""
     attached: list[str]
     """Diagnostics that were not detached."""
-    passes: dict[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,6 @@ def step(make, batch, network, steps):
 
 
 def first_step(name: str, method, batch) -> Step:
-    passes = count_passes(name, method, batch)
     torch.manual_seed(0)
     figures = {name: float(v) for name, v in backward(method, batch, 0.5, "float32").items()}
     return Step(
@@ -87,7 +86,6 @@ def first_step(name: str, method, batch) -> Step:
         digests(method),
         {n: p.requires_grad for n, p in method.named_parameters()},
         [figure for figure, value in method.diagnostics.items() if value.requires_grad],
-        passes,
     )
 
 
@@ -253,28 +251,47 @@ def test_every_hyper_parameter_is_explained(name):
         assert not unexplained, f"{name}: give the options {unexplained} a meaning"
 
 
-def stated_passes(name: str) -> dict[str, int]:
-    """Encoder and decoder passes of labelled (x) and unlabelled (u) images, as under `Cost:`."""
-    cost = methods.header(name).partition("Cost:")[2]
-    through = re.search(r"each through (\d+)\s+decoders", cost)
-    passes = {}
-    for stream in "xu":
-        n = sum(int(n) for n in re.findall(rf"(\d+)(?: pass(?:es)?)? of {stream}\b", cost))
-        passes |= {
-            f"encoder {stream}": n,
-            f"decoder {stream}": n * int(through[1] if through else 1),
-        }
-    return passes
+STREAMS = ("x", "u", "mixed")  # labelled, unlabelled, and those made of one of each
 
 
-def count_passes(name: str, method, batch) -> dict[str, int]:
-    """Has the method count its passes from now on, under the keys of `stated_passes`."""
-    counted = dict.fromkeys(stated_passes(name), 0)
+def stated_passes(cost: str) -> dict[str, dict[str, int]]:
+    """How often an encoder and a decoder see an image of each stream, as under `Cost:`.
+
+    "3 passes of x, 1 of u, 2 of mixed", and as much for the decoders unless "decoders: 4 of x, …"
+    follows.
+    """
+    encoders, separate, decoders = cost.partition("decoders:")
+
+    def read(text: str) -> dict[str, int]:
+        found = dict.fromkeys(STREAMS, 0)
+        for n, stream in re.findall(r"(\d+)(?:\s+pass(?:es)?)?\s+of\s+(x|u|mixed)\b", text):
+            found[stream] += int(n)
+        return found
+
+    return {"encoder": read(encoders), "decoder": read(decoders if separate else encoders)}
+
+
+@pytest.mark.parametrize(
+    ("cost", "encoder", "decoder"),
+    [
+        ("1 network in training (1 pass of x), 1 at test", (1, 0, 0), (1, 0, 0)),
+        ("2 networks (1 pass of x, 2 of u: student, teacher), 1 at test", (1, 2, 0), (1, 2, 0)),
+        ("1 network (1 pass of x, 3\n of u; decoders: 1 of x, 4 of u)", (1, 3, 0), (1, 4, 0)),
+        ("2 networks (1 pass of u, 2 of mixed), 1 at test", (0, 1, 2), (0, 1, 2)),
+    ],
+)
+def test_what_stands_under_cost_is_read(cost, encoder, decoder):
+    expected = {"encoder": encoder, "decoder": decoder}
+    assert {p: tuple(n.values()) for p, n in stated_passes(cost).items()} == expected
+
+
+def images_seen(method, batch) -> dict[str, int]:
+    """Images that the encoders and the decoders of a method see in one step, none counted twice."""
+    seen = {"encoder": 0, "decoder": 0}
 
     def counter(part):
         def count(module, inputs, _):
-            images = inputs[0][0] if part == "decoder" else inputs[0]  # a decoder takes a list
-            counted[f"{part} {'x' if len(images) == len(batch.x) else 'u'}"] += 1
+            seen[part] += len(inputs[0][0] if part == "decoder" else inputs[0])  # that is a list
 
         return count
 
@@ -285,13 +302,26 @@ def count_passes(name: str, method, batch) -> dict[str, int]:
             module.encoder.register_forward_hook(counter("encoder"))
         elif isinstance(module, networks.Decoder | encoders.Decoder):
             module.register_forward_hook(counter("decoder"))
-    return counted
+    torch.manual_seed(0)
+    backward(method, batch, 0.5, "float32")
+    return seen
 
 
 @every_method
 @on_both_networks
-def test_the_passes_are_those_under_cost(name, step):
-    assert step(name).passes == stated_passes(name), f"{name}: the header's Cost: says otherwise"
+def test_the_passes_are_those_under_cost(name, make, batch):
+    """In batches whose totals no other numbers of passes have: 2 + 3, 3 + 2 and 2 + 2 images."""
+    two, three = batch(), batch(seed=1)
+    y = torch.cat([two.y, three.y[:1]])
+    stated = stated_passes(methods.header(name).partition("Cost:")[2])
+    for data in (two, Batch(two.u, y, two.x), Batch(two.x, two.y, two.x)):
+        amounts = (len(data.x), len(data.u), min(len(data.x), len(data.u)))
+        expected = {
+            part: sum(n * passes[s] for n, s in zip(amounts, STREAMS, strict=True))
+            for part, passes in stated.items()
+        }
+        seen = images_seen(make(name), data)
+        assert seen == expected, f"{name}: the header's Cost: says otherwise"
 
 
 @every_method

@@ -14,7 +14,7 @@ from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.parts import parts
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.study import labels, methods, notes, presets
+from benchmark.study import labels, least_batches, methods, notes, presets
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
@@ -22,7 +22,8 @@ from benchmark.study.trials import DataFacts, MethodFacts, Trial, budget_of, res
 from benchmark.toolkit import encoders
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
-from benchmark.wording import counted, shortened
+from benchmark.toolkit.method import Method
+from benchmark.wording import counted, shortened, times
 
 ALL = "all"
 _NARROW = 8
@@ -102,8 +103,10 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     labels.check(subsets)
     data = {name: labels.facts_of(manifest, study.budgets) for name, manifest in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
-    grid, refused = _accepted(grid, study, wanted)
-    _check_batches(grid, manifests)
+    built = _built(grid)
+    grid, refused = _accepted(grid, study, wanted, built)
+    least_batches.check_values(grid, manifests)
+    least_batches.check_images(grid, built, subsets)
     told = [
         *wanted.notes,
         *refused,
@@ -172,8 +175,8 @@ def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
         made = manifest.card.size
         if prepared.is_enlarged(manifest.card, size):
             raise UserError(
-                f"{manifest.name} was prepared at {_times(made)}, and this run asks for "
-                f"{_times(size)}: enlarging brings no detail back. Prepare it with "
+                f"{manifest.name} was prepared at {times(made)}, and this run asks for "
+                f"{times(size)}: enlarging brings no detail back. Prepare it with "
                 f"size: {size} in its card, or add size=[{made[0]},{made[1]}] to the run",
                 ExitCode.DATA,
             )
@@ -183,7 +186,7 @@ def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
             below = [side // least * least for side in made]
             smaller = f", or add size=[{below[0]},{below[1]}] to the run" if all(below) else ""
             raise UserError(
-                f"{manifest.name} was prepared at {_times(made)}, and the network {network.name} "
+                f"{manifest.name} was prepared at {times(made)}, and the network {network.name} "
                 f"halves images {network.halvings} times: their sides must divide by {least}. "
                 f"Prepare it with size: {above} in its card{smaller}",
                 ExitCode.DATA,
@@ -197,7 +200,7 @@ def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Pat
         lost = prepared.lost_in_resizing(data_root, manifest, size)
         if not lost:
             continue
-        where = f"{manifest.name} at {_times(size)}, prepared at {_times(manifest.card.size)}"
+        where = f"{manifest.name} at {times(size)}, prepared at {times(manifest.card.size)}"
         evaluation = parts(manifest, study.conditions.roles).evaluation
         has_any = {case.id for case in manifest.cases if case.foreground > 0}
         tested = has_any & set(evaluation)
@@ -212,43 +215,13 @@ def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Pat
         )
 
 
-def _check_batches(grid: list[Trial], manifests: dict[str, Manifest]) -> None:
-    """Refuse batches of one image of which the network leaves one pixel.
-
-    Batch normalisation has nothing to normalise by, and PyTorch would stop every trial.
-    """
-    for trial in grid:
-        network, training = trial.conditions.network, trial.training
-        patch, size = trial.conditions.patch, trial.conditions.size
-        sides = patch or size or manifests[trial.dataset].card.size
-        if any(side > 2**network.halvings for side in sides):
-            continue
-        kind = "_3d" if patch else ""  # settings of volumes win over those of all data
-        batches = {f"training{kind}.batch_labelled": training.batch_labelled}
-        if trial.method != BASELINE:
-            batches[f"training{kind}.batch_unlabelled"] = training.batch_unlabelled
-        if trial.pretraining is not None:
-            batches[f"pretraining{kind}.batch"] = trial.pretraining.settings.batch
-        for name, batch in batches.items():
-            if batch == 1:
-                raise UserError(
-                    f"{trial.variant} on {trial.dataset} has {name}=1, and of {_times(sides)} the "
-                    f"network {network.name} leaves a single value at its coarsest level, which "
-                    f"cannot be normalised: use {name}=2 or more, or a larger "
-                    f"{'patch' if patch else 'size'}"
-                )
-
-
-def _times(sides: Sequence[int]) -> str:
-    return "×".join(map(str, sides))
-
-
-def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Trial], list[str]]:
+def _accepted(
+    grid: list[Trial], study: Study, wanted: Wanted, built: Mapping[str, Method | ValueError | None]
+) -> tuple[list[Trial], list[str]]:
     """The trials whose values their methods accept: refused before hours are spent.
 
-    Each variant is built once (around a small UNet where the run's network is an encoder). A method
-    refuses a value by ValueError; what was typed raises `UserError`, what is among "all" is left
-    out, with a note. Whatever else goes wrong is a trial's, whose record keeps it.
+    A method refuses a value by ValueError; what was typed raises `UserError`, what is among "all"
+    is left out, with a note.
     """
     typed = {
         resolve(variant, study, wanted.facts, is_3d=is_3d).variant.name
@@ -256,16 +229,23 @@ def _accepted(grid: list[Trial], study: Study, wanted: Wanted) -> tuple[list[Tri
         for is_3d in (False, True)
     }
     refused = {}
-    for variant, trial in {trial.variant: trial for trial in grid}.items():
-        if objection := _objection(trial):
+    for variant, objection in built.items():
+        if isinstance(objection, ValueError):
             if variant in typed:
                 raise UserError(f"{variant}: {objection}")
             refused[variant] = f"left out of all methods: {variant}: {objection}"
     return [trial for trial in grid if trial.variant not in refused], list(refused.values())
 
 
-def _objection(trial: Trial) -> str:
-    """What the method says against its hyper-parameters; "" if nothing."""
+def _built(grid: list[Trial]) -> dict[str, Method | ValueError | None]:
+    """Each variant's method, built once around a small UNet, or what it says against its values.
+
+    None: something else went wrong, which is a trial's, whose record keeps it.
+    """
+    return {name: _around_a_small_network(t) for name, t in {t.variant: t for t in grid}.items()}
+
+
+def _around_a_small_network(trial: Trial) -> Method | ValueError | None:
     network = trial.conditions.network
     widths = Architecture().widths if network.is_encoder else network.widths
     # As many levels, and the first as it is; the others narrow, or building would take its time.
@@ -274,12 +254,11 @@ def _objection(trial: Trial) -> str:
         in_channels=1, classes=2, network=Architecture(widths=small, dropout=[0.0] * len(small))
     )
     try:
-        methods.build(trial.method, builder, trial.hyperparameters)
+        return methods.build(trial.method, builder, trial.hyperparameters)
     except ValueError as error:
-        return str(error)
-    except Exception:  # not a refusal: the trial's own record will say it
-        return ""
-    return ""
+        return error
+    except Exception:
+        return None
 
 
 def ablated(texts: Sequence[str], factors: Sequence[str]) -> list[str]:

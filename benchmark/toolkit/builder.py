@@ -10,10 +10,11 @@ from benchmark.toolkit import encoders, schedules
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.losses import CRITERIA, Criterion
 from benchmark.toolkit.networks import UNet
+from benchmark.toolkit.views import Scale
 
 
 class NetworkBuilder:
-    """Builds the networks of one trial, all of one kind; gives the run's criterion and ramp.
+    """Builds the networks of one trial, all of one kind; gives the run's criterion, ramp and scale.
 
     The i-th network that a trial builds is initialised from (trial seed, i): every method starts
     from the same first network, whatever it builds afterwards.
@@ -30,11 +31,15 @@ class NetworkBuilder:
         seed: int = 0,
         epochs: int = 1,
         ramp: Callable[[float], float] = schedules.ramp,
+        scale: Scale | None = None,
     ):
-        """epochs: of the training, for what counts them. ramp: progress → the run's ramp."""
+        """epochs: of the training, for what counts them. ramp: progress → the run's ramp.
+
+        scale: of the images, for what changes their grey levels; None of volumes and their slices.
+        """
         self.in_channels, self.classes, self.spatial_dims = in_channels, classes, spatial_dims
         self.criterion: Criterion = CRITERIA[criterion]
-        self.ramp = ramp
+        self.ramp, self.scale = ramp, scale
         self._network = network or Architecture()
         self.seed, self.epochs, self._built = seed, epochs, 0
 

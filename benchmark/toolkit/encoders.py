@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.toolkit.architecture import ENCODER_DEPTH, Architecture
-from benchmark.toolkit.networks import HEAD, DecoderWithHead, TimeEmbedding
+from benchmark.toolkit.networks import (
+    HEAD,
+    DecoderWithHead,
+    TimeEmbedding,
+    check_upsampling,
+    transposed,
+)
 
 _WIDTHS = (16, 32, 64, 128, 256)  # of the decoder maps, fine to coarse: the library's defaults
 _TIME_WIDTH = 64
@@ -28,6 +34,9 @@ class EncoderUNet(nn.Module):
     which is left out), the decoder has a map at every level but the bottleneck. Unlike smp.Unet:
     dropout on the bottleneck, without which two passes of one image would hardly differ.
     """
+
+    upsampling = "nearest"
+    """How its own decoder enlarges maps, of `networks.UPSAMPLINGS`: as the library's."""
 
     def __init__(
         self,
@@ -79,11 +88,13 @@ class EncoderUNet(nn.Module):
         """Logits (b, k, h, w)."""
         return self.head(self.decode(self.encode(x, t))[-1])
 
-    def new_decoder(self) -> nn.Module:
-        """Another decoder with its own head: features (fine to coarse) → logits."""
-        return DecoderWithHead(
-            Decoder(self.channels, self.has_centre), self.new_head(0, self.out_channels)
-        )
+    def new_decoder(self, *, up: str | None = None) -> nn.Module:
+        """Another decoder with its own head: features (fine to coarse) → logits.
+
+        up: how it enlarges maps, of `networks.UPSAMPLINGS`; None: as the network's own does.
+        """
+        decoder = Decoder(self.channels, self.has_centre, up or self.upsampling)
+        return DecoderWithHead(decoder, self.new_head(0, self.out_channels))
 
     def new_head(self, level: int, channels: int) -> nn.Module:
         """Another head for the decoder map of `level`, at that map's resolution."""
@@ -95,26 +106,40 @@ class EncoderUNet(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The decoder of smp.Unet that gives all of its maps: features, fine to coarse → maps."""
+    """The decoder of smp.Unet that gives all of its maps: features, fine to coarse → maps.
 
-    def __init__(self, channels: Sequence[int], has_centre: bool):
+    Transposed convolutions, which the library has none of, enlarge a map before its block, whose
+    own interpolation to the size that it has already changes nothing.
+    """
+
+    def __init__(self, channels: Sequence[int], has_centre: bool, up: str = "nearest"):
         from segmentation_models_pytorch.base.initialization import initialize_decoder
         from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
         super().__init__()
+        check_upsampling(up)
         image = 0  # channels of level 0, which the library's decoder skips as well
         decoder = UnetDecoder(
-            (image, *channels), _WIDTHS[::-1], n_blocks=ENCODER_DEPTH, add_center_block=has_centre
+            (image, *channels),
+            _WIDTHS[::-1],
+            n_blocks=ENCODER_DEPTH,
+            add_center_block=has_centre,
+            interpolation_mode="bilinear" if up == "linear" else "nearest",
         )
         initialize_decoder(decoder)
         self.centre, self.blocks = decoder.center, decoder.blocks
+        inputs = (channels[-1], *_WIDTHS[:0:-1])  # of each block, coarse to fine
+        self.enlarge = nn.ModuleList(
+            transposed(2, width, width) if up == "transposed" else nn.Identity() for width in inputs
+        )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         maps = [self.centre(features[-1])]
         skips = [*features[-2::-1], None]  # level 0 has none
-        for block, skip in zip(self.blocks, skips, strict=True):
+        for enlarge, block, skip in zip(self.enlarge, self.blocks, skips, strict=True):
             height, width = maps[-1].shape[2:]
-            maps.append(block(maps[-1], 2 * height, 2 * width, skip_connection=skip))
+            large = enlarge(maps[-1])
+            maps.append(block(large, 2 * height, 2 * width, skip_connection=skip))
         return maps[1:]
 
 

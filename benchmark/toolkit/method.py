@@ -69,6 +69,10 @@ class Method(nn.Module):
     ABLATIONS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Values of a hyper-parameter that `bench run --ablation` compares."""
 
+    LEAST_BATCH: tuple[int, int] = (1, 1)
+    """Labelled and unlabelled images of the least batch that it works with: a study with a smaller
+    one is refused when it is planned. A variant that needs more sets its own in `__init__`."""
+
     BEFORE: ClassVar[Mapping[str, Any]] = {}
     """Of a hyper-parameter that was added when trials had been recorded already: the value that
     gives the numbers from before, at which the key of a trial stays what it was. Never changes."""

@@ -20,8 +20,12 @@ from torch.nn import functional
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 _SLOPE = 0.01  # of LeakyReLU
+
+UPSAMPLINGS = ("linear", "nearest", "transposed")
+"""How a decoder may enlarge its maps."""
 
 
 class UNet(nn.Module):
@@ -30,6 +34,9 @@ class UNet(nn.Module):
     forward = head ∘ decode ∘ encode. widths: channels of each level, fine to coarse; dropout: rate
     in each level's encoder block. The sides of the input must divide by 2^(levels - 1).
     """
+
+    upsampling = "linear"
+    """How its own decoder enlarges maps, of `UPSAMPLINGS`."""
 
     def __init__(
         self,
@@ -82,9 +89,13 @@ class UNet(nn.Module):
         """Logits (b, k, *s)."""
         return self.head(self.decode(self.encode(x, t))[-1])
 
-    def new_decoder(self) -> nn.Module:
-        """Another decoder with its own head: features (fine to coarse) → logits."""
-        return DecoderWithHead(Decoder(self.dims, self.widths), self.new_head(0, self.out_channels))
+    def new_decoder(self, *, up: str | None = None) -> nn.Module:
+        """Another decoder with its own head: features (fine to coarse) → logits.
+
+        up: how it enlarges maps, of `UPSAMPLINGS`; None: as the network's own does.
+        """
+        decoder = Decoder(self.dims, self.widths, up or self.upsampling)
+        return DecoderWithHead(decoder, self.new_head(0, self.out_channels))
 
     def new_head(self, level: int, channels: int) -> nn.Module:
         """Another head for the decoder map of `level`, at that map's resolution."""
@@ -129,23 +140,56 @@ _POINTWISE = {2: functools.partial(nn.Conv2d, kernel_size=1), 3: _Pointwise3d}
 
 
 class Decoder(nn.Module):
-    """Features, fine to coarse → maps, coarse to fine."""
+    """Features, fine to coarse → maps, coarse to fine.
 
-    def __init__(self, dims: int, widths: Sequence[int]):
+    Before a map meets the features of the next finer level it is reduced to their channels and
+    enlarged: by a pointwise convolution and an interpolation, or by one transposed convolution.
+    """
+
+    def __init__(self, dims: int, widths: Sequence[int], up: str = "linear"):
         super().__init__()
+        check_upsampling(up)
         coarse_to_fine = list(widths)[::-1]
         pairs = list(pairwise(coarse_to_fine))
         self.reduce = nn.ModuleList(
-            _initialised(_POINTWISE[dims](low, high)) for low, high in pairs
+            transposed(dims, low, high)
+            if up == "transposed"
+            else _initialised(_POINTWISE[dims](low, high))
+            for low, high in pairs
         )
         self.blocks = nn.ModuleList(_block(dims, 2 * high, high, 0.0) for _, high in pairs)
-        self.up = nn.Upsample(scale_factor=2, mode=_INTERPOLATION[dims], align_corners=True)
+        self.up = _interpolation(dims, up)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         maps = [features[-1]]
         for reduce, block, skip in zip(self.reduce, self.blocks, features[-2::-1], strict=True):
             maps.append(block(torch.cat([skip, self.up(reduce(maps[-1]))], 1)))
         return maps[1:]
+
+
+def _interpolation(dims: int, up: str) -> nn.Module:
+    """Twice the sides; nothing to do after a transposed convolution."""
+    if up == "transposed":
+        return nn.Identity()
+    if up == "nearest":
+        return nn.Upsample(scale_factor=2, mode="nearest")
+    return nn.Upsample(scale_factor=2, mode=_INTERPOLATION[dims], align_corners=True)
+
+
+def check_upsampling(up: str) -> None:
+    """ValueError for a word that is none of `UPSAMPLINGS`."""
+    if up not in UPSAMPLINGS:
+        raise ValueError(f"up is {', '.join(UPSAMPLINGS[:-1])} or {UPSAMPLINGS[-1]}, got {up}")
+
+
+def transposed(dims: int, inputs: int, outputs: int) -> nn.Module:
+    """A transposed convolution that doubles the sides, each of its pixels from one of the input."""
+    conv = _TRANSPOSED[dims](inputs, outputs, 2, stride=2)
+    # As `_initialised`: what PyTorch would take for the number of summands is not that.
+    gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
+    nn.init.normal_(conv.weight, std=gain / math.sqrt(inputs))
+    nn.init.zeros_(conv.bias)
+    return conv
 
 
 class DecoderWithHead(nn.Module):

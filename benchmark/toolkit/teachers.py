@@ -47,10 +47,23 @@ class Clock(nn.Module):
 
 
 @torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, rate: float) -> None:
-    """Teacher's parameters ← rate · teacher + (1 - rate) · student; buffers stay its own."""
+def follow(teacher: nn.Module, student: nn.Module, rate: float, *, buffers: str = "own") -> None:
+    """Teacher's parameters ← rate · teacher + (1 - rate) · student.
+
+    buffers, such as the running statistics of batch norms: own (the teacher's stay as its passes
+    make them), copy (the student's) or average (as the parameters; counts are copied).
+    """
+    if buffers not in ("own", "copy", "average"):
+        raise ValueError(f"buffers is own, copy or average, got {buffers}")
     for ours, theirs in zip(teacher.parameters(), student.parameters(), strict=True):
         ours.lerp_(theirs, 1 - rate)
+    if buffers == "own":
+        return
+    for ours, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
+        if buffers == "average" and ours.is_floating_point():
+            ours.lerp_(theirs, 1 - rate)
+        else:
+            ours.copy_(theirs)
 
 
 def noisy(images: Float[Tensor, "b c *s"], scale: float, limit: float) -> Float[Tensor, "b c *s"]:
@@ -69,3 +82,15 @@ def running_statistics_kept(network: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
+
+
+@contextlib.contextmanager
+def in_eval_mode(network: nn.Module) -> Iterator[None]:
+    """Batch norms use their running statistics and nothing is dropped; afterwards all as before."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

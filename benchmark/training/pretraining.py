@@ -29,6 +29,7 @@ from benchmark.study.sources import Code
 from benchmark.study.trials import Pretraining, Trial
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Batch, Method, Terms
+from benchmark.toolkit.views import Scale
 from benchmark.training import evaluate, loop, metrics, outputs
 from benchmark.training.batches import Order, Presentation, draw_images, resident
 from benchmark.training.inference import View, as_tested
@@ -243,13 +244,15 @@ def _build(pretraining: Pretraining, prepared: Prepared) -> Method:
     """The method with the pretraining's hyper-parameters; the others cannot have an influence."""
     study_seed, seed = pretraining.conditions.study_seed, pretraining.seed
     reseed_torch(study_seed, seed, "build")
-    card = prepared.manifest.card
+    manifest = prepared.manifest
+    card = manifest.card
     builder = NetworkBuilder(
         in_channels=card.channels,
         classes=len(card.classes),
         spatial_dims=3 if pretraining.conditions.is_3d else 2,
         network=pretraining.conditions.network,
         seed=derive(study_seed, seed),
+        scale=None if card.is_volume else Scale(tuple(manifest.mean), tuple(manifest.std)),
     )
     return methods.build(pretraining.method, builder, pretraining.hyperparameters)
 

@@ -25,6 +25,7 @@ from benchmark.study.trials import Trial
 from benchmark.toolkit import schedules
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
+from benchmark.toolkit.views import Scale
 from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
 from benchmark.training.evaluate import Evaluation
 from benchmark.training.inference import View
@@ -219,8 +220,16 @@ def build_method(trial: Trial, data: TrialData) -> Method:
         seed=derive(study_seed, trial.seed),
         epochs=trial.training.epochs,
         ramp=partial(schedules.ramp, how=trial.training.ramp, share=trial.training.ramp_share),
+        scale=_scale(data),
     )
     return methods.build(trial.method, builder, trial.hyperparameters)
+
+
+def _scale(data: TrialData) -> Scale | None:
+    """Of all images alike; None of volumes and their slices, which have each its own."""
+    if data.spatial_dims == 3 or data.slices is not None:
+        return None
+    return Scale(tuple(data.mean[0].tolist()), tuple(data.std[0].tolist()))
 
 
 def _start_from_pretraining(

@@ -1,5 +1,6 @@
 """Sizes and batches that no network could be trained on, refused when a run is planned."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from benchmark.data.card import Card
 from benchmark.data.prepared import CaseEntry, Manifest
 from benchmark.errors import UserError
-from benchmark.study import plan
+from benchmark.study import methods, plan
 from benchmark.study.settings import Conditions, PretrainingSettings, Study, TrainingSettings
 from benchmark.toolkit.architecture import Architecture
 
@@ -156,3 +157,59 @@ def test_a_method_alone_with_strong_augmentation_does_not_make_a_strong_baseline
     assert plan.make(study, tmp_path, tmp_path / "results").notes == [STRONG_ROW]
     study = replace(study, training_of={"supervised": {"augmentation": "nnunet"}})
     assert plan.make(study, tmp_path, tmp_path / "results").notes == []
+
+
+@pytest.mark.parametrize(
+    ("training", "told"),
+    [
+        ({"batch_labelled": 2, "batch_unlabelled": 3}, None),
+        (
+            {"batch_labelled": 1, "batch_unlabelled": 3},
+            r"em on mine needs 2 labelled images in a batch, and has 1: raise "
+            r"training\.batch_labelled, which is 1$",
+        ),
+        (
+            {"batch_labelled": 2, "batch_unlabelled": 2},
+            r"em on mine needs 3 unlabelled images in a batch, and has 2: raise "
+            r"training\.batch_unlabelled, which is 2$",
+        ),
+        (  # four are labelled: three, then one
+            {"batch_labelled": 3, "short_batches": True, "steps_per_epoch": "labelled"},
+            r"needs 2 labelled images in a batch, and has 1: the last batch of an epoch is short; "
+            r"add training\.short_batches=false, or another training\.batch_labelled$",
+        ),
+        ({"batch_labelled": 2, "short_batches": True, "steps_per_epoch": "labelled"}, None),
+        (
+            {"batch_labelled": 2, "cut_unlabelled": True},
+            r"needs 3 unlabelled images in a batch, and has 2: no more than labelled ones; raise "
+            r"training\.batch_labelled, which is 2, or add training\.cut_unlabelled=false$",
+        ),
+    ],
+)
+def test_a_method_may_need_a_larger_batch(planned, monkeypatch, training, told):
+    monkeypatch.setattr(methods.find("em"), "LEAST_BATCH", (2, 3))
+    if told is None:
+        assert planned("em", card={"size": [32, 32]}, training=training) == []
+        return
+    with pytest.raises(UserError, match=told):
+        planned("em", card={"size": [32, 32]}, training=training)
+
+
+def test_a_variant_may_need_a_larger_batch_than_its_method(planned, monkeypatch):
+    """And a study of volumes is told of the setting of volumes."""
+    method = methods.find("cps")
+    original = method.__init__
+
+    def build(self, *arguments, **hyperparameters):
+        original(self, *arguments, **hyperparameters)
+        if self.consistency_on == "both":
+            self.LEAST_BATCH = (1, 2)
+
+    monkeypatch.setattr(method, "__init__", functools.wraps(original)(build))
+    volumes = {"card": {"is_volume": True}, "patch": [8, 8, 8]}
+    one = {"batch_unlabelled": 1}
+    assert planned("cps", training=one, **volumes) == []
+    with pytest.raises(
+        UserError, match=r"cps\[consistency_on=both\] on mine needs 2 .* training_3d\.batch_unlab"
+    ):
+        planned("cps[consistency_on=both]", training=one, **volumes)

@@ -56,6 +56,26 @@ def test_a_new_decoder_and_new_heads_give_logits_of_their_own(name, build):
         assert network.new_head(level, 5)(finer).shape == (2, 5, 64 // 2**level, 64 // 2**level)
 
 
+@pytest.mark.parametrize("name", ["resnet34", "vgg11"])
+def test_new_decoders_may_enlarge_their_maps_otherwise(name, build):
+    network = build(network=name)()
+    assert network.upsampling == "nearest"
+    features = network.encode(image())
+    found = [network.new_decoder(up=up) for up in ("nearest", "linear", "transposed")]
+    assert all(decoder(features).shape == (2, 2, 64, 64) for decoder in found)
+    found[2](features).sum().backward()
+    assert all(parameter.grad is not None for parameter in found[2].parameters())
+    sizes = [sum(p.numel() for p in decoder.parameters()) for decoder in found]
+    # 2 × 2 from and to the 512, 256, 128, 64, 32 channels before each block, with biases.
+    assert sizes[1] - sizes[0] == 0
+    assert sizes[2] - sizes[0] == 4 * (512**2 + 256**2 + 128**2 + 64**2 + 32**2) + 992
+    found[1].load_state_dict(found[0].state_dict())
+    found = [decoder.eval()(features) for decoder in found[:2]]
+    assert not torch.allclose(*found)
+    with pytest.raises(ValueError, match="up is linear, nearest or transposed"):
+        network.new_decoder(up="cubic")
+
+
 @every_encoder
 def test_the_time_step_changes_the_logits_and_every_feature(name, build):
     network, x = build(network=name)(time_embedding=True).eval(), image()

@@ -10,6 +10,7 @@ from benchmark.toolkit.losses import (
     cross_entropy_and_dice,
     dice_loss,
     foreground_share,
+    masked,
 )
 
 
@@ -88,3 +89,80 @@ def test_the_foreground_share_counts_every_class_but_the_first():
     found = foreground_share(four_pixels_of_three_classes())
     assert found.item() == 0.5
     assert not found.requires_grad
+
+
+def two_pixels():
+    """One image; p = (.8807971, .1192029) and (.2689414, .7310586), of classes 0 and 1."""
+    z = torch.tensor([[2.0, 0.0], [0.0, 1.0]]).reshape(1, 2, 2)  # rows are classes
+    return z, torch.tensor([[0, 1]])
+
+
+def keep(*pixels: int):
+    return torch.tensor([pixels], dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "average", "kept", "expected"),
+    [
+        (cross_entropy, "kept", (1, 1), 0.2200948),  # (-ln .8807971 - ln .7310586) / 2
+        (dice_loss, "kept", (1, 1), 0.0321695),
+        (cross_entropy, "kept", (1, 0), 0.1269280),  # -ln .8807971
+        (cross_entropy, "all", (1, 0), 0.0634640),  # and half of it
+        # Class 0: 1 - (2 · .8807971 + 1) / (.8807971² + 1 + 1); class 1: 1 - 1 / (.1192029² + 1).
+        (dice_loss, "kept", (1, 0), 0.0095646),
+        (dice_loss, "all", (1, 0), 0.0095646),
+        (dice_loss, "kept", (0, 1), 0.0479947),
+        (cross_entropy, "kept", (0, 1), 0.3132617),
+        (cross_entropy_and_dice, "kept", (1, 0), 0.0682463),
+        (cross_entropy_and_dice, "all", (1, 0), 0.0365143),  # (.0634640 + .0095646) / 2
+        (cross_entropy, "kept", (0, 0), 0.0),
+        (cross_entropy, "all", (0, 0), 0.0),
+        (dice_loss, "kept", (0, 0), 0.0),
+        (cross_entropy_and_dice, "kept", (0, 0), 0.0),
+    ],
+)
+def test_a_masked_criterion_of_two_pixels(criterion, average, kept, expected):
+    value = masked(criterion, average=average)(*two_pixels(), keep(*kept))
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_parts_inside_and_outside_of_a_box_add_up():
+    """Half of the first and all of the second: .0682463 / 2 + (.3132617 + .0479947) / 2."""
+    z, y = two_pixels()
+    part = masked(cross_entropy_and_dice)
+    total = 0.5 * part(z, y, keep(1, 0)) + part(z, y, keep(0, 1))
+    assert total.item() == pytest.approx(0.2147513, abs=1e-6)
+
+
+@pytest.mark.parametrize("criterion", [cross_entropy, dice_loss, cross_entropy_and_dice])
+@pytest.mark.parametrize("average", ["kept", "all"])
+@pytest.mark.parametrize("space", [(5, 4), (3, 4, 2)])
+def test_masked_with_every_pixel_kept_is_the_criterion_itself(criterion, average, space):
+    torch.manual_seed(0)
+    z, y = torch.randn(2, 3, *space), torch.randint(0, 3, (2, *space))
+    found = masked(criterion, average=average)(z, y, torch.ones_like(y, dtype=torch.bool))
+    assert torch.allclose(found, criterion(z, y), atol=1e-6)
+
+
+def test_what_is_not_kept_gets_no_gradient():
+    """(p - q) / 2 = (.8807971 - 1, .1192029) / 2 at the first of two pixels."""
+    z, y = two_pixels()
+    z.requires_grad_()
+    masked(cross_entropy, average="all")(z, y, keep(1, 0)).backward()
+    assert z.grad[0, :, 0].tolist() == pytest.approx([-0.0596015, 0.0596015], abs=1e-6)
+    assert z.grad[0, :, 1].tolist() == [0.0, 0.0]
+    z.grad = None
+    masked(cross_entropy_and_dice)(z, y, keep(0, 0)).backward()
+    assert not z.grad.any()
+
+
+def test_another_criterion_and_another_average_are_refused():
+    with pytest.raises(ValueError, match="only ce, dice, ce_dice can be masked"):
+        masked(consistency)
+    with pytest.raises(ValueError, match="average is kept or all, got some"):
+        masked(dice_loss, average="some")
+
+
+def test_the_criterion_of_every_run_can_be_masked(build):
+    for name in ("ce", "dice", "ce_dice"):
+        assert masked(build(criterion=name).criterion)(*two_pixels(), keep(1, 1)) > 0

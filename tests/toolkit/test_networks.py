@@ -96,6 +96,63 @@ def test_a_new_decoder_and_a_new_head_give_logits_of_their_own(build):
     assert network.new_head(1, 5)(network.decode(features)[0]).shape == (1, 5, 8, 8)
 
 
+@pytest.mark.parametrize(
+    ("dims", "channels", "alone", "with_both"),
+    [(2, 3, 1_813_762, 3_210_342), (3, 1, 5_344_066, 9_265_958)],
+)
+def test_decoders_with_other_upsamplings_have_their_parameters(dims, channels, alone, with_both):
+    """In 2D nearest adds 633,010, as much as the network's own decoder and head have.
+
+    Of these 43,760 are pointwise (256 · 128 + 128 · 64 + 64 · 32 + 32 · 16, and 240 biases); the
+    transposed have 2 × 2 times the weights, 174,320: 763,570 in all.
+    """
+    network = NetworkBuilder(in_channels=channels, classes=2, spatial_dims=dims)()
+    more = [network.new_decoder(up="transposed"), network.new_decoder(up="nearest")]
+    assert parameters(network) == alone
+    assert alone + sum(map(parameters, more)) == with_both
+
+
+@pytest.mark.parametrize(("dims", "side"), [(2, 16), (3, 8)])
+@pytest.mark.parametrize("up", ["linear", "nearest", "transposed"])
+def test_every_upsampling_gives_logits_of_the_images_size(build, dims, side, up):
+    network = build(dims)()
+    features = network.encode(torch.randn(2, 1, *[side] * dims))
+    decoder = network.new_decoder(up=up)
+    assert decoder(features).shape == (2, 2, *[side] * dims)
+    decoder(features).sum().backward()
+    assert all(parameter.grad is not None for parameter in decoder.parameters())
+
+
+def test_the_upsamplings_differ_in_nothing_else(build):
+    """The same weights, nearest and linear: equal on constant maps, which both leave constant."""
+    network = build()().eval()
+    linear, nearest = (network.new_decoder(up=up).eval() for up in ("linear", "nearest"))
+    nearest.load_state_dict(linear.state_dict())
+    features = [torch.full((1, w, s, s), 0.5) for w, s in ((4, 16), (8, 8), (8, 4))]
+    maps = [decoder.decoder.up(features[-1]) for decoder in (linear, nearest)]
+    assert torch.allclose(*maps, atol=1e-6)
+    varied = torch.arange(4.0).reshape(1, 1, 2, 2)
+    assert nearest.decoder.up(varied)[0, 0, 0].tolist() == [0, 0, 1, 1]
+    assert linear.decoder.up(varied)[0, 0, 0].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+def test_a_new_decoder_by_default_is_as_the_network_s_own_and_draws_as_before(build):
+    network = build()()
+    torch.manual_seed(0)
+    first = network.new_decoder()
+    torch.manual_seed(0)
+    second = network.new_decoder(up=network.upsampling)
+    assert network.upsampling == "linear"
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
+
+
+def test_another_upsampling_is_refused(build):
+    with pytest.raises(ValueError, match="up is linear, nearest or transposed, got cubic"):
+        build()().new_decoder(up="cubic")
+
+
 def test_sides_that_cannot_be_halved_are_refused_with_their_size(build):
     with pytest.raises(ValueError, match=r"divide by 4, got \(18, 16\)"):
         build()()(torch.zeros(1, 1, 18, 16))

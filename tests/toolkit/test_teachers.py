@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from benchmark.toolkit.teachers import average_rate, follow, noisy, running_statistics_kept
+from benchmark.toolkit.teachers import (
+    average_rate,
+    follow,
+    in_eval_mode,
+    noisy,
+    running_statistics_kept,
+)
 
 
 def teacher_after(values: list[float], decay: float = 0.99) -> float:
@@ -50,3 +56,54 @@ def test_statistics_kept_are_those_of_the_batch_and_are_not_remembered(build, ba
     assert torch.equal(inside, network(images))  # batch statistics, as in training
     changed = [not torch.equal(before[name], value) for name, value in network.named_buffers()]
     assert all(changed)  # and afterwards they are remembered again
+
+
+@pytest.mark.parametrize(
+    ("buffers", "mean", "count"), [("own", 1.0, 4), ("copy", 3.0, 9), ("average", 1.5, 9)]
+)
+def test_what_becomes_of_a_teacher_s_buffers(buffers, mean, count):
+    """Rate .75: .75 · 1 + .25 · 3 = 1.5; the number of batches is no average of 4 and 9."""
+    teacher, student = torch.nn.BatchNorm2d(1), torch.nn.BatchNorm2d(1)
+    for norm, statistic, batches in ((teacher, 1.0, 4), (student, 3.0, 9)):
+        norm.running_mean.fill_(statistic)
+        norm.num_batches_tracked.fill_(batches)
+    torch.nn.init.constant_(student.weight, 2.0)
+    follow(teacher, student, 0.75, buffers=buffers)
+    assert teacher.weight.item() == 1.25
+    assert teacher.running_mean.item() == mean
+    assert teacher.num_batches_tracked.item() == count
+    assert student.running_mean.item() == 3.0
+
+
+def test_buffers_by_default_are_the_teacher_s_own_and_other_words_are_refused():
+    teacher, student = torch.nn.BatchNorm2d(1), torch.nn.BatchNorm2d(1)
+    student.running_mean.fill_(3.0)
+    follow(teacher, student, 0.5)
+    assert teacher.running_mean.item() == 0.0
+    with pytest.raises(ValueError, match="buffers is own, copy or average, got none"):
+        follow(teacher, student, 0.5, buffers="none")
+
+
+@pytest.mark.parametrize(("decay", "after_10", "after_100"), [(0.99, 0.0956179, 0.6339677)])
+def test_an_average_from_0_towards_1(decay, after_10, after_100):
+    """1 - .99^10 and 1 - .99^100."""
+    teacher, student = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(teacher.weight)
+    torch.nn.init.ones_(student.weight)
+    for step in range(100):
+        follow(teacher, student, decay)
+        if step == 9:
+            assert teacher.weight.item() == pytest.approx(after_10, abs=1e-6)
+    assert teacher.weight.item() == pytest.approx(after_100, abs=1e-5)
+
+
+def test_eval_mode_is_left_as_it_was_found(build, batch):
+    network, images = build()().train(), batch().u
+    network.pool.eval()
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    with pytest.raises(KeyboardInterrupt), in_eval_mode(network):
+        assert torch.equal(network(images), network(images))  # nothing is dropped
+        assert not any(module.training for module in network.modules())
+        raise KeyboardInterrupt
+    assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
+    assert network.training and network.blocks[0].training and not network.pool.training

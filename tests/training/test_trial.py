@@ -17,16 +17,20 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from benchmark.data.prepared import Prepared
+from benchmark.data.split.roles import Roles
+from benchmark.data.split.trial_data import for_trial
 from benchmark.errors import ExitCode, UserError
 from benchmark.keys import fingerprint
 from benchmark.store import record as records
 from benchmark.store import tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.study import methods
 from benchmark.study.trials import Trial
 from benchmark.training import job
+from benchmark.training.batches import standardised_arrays
 from benchmark.training.job import Destination
-from benchmark.training.trial import TrialJob
+from benchmark.training.trial import TrialJob, build_method
 from tests.conftest import CHECKOUT, TINY
 from tests.studies import VOLATILE
 
@@ -94,6 +98,31 @@ def test_the_same_trial_gives_the_same_numbers_after_any_other(tiny_trials, prep
     execute(first, prepared, tmp_path / "b")
     after = execute(second, prepared, tmp_path / "b")
     assert alone.metrics == after.metrics
+
+
+def test_a_method_is_told_how_images_were_standardised_and_volumes_were_not(
+    tiny_trials, prepared, monkeypatch
+):
+    """With it the grey levels are those that are stored; of volumes each has its own."""
+    told, build = [], methods.build
+
+    def recorded(name, builder, hyperparameters):
+        told.append(builder.scale)
+        return build(name, builder, hyperparameters)
+
+    monkeypatch.setattr(methods, "build", recorded)
+    trial = tiny_trials()[0]
+    data = for_trial(prepared, Roles(), budget=trial.budget, seed=0)
+    build_method(trial, data)
+    scale = told.pop()
+    rows = data.labelled.indices[:2]
+    x = standardised_arrays([data.labelled.images[row] for row in rows], data, rows, CPU)
+    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in scale)
+    stored = torch.from_numpy(np.stack([data.labelled.images[row] for row in rows]))
+    assert torch.allclose(x * std + mean, stored.movedim(-1, 1) / 255, atol=1e-6)
+    volumes = data._replace(labelled=data.labelled._replace(masks=[np.zeros((4, 4, 4), np.uint8)]))
+    build_method(trial, volumes)
+    assert told == [None]
 
 
 def test_a_trial_that_fails_leaves_a_record_that_says_why(tiny_trials, prepared, tmp_path):
@@ -233,7 +262,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from pathlib import Path
 from benchmark.training import evaluate, job
-from benchmark.training.trial import TrialJob
+from benchmark.training.trial import TrialJob, build_method
 
 trial, prepared, moment, folder = pickle.load(open(sys.argv[1], "rb"))
 die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
