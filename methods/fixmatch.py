@@ -27,7 +27,8 @@ Options: weight: of the pseudo-labels
          jitter: s has other grey levels; without it CutMix alone makes s
          cutmix: chance of an image to have a box
          views_leave_statistics: batch norms do not remember s
-Cost:    1 network in training (1 pass of x, 2 of u: weak without gradient, strong with), 1 at test
+Cost:    1 network in training (1 pass of x, 2 of u: weak without gradient, strong with), 1 at test;
+         labels=teacher: 2 networks in training, as many passes
 """
 
 import copy
