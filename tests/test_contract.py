@@ -199,10 +199,12 @@ def test_diagnostics_are_detached(name, step):
 
 
 ALONE = {"urpc": {"supervise_auxiliary": False}, "dtc": {"distance_weight": 0.0},
-         "cct": {"supervise_auxiliary": False}}  # fmt: skip
+         "cct": {"supervise_auxiliary": False}, "fixmatch": {"ramp": "run"},
+         "unimatch": {"ramp": "run"}}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["em", "mean_teacher", "uamt", "cct", "urpc", "cps", "dtc"])
+@pytest.mark.parametrize("name", ["em", "mean_teacher", "uamt", "cct", "urpc", "cps", "dtc",
+                                  "fixmatch", "unimatch"])  # fmt: skip
 def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, build, batch):
     """Progress 0: each parameter of the tested network gets the gradient that `supervised` has."""
 
