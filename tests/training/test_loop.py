@@ -74,7 +74,12 @@ def losses(state: loop.State) -> list[dict[str, float]]:
 
 @pytest.mark.parametrize(
     ("method", "precision"),
-    [("cps", "float32"), ("cps", "bfloat16"), ("bcp", "float32")],
+    [
+        ("cps", "float32"),
+        ("cps", "bfloat16"),
+        ("bcp", "float32"),
+        ("admt[warm=1,period=2]", "float32"),
+    ],
 )
 @pytest.mark.parametrize("killed_after", [1, 2])
 def test_a_killed_run_resumes_to_the_same_bits(
