@@ -43,7 +43,7 @@ from benchmark.toolkit import schedules, views
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.losses import CRITERIA, masked
 from benchmark.toolkit.method import Batch, Method, Terms
-from benchmark.toolkit.teachers import average_rate, follow, in_eval_mode
+from benchmark.toolkit.teachers import average_rate, follow, in_eval_mode, without_gradient
 
 
 class Labels(NamedTuple):
@@ -127,7 +127,8 @@ class ADMT(Method):
 
     def loss(self, batch: Batch, progress: float) -> Iterator[Terms]:
         yield {"supervised": self.criterion(self.student(batch.x), batch.y)}
-        strong, labels = self._strong_view(batch.u)
+        with without_gradient():
+            strong, labels = self._strong_view(batch.u)
         kept = labels.confidence >= self.threshold
         weight = self.weight * self._ramp(progress)
         yield {"pseudo": weight * self.on_kept(self.student(strong), labels.classes, kept)}
@@ -152,7 +153,6 @@ class ADMT(Method):
             return self.ramp(progress)
         return schedules.ramp(progress, "sigmoid", self.ramp_share)
 
-    @torch.no_grad()
     def _strong_view(self, u: Float[Tensor, "m c *s"]) -> tuple[Float[Tensor, "m c *s"], Labels]:
         """The images that the student learns from in this turn, and what they are to be."""
         labels, clash = self._teachers_labels(u)

@@ -18,10 +18,11 @@ Differs: the first phase is a part of the same run, and the second goes on from 
          S is the run's criterion (theirs the mean of cross entropy and Dice, as ce_dice, but with
          a Dice over the batch in 2D and without squares in 3D); the box may lie at the far edges
          (theirs never); the average is that of the batch-norm statistics too (theirs in 2D only).
-         Without a ramp, as there: the first phase is in its place
+         Without a ramp, as there: the first phase is in its place (ramp=run for the run's)
 Options: first: share of the run that is the first phase (1: labelled copy-paste, without u at all)
          side: of the box, as a share of the image's
          alpha: weight of pseudo-labelled pixels in the second phase; labelled ones have 1
+         ramp: of alpha, none (whole from the second phase's first step) or run (the run's ramp)
          decay: rate of the teacher's average
          components: of each class the pseudo-labels keep the largest component alone
          pairs: all, or halves: the first half of each batch is mixed with labelled boxes, the
@@ -33,12 +34,14 @@ Cost:    2 networks in training (1 pass of u: the teacher, without gradient; 2 o
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from benchmark.toolkit import schedules
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.components import largest
 from benchmark.toolkit.losses import masked
@@ -46,16 +49,18 @@ from benchmark.toolkit.method import Batch, Method, Terms
 from benchmark.toolkit.teachers import follow
 from benchmark.toolkit.views import paste, shared_box
 
+_CHOICES = {"ramp": ("none", "run"), "pairs": ("all", "halves"), "first_loss": ("regions", "whole")}
+
 
 class BCP(Method):
     BUNDLES: ClassVar = {
         "paper": {
-            "first": 0.25, "side": 2 / 3, "alpha": 0.5, "decay": 0.99, "pairs": "halves",
-            "first_loss": "regions",
+            "first": 0.25, "side": 2 / 3, "alpha": 0.5, "ramp": "none", "decay": 0.99,
+            "pairs": "halves", "first_loss": "regions",
         },
         "paper_3d": {
-            "first": 2 / 17, "side": 2 / 3, "alpha": 0.5, "decay": 0.99, "pairs": "halves",
-            "first_loss": "whole",
+            "first": 2 / 17, "side": 2 / 3, "alpha": 0.5, "ramp": "none", "decay": 0.99,
+            "pairs": "halves", "first_loss": "whole",
         },
     }  # fmt: skip
 
@@ -66,18 +71,21 @@ class BCP(Method):
         first: float = 0.25,
         side: float = 2 / 3,
         alpha: float = 0.5,
+        ramp: str = "none",
         decay: float = 0.99,
         components: bool = True,
         pairs: str = "all",
         first_loss: str = "regions",
     ):
-        _check(first, side, pairs, first_loss)
+        _check(first, side, ramp=ramp, pairs=pairs, first_loss=first_loss)
         super().__init__()
         self.student = build()
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.criterion, self.on_region = build.criterion, masked(build.criterion)
-        self.first, self.side, self.alpha, self.decay = first, side, alpha, decay
-        self.components, self.pairs, self.first_loss = components, pairs, first_loss
+        self.growth = build.ramp if ramp == "run" else partial(schedules.ramp, how="none")
+        self.first, self.side, self.alpha, self.ramp = first, side, alpha, ramp
+        self.decay, self.components = decay, components
+        self.pairs, self.first_loss = pairs, first_loss
         if pairs == "halves":
             self.LEAST_BATCH = (2, 2)
 
@@ -90,12 +98,12 @@ class BCP(Method):
         # "all" takes the pairs (xᵢ, uᵢ) one way and (xᵢ, uᵢ₋₁) the other.
         (x, x2), (y, y2) = (in_two(t[:n], self.pairs, shift=0) for t in (batch.x, batch.y))
         (u, u2), (h, h2) = (in_two(t[:n], self.pairs) for t in (batch.u, h))
-        box = shared_box(u, self.side)
+        box, alpha = shared_box(u, self.side), self.alpha * self.growth(progress)
 
         outside, inside = self._on_regions(paste(u, x, box), h, y, box)
-        yield {"pseudo_outside": self.alpha * outside, "supervised_inside": inside}
+        yield {"pseudo_outside": alpha * outside, "supervised_inside": inside}
         outside, inside = self._on_regions(paste(x2, u2, box), y2, h2, box)
-        yield {"supervised_outside": outside, "pseudo_inside": self.alpha * inside}
+        yield {"supervised_outside": outside, "pseudo_inside": alpha * inside}
 
     def after_step(self, progress: float) -> None:
         rate = 0.0 if progress <= self.first else self.decay
@@ -149,10 +157,9 @@ def in_two(
     return batch[:half], batch[half : 2 * half]
 
 
-def _check(first: float, side: float, pairs: str, first_loss: str) -> None:
+def _check(first: float, side: float, **chosen: str) -> None:
     if not 0 <= first <= 1 or not 0 < side <= 1:
         raise ValueError(f"first is in [0, 1] and side in (0, 1], got {first} and {side}")
-    if pairs not in ("all", "halves") or first_loss not in ("regions", "whole"):
-        raise ValueError(
-            f"pairs is all or halves, first_loss regions or whole; got {pairs}, {first_loss}"
-        )
+    for key, value in chosen.items():
+        if value not in _CHOICES[key]:
+            raise ValueError(f"{key} is {' or '.join(_CHOICES[key])}, got {value}")

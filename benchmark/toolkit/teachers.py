@@ -85,6 +85,18 @@ def running_statistics_kept(network: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def without_gradient() -> Iterator[None]:
+    """As `torch.no_grad`, around a network that passes with a gradient later in the same part.
+
+    In bfloat16 older versions of PyTorch go on with the weights that were cast in here, and those
+    have no gradient: pytorch/pytorch#112583.
+    """
+    with torch.no_grad():
+        yield
+    torch.clear_autocast_cache()
+
+
+@contextlib.contextmanager
 def in_eval_mode(network: nn.Module) -> Iterator[None]:
     """Batch norms use their running statistics and nothing is dropped; afterwards all as before."""
     modes = {module: module.training for module in network.modules()}

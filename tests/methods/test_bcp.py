@@ -63,6 +63,13 @@ def test_pseudo_labelled_pixels_have_half_the_weight(build, monkeypatch):
     )
 
 
+def test_a_ramp_is_only_followed_where_it_is_asked_for(build, monkeypatch):
+    data = Batch(images(1.0), torch.tensor([[[0, 1]]]), images(2.0))
+    for ramp, expected in (("none", 0.0341232), ("run", 0.0204739)):  # times progress, .6
+        method = made(build, monkeypatch, [[0, 1]], ramp=ramp)
+        assert terms(method, data, 0.6)["pseudo_outside"] == pytest.approx(expected, abs=1e-6)
+
+
 def test_in_the_first_phase_both_regions_count_alike(build, monkeypatch):
     method = made(build, monkeypatch, [[0, 1]])
     found = terms(method, Batch(images(1.0), torch.tensor([[[0, 1]]]), None), 0.25)
@@ -219,8 +226,9 @@ def test_only_the_student_is_tested_and_the_teacher_is_shown(build, batch):
     [
         ({"first": 1.5}, r"first is in \[0, 1\] and side in \(0, 1\], got 1.5"),
         ({"side": 0.0}, "and 0.0"),
-        ({"pairs": "some"}, "pairs is all or halves"),
-        ({"first_loss": "none"}, "first_loss regions or whole; got all, none"),
+        ({"ramp": "own"}, "ramp is none or run, got own"),
+        ({"pairs": "some"}, "pairs is all or halves, got some"),
+        ({"first_loss": "none"}, "first_loss is regions or whole, got none"),
     ],
 )
 def test_what_cannot_be_is_refused(build, options, found):
