@@ -9,7 +9,7 @@ import torch
 from benchmark.study import methods
 from benchmark.training.loop import backward
 
-RAMPED = {"fixmatch": {"ramp": "run"}, "unimatch": {"ramp": "run"}}
+RAMPED = {"fixmatch": {"ramp": "run"}, "unimatch": {"ramp": "run"}, "bcp": {"ramp": "run"}}
 
 
 def terms(name: str, build, batch, ramp) -> dict[str, float]:
