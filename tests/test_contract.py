@@ -202,7 +202,9 @@ ALONE = {"urpc": {"supervise_auxiliary": False}, "dtc": {"distance_weight": 0.0}
          "cct": {"supervise_auxiliary": False}}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["em", "mean_teacher", "uamt", "cct", "urpc", "cps", "dtc"])
+@pytest.mark.parametrize(
+    "name", ["em", "mean_teacher", "uamt", "cct", "urpc", "cps", "dtc", "ssnet"]
+)
 def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, build, batch):
     """Progress 0: each parameter of the tested network gets the gradient that `supervised` has."""
 
