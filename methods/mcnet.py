@@ -11,18 +11,16 @@ Paper:   Wu et al. (MC-Net+), Medical Image Analysis 2022, arXiv:2109.09960; wit
          al. (MC-Net), MICCAI 2021, arXiv:2103.02911
 Code:    ycwu1997/MC-Net@fee453c code/train_mcnet_2d.py:132-139, code/train_mcnet_3d.py:151-158,
          code/networks/unet.py:46-55
-Differs: weight by the run's ramp (share=1 for theirs in 2D, 0.4 in 3D: mcnet[paper], [paper_3d]);
+Differs: weight by the run's ramp (theirs a sigmoid over the run, in 3D over 0.4 of it: ramp_share);
          S is the run's criterion (theirs Dice), its mean over decoders (theirs the sum, in 3D half
-         of it: weights are converted); d₁ of volumes enlarges linearly as the network that all
-         methods share (theirs transposed convolutions); x and u are passed apart, each with the
-         batch-norm statistics of its own. As theirs, the sharp masks keep their gradient, up to
-         1/T times that of p (detach_target=true takes it away), and of more than two classes are
-         sharpened class by class: where no class reaches 1/2 all of them go to 0 (sharpen=softmax:
-         they add up to 1; equal for two classes)
+         of it: paper and paper_3d are converted); d₁ of volumes enlarges linearly as in the network
+         that all methods share (theirs transposed convolutions); x and u are passed apart, each
+         with its own batch-norm statistics. As theirs, sharp masks keep their gradient, up to 1/T
+         times that of p (detach_target=true takes it away), and more than two classes are sharpened
+         one by one: where none reaches 1/2 all of them go to 0 (sharpen=softmax: they add up to 1)
 Options: weight: of the agreement once it is grown
          temperature: T, the sharper the smaller
-         share: of the run in which the weight grows, as exp(-5 (1 - progress / share)²); 0: by the
-             run's ramp
+         ramp_share: of the run, over which a sigmoid ramp of its own grows; 0: the run's ramp
          detach_target: no gradient through the sharp masks
          consistency_on: images that must agree, both (one mean over all of them) or unlabelled
          sharpen: class (each class for itself) or softmax (of logits / T)
@@ -48,8 +46,11 @@ from benchmark.toolkit.schedules import ramp
 
 class MCNet(Method):
     BUNDLES: ClassVar = {
-        "paper": {"weight": 0.1, "share": 1.0},
-        "paper_3d": {"weight": 2.0, "share": 0.4},  # of half the sum of the supervised losses: 1
+        "paper": {"weight": 0.1, "ramp_share": 1.0},
+        "paper_3d": {
+            "weight": 2.0,
+            "ramp_share": 0.4,
+        },
     }
 
     def __init__(
@@ -58,13 +59,13 @@ class MCNet(Method):
         *,
         weight: float = 0.1,
         temperature: float = 0.1,
-        share: float = 0.0,
+        ramp_share: float = 0.0,
         detach_target: bool = False,
         consistency_on: str = "both",
         sharpen: str = "class",
         decoders: int = 3,
     ):
-        _check(temperature, share, consistency_on, sharpen, decoders)
+        _check(temperature, ramp_share, consistency_on, sharpen, decoders)
         super().__init__()
         self.network = build()
         others = [up for up in reversed(UPSAMPLINGS) if up != self.network.upsampling]
@@ -72,8 +73,8 @@ class MCNet(Method):
             self.network.new_decoder(up=up) for up in others[: decoders - 1]
         )
         self.criterion = build.criterion
-        self.ramp = partial(ramp, how="sigmoid", share=share) if share else build.ramp
-        self.weight, self.temperature, self.share = weight, temperature, share
+        self.ramp = partial(ramp, how="sigmoid", share=ramp_share) if ramp_share else build.ramp
+        self.weight, self.temperature, self.ramp_share = weight, temperature, ramp_share
         self.detach_target, self.consistency_on = detach_target, consistency_on
         self.sharpen, self.decoders = sharpen, decoders
 
@@ -147,11 +148,13 @@ SHARPEN = {"class": sharpened, "softmax": sharpened_together}
 
 
 def _check(
-    temperature: float, share: float, consistency_on: str, sharpen: str, decoders: int
+    temperature: float, ramp_share: float, consistency_on: str, sharpen: str, decoders: int
 ) -> None:
     """ValueError for what no run could have."""
-    if temperature <= 0 or not 0 <= share <= 1:
-        raise ValueError(f"temperature is above 0, share from 0 to 1; got {temperature}, {share}")
+    if temperature <= 0 or not 0 <= ramp_share <= 1:
+        raise ValueError(
+            f"temperature is above 0, ramp_share in [0, 1]; got {temperature}, {ramp_share}"
+        )
     if consistency_on not in ("both", "unlabelled") or sharpen not in SHARPEN:
         raise ValueError(
             "consistency_on is both or unlabelled, sharpen class or softmax; "

@@ -11,22 +11,21 @@
     network last classified rightly; nothing is pushed apart.
 
 Paper:   Wu et al., MICCAI 2022, arXiv:2203.01324
-Code:    ycwu1997/SS-Net@c0a8bf6 code/train_ss_2d.py, code/train_ss_3d.py, code/utils/losses.py,
-         code/utils/feature_memory.py, code/utils/contrastive_losses.py, code/networks/unet.py
-Differs: weight by the run's ramp (share=1 for theirs in 2D, 0.4 in 3D: ssnet[paper], [paper_3d]); S
-         is the run's criterion (theirs Dice); q is of the pass that learns the masks already
-         (theirs: one more, with other dropout); the gradient by d leaves those of the parameters
+Code:    ycwu1997/SS-Net@c0a8bf6 code/train_ss_2d.py:111-166, code/train_ss_3d.py,
+         code/utils/losses.py:44-153, feature_memory.py:45-50, contrastive_losses.py:60-64 beside it
+Differs: weight by the run's ramp (theirs a sigmoid over the run, in 3D over 0.4 of it: ramp_share);
+         S is the run's criterion (theirs Dice); q is of the pass that learns the masks already
+         (theirs of one more, with other dropout); the gradient by d leaves those of the parameters
          alone (theirs zeroes them); x and u are passed apart; sizes are per pixel in z-scores
          (theirs lengths: 6 and 10 in images of 256 × 256 from 0 to 1); the memory keeps the pixels
-         with the highest scores, which theirs means to (it keeps the lowest: rank=lowest). As
-         theirs but for what does nothing there: selectors of the memory, whose weights are 1
-         whatever they learn, and of the background, which has no memory but counts in K
+         with the highest scores, which theirs means to (it keeps the lowest: rank=lowest). Left out
+         is what does nothing there: selectors of the memory, whose weights are 1 whatever they
+         learn, and one of the background, which has no memory but counts in K
 Options: weight: of both terms once it is grown
          contrast: of the features' term within it
          size: root mean square of the adversarial noise, in z-scores
          probe: the same of the noise at which its direction is asked for
-         share: of the run in which the weight grows, as exp(-5 (1 - progress / share)²); 0: by the
-             run's ramp
+         ramp_share: of the run, over which a sigmoid ramp of its own grows; 0: the run's ramp
          distance: D: dice, or joint (1 - 2 Σ p q / (Σ p + Σ q), sums over classes too: theirs of
              volumes, which is not 0 where p = q and asks for sure masks)
          smooth_on: images with an A, both (one mean over all of them) or unlabelled
@@ -60,7 +59,7 @@ class SSNet(Method):
     BUNDLES: ClassVar = {
         "paper": {
             "weight": 0.1,
-            "share": 1.0,
+            "ramp_share": 1.0,
             "rank": "lowest",
             "pixels": 0,
             "size": 0.16,  # 6 / 256 of ACDC's range; a standard deviation is about 0.15 of it
@@ -68,7 +67,7 @@ class SSNet(Method):
         },
         "paper_3d": {
             "weight": 1.0,
-            "share": 0.4,
+            "ramp_share": 0.4,
             "rank": "lowest",
             "pixels": 0,
             "distance": "joint",
@@ -85,20 +84,20 @@ class SSNet(Method):
         contrast: float = 0.1,
         size: float = 0.16,
         probe: float = 0.26,
-        share: float = 0.0,
+        ramp_share: float = 0.0,
         distance: str = "dice",
         smooth_on: str = "both",
         kept: int = 32,
         rank: str = "highest",
         pixels: int = 65536,
     ):
-        _check(size, probe, share, distance, smooth_on)
+        _check(size, probe, ramp_share, distance, smooth_on)
         super().__init__()
         self.network = build()
         self.separation = Separation(self.network.widths[0], build.classes, kept, rank)
         self.criterion = build.criterion
-        self.ramp = partial(ramp, how="sigmoid", share=share) if share else build.ramp
-        self.weight, self.contrast, self.share = weight, contrast, share
+        self.ramp = partial(ramp, how="sigmoid", share=ramp_share) if ramp_share else build.ramp
+        self.weight, self.contrast, self.ramp_share = weight, contrast, ramp_share
         self.size, self.probe = size, probe
         self.distance, self.smooth_on = distance, smooth_on
         self.kept, self.rank, self.pixels = kept, rank, pixels
@@ -249,11 +248,12 @@ def _perceptron(inputs: int, activation: nn.Module, outputs: int) -> nn.Sequenti
     )
 
 
-def _check(size: float, probe: float, share: float, distance: str, smooth_on: str) -> None:
+def _check(size: float, probe: float, ramp_share: float, distance: str, smooth_on: str) -> None:
     """ValueError for what no run could have."""
-    if size < 0 or probe <= 0 or not 0 <= share <= 1:
+    if size < 0 or probe <= 0 or not 0 <= ramp_share <= 1:
         raise ValueError(
-            f"size is 0 or more, probe above 0, share from 0 to 1; got {size}, {probe}, {share}"
+            "size is 0 or more, probe above 0, ramp_share in [0, 1]; "
+            f"got {size}, {probe}, {ramp_share}"
         )
     if distance not in DISTANCES or smooth_on not in ("both", "unlabelled"):
         raise ValueError(

@@ -150,7 +150,7 @@ def test_the_weight_grows_by_the_run_or_as_in_the_paper(build):
 
 
 def test_what_cannot_be_is_refused(build):
-    for wrong in ({"decoders": 4}, {"temperature": 0.0}, {"sharpen": "sum"}, {"share": 1.5},
+    for wrong in ({"decoders": 4}, {"temperature": 0.0}, {"sharpen": "sum"}, {"ramp_share": 1.5},
                   {"consistency_on": "labelled"}):  # fmt: skip
         with pytest.raises(ValueError, match=next(iter(wrong))):
             MCNet(build(), **wrong)

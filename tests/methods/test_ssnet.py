@@ -274,7 +274,7 @@ def test_the_weight_grows_by_the_run_or_as_in_the_paper(build):
 
 
 def test_what_cannot_be_is_refused(build):
-    for wrong in ({"size": -1.0}, {"probe": 0.0}, {"share": 1.5}, {"distance": "l2"},
+    for wrong in ({"size": -1.0}, {"probe": 0.0}, {"ramp_share": 1.5}, {"distance": "l2"},
                   {"smooth_on": "labelled"}, {"kept": 1}, {"rank": "best"}):  # fmt: skip
         with pytest.raises(ValueError, match=next(iter(wrong))):
             SSNet(build(), **wrong)
