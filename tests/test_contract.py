@@ -204,7 +204,7 @@ ALONE = {"urpc": {"supervise_auxiliary": False}, "dtc": {"distance_weight": 0.0}
 
 
 @pytest.mark.parametrize("name", ["em", "mean_teacher", "uamt", "cct", "urpc", "cps", "dtc",
-                                  "fixmatch", "unimatch", "admt"])  # fmt: skip
+                                  "fixmatch", "unimatch", "admt", "ssnet"])  # fmt: skip
 def test_without_its_unsupervised_term_a_method_trains_as_the_baseline(name, build, batch):
     """Progress 0: each parameter of the tested network gets the gradient that `supervised` has."""
 
