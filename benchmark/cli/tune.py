@@ -1,5 +1,6 @@
 """The verb tune: equal tries for every method, scored without the test set; what was chosen."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,7 @@ def tune(
     plan = _plan(search, preset, overrides or [], typed, (data_root, results_root))
     for note in plan.notes:
         say(f"note: {note}", err=True)
+    gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
     cluster = grid.cluster(address, gpus_per_trial, max_concurrent)
 
     from benchmark.cluster import run as running
@@ -173,10 +175,22 @@ def _print(tuning: "Tuning", plan: "Plan") -> None:
         "computing"
     )
     say(f"written: {plan.folder / FILE}")
-    root = plan.folder.parent
+    say(f"next:    {_next(tuning, plan)}")
+
+
+def _next(tuning: "Tuning", plan: "Plan") -> str:
+    """The run on the test set that uses the choice."""
+    root, study = plan.folder.parent, plan.study
     where = () if root == RESULTS else ("--results", root)
-    words = ("--preset", tuning.preset, "--tuned", tuning.name, *where)
-    say(f"next:    {command('bench', 'run', *words)} with the same settings, labels and methods")
+    named = {
+        "--preset": tuning.preset,
+        "--datasets": ",".join(study.datasets),
+        "--labels": ",".join(study.labels),
+        "--methods": ",".join(dict.fromkeys(choice.method for choice in tuning.choices)),
+        "--tuned": tuning.name,
+    }
+    words = [word for pair in named.items() for word in pair]
+    return command("bench", "run", *words, *plan.overrides, *where)
 
 
 def _table(choice: "Choice", tuning: "Tuning") -> Iterator[str]:

@@ -102,6 +102,7 @@ class _Cells(NamedTuple):
             method=base.name,
             variant=best(scores) or "",
             tries=tries,
+            further_tries=len(self._tried(base, first) - set(names)),
             lead=None if ahead is None else _known(ahead.mean),
             lead_standard_deviation=None if ahead is None else _known(ahead.standard_deviation),
             masks=_masks(self.made, self.made.manifests[first.dataset], first.budget),
@@ -113,6 +114,12 @@ class _Cells(NamedTuple):
         is_3d, there = trials[0].conditions.is_3d, {trial.variant for trial in trials}
         names = (resolved_name(one, self.made.study, is_3d=is_3d) for one in tries)
         return [name for name in dict.fromkeys(names) if name in there]
+
+    def _tried(self, base: Variant, like: Trial) -> set[str]:
+        """Every variant of the method that the study ever scored there: a choice has seen them."""
+        where = like.dataset, like.budget.text, base.method
+        found = self.found.values()
+        return {r.variant for r in found if (r.dataset, r.budget, r.method) == where and r.is_done}
 
     def _try(self, name: str, trials: list[Trial]) -> Try:
         own = [self.found[trial.key] for trial in trials if trial.variant == name]

@@ -58,6 +58,8 @@ class Choice(_Part):
     variant: str
     """What was chosen; "" where no try has a score."""
     tries: list[Try]
+    further_tries: int = Field(default=0, ge=0)
+    """Other variants of the method that were tried in the study, by earlier commands."""
     lead: float | None = None
     """Of the chosen try before the next one, mean over the units; None of a single try."""
     lead_standard_deviation: float | None = None
@@ -98,7 +100,8 @@ class Tuning(_Part):
         """How a variant was chosen, for records and footers."""
         masks, seeds = choice.masks, counted(len(self.seeds), "seed")
         n = len(choice.tries)
-        how = f"{self.name}: best of {n} {'try' if n == 1 else 'tries'} by {self.metric}"
+        more = f" ({choice.further_tries} more in the study)" if choice.further_tries else ""
+        how = f"{self.name}: best of {n} {'try' if n == 1 else 'tries'}{more} by {self.metric}"
         if self.evaluate_on != FOLDS:
             return (
                 f"{how} on the development set, {seeds}; it looked at "

@@ -79,10 +79,12 @@ def notes(search: Search, known: Mapping[str, Collection[str]]) -> list[str]:
     for base in search.methods:
         n = len(tries_of(base, search, known[base.method]))
         lacking = [name for name in search.over if name not in known[base.method]]
-        without = f"has no {', '.join(lacking)}: " if lacking else ""
         if lacking or n < search.tries:
+            without = f" has no {', '.join(lacking)}" if lacking else ""
             lines.append(
-                f"{base.name} {without}{n} of {search.tries} tries{'' if lacking else ': its all'}"
+                f"{base.name}{without}: {n} of {search.tries} tries, all of its combinations"
+                if n < search.tries
+                else f"{base.name}{without}: {n} tries all the same"
             )
     return lines
 

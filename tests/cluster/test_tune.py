@@ -88,7 +88,15 @@ def test_the_same_command_prints_what_was_chosen_and_runs_nothing(bench, there):
     assert "ahead of the next by" in out and "over 2 seeds" in out
     assert "0 masks beyond these (4 different ones of all seeds, of which a trial has 2)" in out
     assert "cost: 12 trials, 24 steps" in out
-    assert "bench run --preset demo --tuned demo-tuned" in out
+    assert "bench run --preset demo --datasets phantom_glas --labels '2 cases' --methods" in out
+    assert "supervised,cps --tuned demo-tuned 'size=[32,32]'" in out
+
+
+def test_tries_of_earlier_commands_are_counted_beside_those_of_the_last(bench, there):
+    code, out, _ = bench(*TUNE[:-4], "--over", "weight=1", "--methods", "cps")
+    assert code == 0
+    assert "demo-tuned: best of 1 try (1 more in the study) by dc_pooled" in out
+    assert tuning.read(there / "demo-tuned").choices[0].further_tries == 1
 
 
 def test_tries_that_have_not_run_leave_nothing_chosen(bench, data_root, tmp_path):

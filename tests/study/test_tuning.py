@@ -79,10 +79,12 @@ def test_too_many_combinations_and_values_that_are_fixed_are_refused():
 def test_what_is_not_equal_is_said():
     asked = search("supervised", "cps", "ours", tries=4, weight=[1, 2], rounds=[1, 2])
     assert notes(asked, KNOWN) == [
-        "supervised has no weight, rounds: 1 of 4 tries",
-        "cps has no rounds: 2 of 4 tries",
+        "supervised has no weight, rounds: 1 of 4 tries, all of its combinations",
+        "cps has no rounds: 2 of 4 tries, all of its combinations",
     ]
-    assert notes(search("cps", tries=8, weight=[1, 2]), KNOWN) == ["cps 2 of 8 tries: its all"]
+    assert notes(search("cps", tries=2, weight=[1, 2, 3]), KNOWN) == []
+    asked = search("cps", "ours", tries=2, weight=[1, 2], rounds=[1, 2])
+    assert notes(asked, KNOWN) == ["cps has no rounds: 2 tries all the same"]
     with pytest.raises(UserError, match="--over rounds: none of supervised, cps has it"):
         notes(search("supervised", "cps", rounds=[1]), KNOWN)
 
