@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def joined(found: Tuning, tries: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
-    """A row a variant and seed: its score inside (blank of what was no try), and on the test set."""
+    """A row a variant and seed: its score inside (blank of what was no try), and on test."""
     inside = tries.groupby(_WHERE)[found.metric].mean().rename("inside")
     test = tested[tested.evaluate_on == "test"].set_index(_WHERE)[found.metric].rename("test")
     steps = tested.groupby("dataset").steps.max()

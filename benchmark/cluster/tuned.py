@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.cluster.tune import comparable, resolved_name
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import layout, tuning
+from benchmark.store import layout, record, tuning
 from benchmark.store.tuning import Choice, Tuning
 from benchmark.study import plan
 from benchmark.study.plan import ALL, Plan
@@ -14,7 +14,7 @@ from benchmark.study.settings import Study
 from benchmark.study.syntax import Variant, split_outside_brackets
 from benchmark.study.trials import Trial
 from benchmark.study.tuning import differing
-from benchmark.wording import shortened
+from benchmark.wording import counted, shortened
 
 
 def planned(study: Study, name: str, data_root: Path, results_root: Path) -> Plan:
@@ -30,7 +30,8 @@ def planned(study: Study, name: str, data_root: Path, results_root: Path) -> Pla
     _require_data(found, made)
     _require_cells(found, made)
     trials = [trial for one in made.trials if (trial := own.as_chosen(one)) is not None]
-    return replace(made, trials=trials, notes=[*made.notes, *own.notes(trials)])
+    notes = [*made.notes, *own.notes(trials), *_done_before(made.folder, trials)]
+    return replace(made, trials=trials, notes=notes)
 
 
 @dataclass
@@ -94,6 +95,16 @@ class _Tuned:
                 "scores are those that the choice was made by"
             )
         return lines
+
+
+def _done_before(folder: Path, trials: list[Trial]) -> Iterable[str]:
+    """Records are not written twice, so what ran before as typed does not say who chose it."""
+    found = (record.trial_record(folder, trial.key) for trial in trials if trial.tuned)
+    if n := sum(one is not None and one.is_done and not one.tuned for one in found):
+        yield (
+            f"{counted(n, 'chosen trial')} of this study ran before as typed, not as chosen: "
+            "footers do not name the choice there. In another study (--study) they will"
+        )
 
 
 def _require_settings(found: Tuning, study: Study) -> None:
