@@ -4,6 +4,7 @@ A try is a trial like any other but for what it evaluates, so that all that runs
 and verifies trials does so for tries.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -138,7 +139,8 @@ class _Cells(NamedTuple):
         for trial in trials:
             if trial.variant == name:
                 score = self.found[trial.key].metrics[METRIC]
-                yield trial.seed, trial.conditions.evaluate_on, float(score)
+                known = math.nan if score is None else float(score)
+                yield trial.seed, trial.conditions.evaluate_on, known
 
 
 def resolved_name(variant: Variant, study: Study, *, is_3d: bool) -> str:
@@ -148,7 +150,7 @@ def resolved_name(variant: Variant, study: Study, *, is_3d: bool) -> str:
 
 
 def _known(value: float) -> float | None:
-    return None if value != value else value  # NaN
+    return None if math.isnan(value) else value
 
 
 def _masks(made: Plan, manifest: Manifest, budget: Budget) -> Masks:

@@ -99,8 +99,9 @@ class _Tuned:
 
 def _done_before(folder: Path, trials: list[Trial]) -> Iterable[str]:
     """Records are not written twice, so what ran before as typed does not say who chose it."""
-    found = (record.trial_record(folder, trial.key) for trial in trials if trial.tuned)
-    if n := sum(one is not None and one.is_done and not one.tuned for one in found):
+    chosen = {trial.key for trial in trials if trial.tuned}
+    found = record.survey(folder).records
+    if n := sum(one.key in chosen and one.is_done and not one.tuned for one in found):
         yield (
             f"{counted(n, 'chosen trial')} of this study ran before as typed, not as chosen: "
             "footers do not name the choice there. In another study (--study) they will"
