@@ -87,5 +87,5 @@ def test_tuned_variants_are_named_with_how_and_those_that_were_not():
     rows["tuned"] = rows.variant.map({"ours": "mine: best of 3 tries; 0 masks beyond"})
     assert [line for line in main.sheet(rows, Reading()).footer if "tuned" in line] == [
         "tuned: ours/glas/20 %: chosen by mine: best of 3 tries; 0 masks beyond",
-        "not tuned: supervised/glas/20 %, cps/glas/20 %",
+        "not tuned: cps/glas/20 %, supervised/glas/20 %",
     ]
