@@ -1,8 +1,9 @@
-"""Remakes the tables and pictures of the README and of docs/replication.md.
+"""Remakes the tables and pictures of the README, of docs/replication.md and of docs/tuning.md.
 
     python docs/remake.py demo               # the demo's table: about three minutes
     python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
     python docs/remake.py replication        # from the CSVs in docs/replication/: seconds
+    python docs/remake.py tuning             # from the CSV in docs/tuning/: seconds
 
 In a page such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
 it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset as it is
@@ -20,6 +21,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = CHECKOUT / "README.md"
 REPLICATION = CHECKOUT / "docs" / "replication.md"
+TUNING = CHECKOUT / "docs" / "tuning.md"
 PICTURE = CHECKOUT / "docs" / "images" / "seeds-glas.png"
 
 DEMO = ("bench run --preset demo",)
@@ -79,13 +81,21 @@ def replication() -> None:
     replicated.figure()
 
 
+def tuning() -> None:
+    import tuned  # beside this file
+
+    replace("tuned", tuned.table(), TUNING)
+    tuned.figure()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["demo", "glas", "replication"])
+    parser.add_argument("what", choices=["demo", "glas", "replication", "tuning"])
     parser.add_argument("--from", dest="source", type=Path, help="GlaS, as downloaded")
     given = parser.parse_args()
-    if given.what == "replication":
-        replication()
+    from_tables = {"replication": replication, "tuning": tuning}
+    if given.what in from_tables:
+        from_tables[given.what]()
         return
     with tempfile.TemporaryDirectory() as folder:
         if given.what == "demo":

@@ -137,9 +137,9 @@ def bench(data_root, tmp_path, capsys) -> Bench:
 
     def run(*arguments: str):
         words = [str(a) for a in arguments]
-        if words[0] in ("run", "list"):
+        if words[0] in ("run", "tune", "list"):
             words += ["--data-root", str(data_root)] if "--data-root" not in words else []
-        if words[0] in ("run", "report", "status", "show"):
+        if words[0] in ("run", "tune", "report", "status", "show"):
             words += ["--results", str(tmp_path / "results")] if "--results" not in words else []
         code = main.guarded(lambda: main.app(words, standalone_mode=False))
         out, err = capsys.readouterr()

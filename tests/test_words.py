@@ -70,7 +70,7 @@ def test_no_old_word_is_left(file):
 def test_the_texts_are_found():
     assert len(PAGES) >= 8 and len(CODE) > 80 and len(YAML) == 17
     assert any(
-        "How much is labelled" in text for text in strings_of(CHECKOUT / "benchmark/cli/run.py")
+        "How much is labelled" in text for text in strings_of(CHECKOUT / "benchmark/cli/options.py")
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import typer
 
-from benchmark.cli import data, doctor, list, report, run, studies
+from benchmark.cli import data, doctor, list, report, run, studies, tune
 from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
 
@@ -23,6 +23,7 @@ app = new_app(
     "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably."
 )
 app.add_typer(run.app)
+app.add_typer(tune.app)
 app.add_typer(list.app)
 app.add_typer(data.app, name="data")
 app.add_typer(report.app)

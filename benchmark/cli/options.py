@@ -39,6 +39,62 @@ Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", callback=_remember, help="More output, and tracebacks.")
 ]
 
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Settings that replace the preset's, such as training.epochs=20 "
+        "hyperparameters.cps.weight=1 training_of.cps.learning_rate=0.01.",
+    ),
+]
+Datasets = Annotated[
+    str | None,
+    typer.Option(help='Dataset names, or "all": every prepared dataset except phantoms.'),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        "--ratios",
+        help='How much is labelled: in percent "1,5,20", "3cases", "7patients", "list:NAME".',
+    ),
+]
+Unlabelled = Annotated[
+    str | None,
+    typer.Option(help='Part of the unlabelled images to use: "50%" or "200cases" [all].'),
+]
+ValAs = Annotated[
+    str | None,
+    typer.Option(help="What a validation set of the data is: dev, train or ignore [dev]."),
+]
+SlicesOrVolumes = Annotated[
+    bool | None,
+    typer.Option(
+        "--slices/--volumes",
+        help="Train on the slices of volumes in 2D, and evaluate volumes [the card's dims].",
+    ),
+]
+Address = Annotated[str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')]
+GpusPerTrial = Annotated[
+    str | None,
+    typer.Option(
+        help="0.25 lets four trials share a GPU; auto: as many as its memory and speed allow "
+        "[1 if there is one]."
+    ),
+]
+MaxConcurrent = Annotated[int | None, typer.Option(min=1, help="Trials at once [as many as fit].")]
+TrialKey = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),
+]
+Seeds = Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')]
+Preset = Annotated[
+    str, typer.Option(help="paper, matched, ssl4mis, cpu, cpu3d, demo (bench list presets).")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would run, and how long that takes.")
+]
+
 
 def new_app(help: str | None = None) -> typer.Typer:
     """An app of verbs. Its help is printed as written: no markup that would swallow brackets."""

@@ -229,6 +229,7 @@ def _made(
         trials, damaged = test_sets.with_test_sets(folder, trials)
     if configurations is not None:
         trials = trials[trials.configuration.isin(configurations)]
+    trials = _without_folds(folder, trials)
     done = trials[trials.status == "done"]
     if options.evaluate_on is not None:
         done = done[done.evaluate_on == options.evaluate_on]
@@ -290,6 +291,20 @@ def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
     from benchmark.study.plan import expected_settings
 
     return expected_settings(preset, trial)
+
+
+def _without_folds(folder: Path, trials):
+    """A fold is a handful of labelled images, and several of them share a seed: no table's row."""
+    from benchmark.store.tuning import FILE
+
+    is_fold = trials.evaluate_on.str.startswith("fold ")
+    if n := int(is_fold.sum()):
+        say(
+            f"{n} trials on folds of labelled images not shown: {folder / FILE} has what they came "
+            "to, and the same bench tune prints it",
+            err=True,
+        )
+    return trials[~is_fold]
 
 
 def _nothing_done(folder: Path, trials, evaluate_on: str | None) -> str:

@@ -1,35 +1,46 @@
 """The verb run: plan a grid of trials, run what is missing, print its table."""
 
 import gc
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import report
-from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
+from benchmark.cli import grid, report
+from benchmark.cli.options import (
+    DATA,
+    RESULTS,
+    Address,
+    DataRoot,
+    Datasets,
+    DryRun,
+    GpusPerTrial,
+    Labels,
+    MaxConcurrent,
+    Overrides,
+    Preset,
+    ResultsRoot,
+    Seeds,
+    SlicesOrVolumes,
+    TrialKey,
+    Unlabelled,
+    ValAs,
+    Verbose,
+    new_app,
+    say,
+)
 from benchmark.errors import ExitCode, UserError, require_choice
 from benchmark.wording import command, counted
 
 if TYPE_CHECKING:
-    from benchmark.cluster.cluster import Cluster
     from benchmark.study.plan import Plan
-    from benchmark.study.syntax import Shard
 
 app = new_app()
 
 
 @app.command(short_help="Run the trials that have no result yet.")
 def run(
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="Settings that replace the preset's, such as training.epochs=20 "
-            "hyperparameters.cps.weight=1 training_of.cps.learning_rate=0.01.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
     methods: Annotated[
         str | None,
         typer.Option(
@@ -43,23 +54,16 @@ def run(
             help="Hyper-parameters to ablate, one at a time (values: bench list methods -v)."
         ),
     ] = None,
-    datasets: Annotated[
-        str | None,
-        typer.Option(help='Dataset names, or "all": every prepared dataset except phantoms.'),
-    ] = None,
-    labels: Annotated[
+    tuned: Annotated[
         str | None,
         typer.Option(
-            "--labels",
-            "--ratios",
-            help='How much is labelled: in percent "1,5,20", "3cases", "7patients", "list:NAME".',
+            metavar="STUDY", help="Run each method with the settings that bench tune chose for it."
         ),
     ] = None,
-    unlabelled: Annotated[
-        str | None,
-        typer.Option(help='Part of the unlabelled images to use: "50%" or "200cases" [all].'),
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')] = None,
+    datasets: Datasets = None,
+    labels: Labels = None,
+    unlabelled: Unlabelled = None,
+    seeds: Seeds = None,
     vary: Annotated[
         str | None,
         typer.Option(
@@ -67,9 +71,7 @@ def run(
             "cross: every subset with every seed of weights [all]."
         ),
     ] = None,
-    preset: Annotated[
-        str, typer.Option(help="paper, matched, ssl4mis, cpu, cpu3d, demo (bench list presets).")
-    ] = "paper",
+    preset: Preset = "paper",
     study: Annotated[
         str | None, typer.Option(help="Name of the study, and of its folder [the preset's].")
     ] = None,
@@ -86,30 +88,11 @@ def run(
             "train pool."
         ),
     ] = None,
-    val_as: Annotated[
-        str | None,
-        typer.Option(help="What a validation set of the data is: dev, train or ignore [dev]."),
-    ] = None,
-    slices: Annotated[
-        bool | None,
-        typer.Option(
-            "--slices/--volumes",
-            help="Train on the slices of volumes in 2D, and evaluate volumes [the card's dims].",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help='A running Ray cluster: "auto" or host:port.')
-    ] = None,
-    gpus_per_trial: Annotated[
-        str | None,
-        typer.Option(
-            help="0.25 lets four trials share a GPU; auto: as many as its memory and speed allow "
-            "[1 if there is one]."
-        ),
-    ] = None,
-    max_concurrent: Annotated[
-        int | None, typer.Option(min=1, help="Trials at once [as many as fit].")
-    ] = None,
+    val_as: ValAs = None,
+    slices: SlicesOrVolumes = None,
+    address: Address = None,
+    gpus_per_trial: GpusPerTrial = None,
+    max_concurrent: MaxConcurrent = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -145,9 +128,7 @@ def run(
             "commas.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would run, and how long that takes.")
-    ] = False,
+    dry_run: DryRun = False,
     probe: Annotated[
         bool,
         typer.Option(
@@ -161,10 +142,7 @@ def run(
             help='Forecast of --dry-run for other hardware of the kind here: "64 cpu", "8 gpu".',
         ),
     ] = None,
-    trial: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),
-    ] = None,
+    trial: TrialKey = None,
     data_root: DataRoot = DATA,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
@@ -184,9 +162,11 @@ def run(
         "unlabelled": unlabelled,
         "also_test": also_test,
         "slices": slices,
+        "ablation": ablation,
+        "tuned": tuned,
     }
     settings = _settings(overrides or [], network, weights, save, nsd)
-    plan = _plan(preset, settings, ablation, shard, typed, (data_root, results_root))
+    plan = _plan(preset, settings, shard, typed, (data_root, results_root))
     if rerun is not None:
         plan = _with_rerun(plan, rerun)
     gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
@@ -195,7 +175,7 @@ def run(
 
     from benchmark.cluster import run as running
 
-    cluster = _cluster(address, gpus_per_trial, max_concurrent, plan.shard)
+    cluster = grid.cluster(address, gpus_per_trial, max_concurrent, plan.shard.suffix)
     if dry_run:
         from benchmark.cluster import outlook
 
@@ -250,7 +230,6 @@ def _require_sense(given: dict[str, str | None], *, dry_run: bool, probe: bool) 
 def _plan(
     preset: str,
     overrides: list[str],
-    ablation: str | None,
     shard: str | None,
     typed: dict[str, str | bool | None],
     roots: tuple[Path, Path],
@@ -258,26 +237,23 @@ def _plan(
     """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
     from dataclasses import replace
 
-    from benchmark.data.split.budget import parse_budgets
     from benchmark.study import methods, plan, presets, syntax
+    from benchmark.study.settings import CHOICES
 
     part = syntax.parse_shard(shard) if shard is not None else syntax.WHOLE
-    readers = {
-        "methods": syntax.split_outside_brackets,
-        "datasets": syntax.split_outside_brackets,
-        "labels": parse_budgets,
-        "seeds": syntax.parse_seeds,
-        "also_test": syntax.split_outside_brackets,
-    }
-    grid = {
-        name: readers[name](text) if name in readers and text is not None else text
-        for name, text in typed.items()
-    }
+    words = grid.read(typed)
+    ablation, tuned = words.pop("ablation"), words.pop("tuned")
     if ablation is not None:
         factors = syntax.split_outside_brackets(ablation)
-        grid["methods"] = plan.ablated(grid["methods"] or [], factors)
-    study = presets.load(preset, overrides, known_methods=methods.names(), **grid)
-    made = plan.make(study, *roots)
+        words["methods"] = plan.ablated(words["methods"] or [], factors)
+    study = presets.load(preset, overrides, known_methods=methods.names(), **words)
+    require_choice("evaluate_on", study.conditions.evaluate_on, CHOICES["conditions.evaluate_on"])
+    if tuned is None:
+        made = plan.make(study, *roots)
+    else:
+        from benchmark.cluster import tuned as choices
+
+        made = choices.planned(study, tuned, *roots)
     return replace(made, shard=part, overrides=[o for o in overrides if presets.is_hashed(o)])
 
 
@@ -303,26 +279,6 @@ def _settings(
     saved = ",".join(f"'{name.strip()}'" for name in save.split(",")) if save else ""
     lists = {"save": saved if save else None, "nsd": nsd}
     return overrides + given + [f"{key}=[{value}]" for key, value in lists.items() if value]
-
-
-def _cluster(
-    address: str | None, gpus_per_trial: str | None, max_concurrent: int | None, shard: "Shard"
-) -> "Cluster":
-    from benchmark.cluster.cluster import Cluster
-
-    if gpus_per_trial == "auto":
-        if address is not None:
-            raise UserError(
-                "--gpus-per-trial auto is for this machine; give a number with --address"
-            )
-        return Cluster(None, None, True, max_concurrent, shard.suffix)
-    try:
-        share = None if gpus_per_trial is None else float(gpus_per_trial)
-    except ValueError:
-        share = -1.0
-    if share is not None and not 0 <= share < math.inf:
-        raise UserError(f"--gpus-per-trial is a number from 0, or auto, got {gpus_per_trial}")
-    return Cluster(address, share, False, max_concurrent, shard.suffix)
 
 
 def _next(plan: "Plan") -> str:

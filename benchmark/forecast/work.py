@@ -1,5 +1,6 @@
 """The jobs of a plan as amounts of work, with what they cost where that is known."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,7 +55,11 @@ def works(plan: Plan, jobs: Iterable[Job], known: Known, device: str) -> list[Wo
             of, name = job.trial, job.trial.variant
             kind, epochs = costs.kind(of.settings(), "training"), of.training.epochs
             n = n_labelled[of.dataset, of.budget.text, of.subset]
-            amount = _of_trial(of, n, n_evaluated[of.dataset])
+            evaluated = n_evaluated[of.dataset]
+            if fold := of.conditions.roles.fold:  # of slices too many: volumes are evaluated
+                evaluated = math.ceil(n / fold.count)
+                n -= evaluated
+            amount = _of_trial(of, n, evaluated)
             disk = _disk(of, amount, plan.manifests[of.dataset])
         else:
             own, name = job.pretraining.settings, f"pretraining of {job.method}"

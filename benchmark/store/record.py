@@ -142,7 +142,9 @@ class Record(JobRecord):
     seed: int = Field(ge=0, lt=2**63)
     subset_seed: Amount = None
     """Of the labelled subset, where it is another."""
-    evaluate_on: Literal["test", "dev"]
+    evaluate_on: str = Field(pattern=r"^(test|dev|fold [1-9]\d?/[1-9]\d?)$")
+    tuned: str = Field(default="", max_length=_LONGEST_NAME)
+    """How a tuning study chose the variant; "" where none did, and in records from before."""
     preset: str
     overrides: str = ""
     """Command-line overrides of the preset's settings, as typed."""
@@ -235,7 +237,8 @@ class Record(JobRecord):
     @property
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
-        return trial_name(self.variant, self.dataset, self.budget, self.seed_name)
+        fold = self.roles.fold
+        return trial_name(self.variant, self.dataset, self.budget, self.seed_name, fold)
 
     @property
     def summary(self) -> str:
@@ -246,7 +249,7 @@ MAY_DIFFER = (
     "study", "preset", "overrides", "error", "method_code", "tool_code", "seconds_pretrain",
     "seconds_train", "seconds_evaluate", "seconds_total", "peak_memory_mib", "flops_per_step",
     "pretrain_flops_per_step", "data_partial", "code_version", "packages", "host", "device",
-    "finished_at", "n_labelled_foreground", "classes",
+    "finished_at", "n_labelled_foreground", "classes", "tuned",
 )  # fmt: skip
 """Fields of a record in which two runs of one trial may differ: names, times, places, versions,
 what PyTorch counts, and what older versions did not note. All others must be equal."""

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmark.data.split.roles import FOLDS, Fold
 from benchmark.errors import UserError
 from benchmark.files import read_each
 from benchmark.store import layout, locks, planned
@@ -31,7 +32,7 @@ class Line(NamedTuple):
 
     @property
     def dataset_label(self) -> str:
-        return self.dataset + (" (dev)" if self.evaluate_on == "dev" else "")
+        return self.dataset + ("" if self.evaluate_on == "test" else f" ({self.evaluate_on})")
 
 
 class Status(NamedTuple):
@@ -78,11 +79,16 @@ def read(study_folder: Path) -> Status:
     running = locks.running_keys(study_folder)
     states |= dict.fromkeys(running & rows.keys(), "running")
     lines = {
-        key: Line(row["dataset"], row["evaluate_on"], row["budget"], row["variant"])
+        key: Line(row["dataset"], _set(row["evaluate_on"]), row["budget"], row["variant"])
         for key, row in rows.items()
     }
     seeds = {key: str(row["seed"]) for key, row in rows.items()}
     return Status(lines, seeds, states, sorted(running - rows.keys()), +older, damaged)
+
+
+def _set(evaluated: str) -> str:
+    """What is evaluated; folds of one labelled subset are one line."""
+    return FOLDS if Fold.parse(evaluated) else evaluated
 
 
 def _row_of(folder: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from benchmark.data import lists
 from benchmark.data.prepared import Manifest, short_hash
+from benchmark.data.split import folds
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.labelled import labelled_ids, trained_ids, unlabelled_ids, with_ids
 from benchmark.data.split.parts import groups_of, parts
@@ -61,7 +62,11 @@ def _others(budgets: dict[str, list["Subset"]]) -> Iterator[str]:
     yield f"{', '.join(spans)} unlabelled{without}"
     if first.n_val:
         yield f"{first.n_val}{volumes} for validation"
-    yield f"{first.n_evaluated}{volumes} evaluated"
+    if not first.n_folds:
+        yield f"{first.n_evaluated}{volumes} evaluated"
+        return
+    spans = [_span(subset.n_folds for subset in own) for own in budgets.values()]
+    yield f"the labelled{volumes or ' ones'} evaluated in {', '.join(spans)} folds"
 
 
 class Subset(NamedTuple):
@@ -90,6 +95,8 @@ class Subset(NamedTuple):
     """Groups that are labelled, whole or in part, where every case has one."""
     subset_hash: str = ""
     """Of the labelled ids: equal subsets have equal ones."""
+    n_folds: int = 0
+    """Of the labelled images, where these are what is evaluated."""
     are_slices: bool = False
     """Of volumes; what is evaluated are volumes then."""
 
@@ -145,6 +152,7 @@ def subset_of(manifest: Manifest, roles: Roles, budget: Budget, seed: int) -> Su
         n_evaluated=len(evaluation),
         n_patients=len(labelled) if all(group[case] for case in pool) else 0,
         subset_hash=short_hash(sorted(chosen)),
+        n_folds=folds.number(manifest, roles, budget, seed) if roles.is_within_labelled else 0,
         are_slices=roles.slices,
     )
 

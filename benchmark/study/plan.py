@@ -13,12 +13,21 @@ from benchmark.data.collections import known
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.parts import parts
+from benchmark.data.split.roles import FOLDS
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import labels, least_batches, methods, notes, presets
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
-from benchmark.study.trials import DataFacts, MethodFacts, Trial, budget_of, resolve, trials
+from benchmark.study.trials import (
+    DataFacts,
+    MethodFacts,
+    Trial,
+    budget_of,
+    in_folds,
+    resolve,
+    trials,
+)
 from benchmark.toolkit import encoders
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
@@ -105,6 +114,8 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     built = _built(grid)
     grid, refused = _accepted(grid, study, wanted, built)
+    if study.conditions.evaluate_on == FOLDS:
+        grid = in_folds(grid, {(s.dataset, s.budget.text, s.seed): s.n_folds for s in subsets})
     least_batches.check_values(grid, manifests)
     least_batches.check_images(grid, built, subsets)
     told = [
@@ -126,7 +137,7 @@ def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path)
     for name in study.also_test:
         prepared.read_manifest(data_root, name)
     has_further = study.also_test or any(m.test_sets for m in manifests.values())
-    if not has_further or "weights" in study.save:
+    if study.conditions.roles.is_within_labelled or not has_further or "weights" in study.save:
         return study
     return replace(study, save=[*study.save, "weights"])
 

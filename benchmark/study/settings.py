@@ -25,7 +25,8 @@ class Conditions:
 
     study_seed: int = 0
     evaluate_on: str = "test"
-    """test, or dev, for tuning: the data's validation set, else a fixed part of the train pool."""
+    """test, or dev, for tuning: the data's validation set, else a fixed part of the train pool. Of
+    `bench tune` also folds of the labelled images, of a trial one of them: "fold 2/5"."""
     val_as: str = later("dev", before="dev")
     """What a validation set is that came with the data: dev, train (a part of the train pool) or
     ignore. dev where there is none."""
@@ -63,6 +64,14 @@ class Conditions:
     def is_3d(self) -> bool:
         """Of one dataset (`for_data`): are volumes seen, in patches?"""
         return self.patch is not None
+
+    @property
+    def before(self) -> "Conditions":
+        """Of the pretraining that a trial starts from. All folds share that of a run: it sees no
+        mask, and one for each fold would cost five times as much.
+        """
+        within = self.roles.is_within_labelled
+        return dataclasses.replace(self, evaluate_on="test") if within else self
 
     @property
     def roles(self) -> Roles:
@@ -247,7 +256,10 @@ def check(study: Study) -> None:
 
     Names of networks are looked up by `plan.make`: the library that knows them loads slowly.
     """
+    is_typed = not study.conditions.roles.is_within_labelled
     for path, choices in CHOICES.items():
+        if path == "conditions.evaluate_on" and not is_typed:
+            continue  # as `bench tune` has it
         require_choice(_typed(path), _at(study, path), choices)
     for path in _POSITIVE:
         if not (value := _at(study, path)) > 0:

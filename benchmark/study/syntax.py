@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
+from benchmark.data.split.roles import Fold
 from benchmark.errors import UserError
 
 _T = TypeVar("_T")
@@ -39,7 +40,7 @@ class Variant:
             if not name or bool(equals) != bool(value):
                 raise mistake
             if equals:
-                changes[name] = _value(value)
+                changes[name] = value_of(value)
             else:
                 bundles.append(name)
         return cls(method.strip(), tuple(bundles), changes)
@@ -56,9 +57,12 @@ class Variant:
         return f"{self.method}[{inside}]" if inside else self.method
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """A value as it is typed: JSON, else a word."""
     if text in ("True", "False"):  # as Python has them
         return text == "True"
+    if re.fullmatch(r"-?\.\d+", text):  # .5, which JSON does not have
+        return float(text)
     try:
         return json.loads(text)
     except ValueError:
@@ -70,9 +74,11 @@ def typed(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
 
 
-def trial_name(variant: str, dataset: str, budget: str, seed: int | str) -> str:
-    """For people: cps/glas/5 %/seed 3."""
-    return f"{variant}/{dataset}/{budget}/seed {seed}"
+def trial_name(
+    variant: str, dataset: str, budget: str, seed: int | str, fold: Fold | None = None
+) -> str:
+    """For people: cps/glas/5 %/seed 3, cps/glas/5 %/seed 3/fold 2/5."""
+    return f"{variant}/{dataset}/{budget}/seed {seed}" + (f"/{fold}" if fold else "")
 
 
 def seed_name(seed: int, subset_seed: int | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmark import keys
 from benchmark.data.split.budget import Budget
+from benchmark.data.split.roles import Fold
 from benchmark.errors import UserError, unknown
 from benchmark.keys import aside, fingerprint, later
 from benchmark.study.settings import (
@@ -81,6 +82,8 @@ class Trial:
     """A name: follows from method and hyper-parameters."""
     subset_seed: int | None = later(None, before=None)
     """Of the labelled subset, where it is another."""
+    tuned: str = aside("")
+    """How a tuning study chose the variant, for records; "" where none did."""
     save: list[str] = aside(list)
     nsd: list[float] = aside(list)
     before: dict[str, Any] = aside(dict)
@@ -121,7 +124,8 @@ class Trial:
     def label(self) -> str:
         """For people: cps/glas/5 %/seed 3."""
         seed = seed_name(self.seed, self.subset_seed)
-        return trial_name(self.variant, self.dataset, self.budget.text, seed)
+        fold = self.conditions.roles.fold
+        return trial_name(self.variant, self.dataset, self.budget.text, seed, fold)
 
 
 class MethodFacts(NamedTuple):
@@ -198,6 +202,19 @@ def trials(
     return made
 
 
+def in_folds(trials: Iterable[Trial], folds: Mapping[tuple[str, str, int], int]) -> list[Trial]:
+    """Each trial once for every fold of its labelled subset.
+
+    folds: (dataset, text of the budget, seed of the subset) → how many.
+    """
+    return [
+        replace(trial, conditions=replace(trial.conditions, evaluate_on=str(Fold(i + 1, n))))
+        for trial in trials
+        for n in [folds[trial.dataset, trial.budget.text, trial.subset]]
+        for i in range(n)
+    ]
+
+
 def _with_start(trial: Trial, method: MethodFacts, settings: PretrainingSettings) -> Trial:
     """The trial with the pretraining that it starts from, if its variant has one."""
     if not method.does_pretrain(trial.hyperparameters):
@@ -210,7 +227,7 @@ def _with_start(trial: Trial, method: MethodFacts, settings: PretrainingSettings
         method=trial.method,
         hyperparameters=hyperparameters,
         seed=0 if settings.seeds == "shared" else trial.seed,
-        conditions=trial.conditions,
+        conditions=trial.conditions.before,
         settings=settings,
         variant=Variant(trial.method, (), changes).name,
         before=trial.before,

@@ -111,7 +111,7 @@ class TrialJob:
             | fit,
             data_partial=prepared.manifest.partial,
             classes=prepared.manifest.card.classes,
-            split_hash=_split_hash(prepared.manifest, trial.conditions),
+            split_hash=_split_hash(prepared.manifest, trial.conditions, data.evaluation.ids),
             parameters_tested=outputs.count_parameters(tested),
             **_amounts(data, method, stage, state),
             **start,
@@ -146,6 +146,7 @@ class TrialJob:
             seed=trial.seed,
             subset_seed=trial.subset_seed,
             evaluate_on=trial.conditions.evaluate_on,
+            tuned=trial.tuned,
             settings=trial.settings(),
             data_hash=trial.data_hash,
             code_version=provenance.code_version(),
@@ -263,11 +264,11 @@ def _start_from_pretraining(
     }
 
 
-def _split_hash(manifest: Manifest, conditions: Conditions) -> str:
+def _split_hash(manifest: Manifest, conditions: Conditions, evaluated: list[str]) -> str:
     """Of what is learnt from and what is evaluated; images without masks count where there are."""
     found = parts(manifest, conditions.roles)
     further = [found.without_masks] if found.without_masks else []
-    return short_hash([found.pool, found.evaluation, *further])
+    return short_hash([found.pool, evaluated, *further])
 
 
 def _amounts(data: TrialData, method: Method, stage: Stage, state: State) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _presets(rows: pd.DataFrame) -> str:
 def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """Whatever makes the scores less than they seem."""
     lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
-    lines += [*_lists(rows), *_classes(rows, reading)]
+    lines += [*_tuned(rows), *_lists(rows), *_classes(rows, reading)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -123,6 +123,27 @@ def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     if code.nunique() > 1:
         lines.append(f"made with several code versions: {_list(rows.code_version)}")
     return lines
+
+
+def _tuned(rows: pd.DataFrame) -> list[str]:
+    """Which variants a tuning study chose, how, at what cost in masks; and which none did."""
+    if "tuned" not in rows:
+        return []
+    how = rows.tuned.fillna("")
+    chosen = rows[how != ""]
+    lines = [
+        f"tuned: {_configurations(trials)}: chosen by {text}"
+        for text, trials in chosen.groupby("tuned", sort=False)
+    ]
+    plain = rows[how == ""]
+    if lines and len(plain):
+        lines.append(f"not tuned: {_configurations(plain)}")
+    return lines
+
+
+def _configurations(rows: pd.DataFrame) -> str:
+    found = rows.drop_duplicates(WHERE)[WHERE].itertuples(index=False, name=None)
+    return shortened([named(one) for one in found], shown=9)
 
 
 def _lists(rows: pd.DataFrame) -> list[str]:

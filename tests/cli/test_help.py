@@ -29,8 +29,8 @@ def plain(text: str) -> str:
 def test_every_verb_is_there():
     names = {" ".join(words) for words in VERBS}
     assert names == {
-        "", "run", "list", "report", "status", "show", "verify", "evaluate", "merge", "doctor",
-        "data",
+        "", "run", "tune", "list", "report", "status", "show", "verify", "evaluate", "merge",
+        "doctor", "data",
         "data prepare",
         "data check", "data subsets", "data synth", "data lists",
     }  # fmt: skip

@@ -26,7 +26,8 @@ def parts(manifest: Manifest, roles: Roles) -> Parts:
     """The cases of a dataset by what they are in a run.
 
     A development set that is drawn is neither labelled nor unlabelled, nor are images of its
-    groups.
+    groups. Of folds of the labelled images nothing else is evaluated: which images they are depends
+    on the budget and the seed (`folds`).
     """
     train, val, test = (manifest.ids(split) for split in ("train", "val", "test"))
     without_masks = manifest.ids("unlabelled")
@@ -34,6 +35,8 @@ def parts(manifest: Manifest, roles: Roles) -> Parts:
         train = train + val
     if roles.val_as != "dev":
         val = []
+    if roles.is_within_labelled:
+        return Parts(train, without_masks, [], [])
     if roles.evaluate_on == "test":
         return Parts(train, without_masks, test, val)
     if val:

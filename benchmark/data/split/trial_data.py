@@ -10,6 +10,7 @@ from numpy import ndarray
 from benchmark.data.prepared import Arrays, CaseEntry, Prepared, short_hash
 from benchmark.data.slices import Slices
 from benchmark.data.split.budget import Budget
+from benchmark.data.split.folds import held_out, out_of_sight
 from benchmark.data.split.labelled import labelled_ids, trained_ids, unlabelled_ids
 from benchmark.data.split.parts import parts
 from benchmark.data.split.roles import Roles
@@ -43,7 +44,7 @@ class TrialData(NamedTuple):
     labelled: Labelled
     unlabelled: Unlabelled
     evaluation: Labelled
-    """The test set, or the development set."""
+    """The test set, the development set, or a fold of what is labelled else."""
     mean: Float[ndarray, "n c"]
     """Of each image that a network sees: of a case, or of a slice."""
     std: Float[ndarray, "n c"]
@@ -160,13 +161,17 @@ def for_trial(prepared: Prepared, roles: Roles, *, budget: Budget, seed: int) ->
     """The labelled subset, the unlabelled images without masks, what is evaluated and chosen on."""
     manifest, found = prepared.manifest, parts(prepared.manifest, roles)
     chosen = set(labelled_ids(manifest, roles, budget, seed))
+    unlabelled = unlabelled_ids(manifest, roles, chosen)
+    if held := held_out(manifest, roles, chosen, seed):
+        gone = set(trained_ids(manifest, roles, out_of_sight(manifest, held)))
+        chosen, unlabelled = chosen - gone, [id for id in unlabelled if id not in gone]
     trained = _trained(prepared, roles)
     whole = _trained(prepared._replace(slices=None), roles._replace(slices=False))
     labelled = [id for id in trained_ids(manifest, roles, found.pool) if id in chosen]
     return TrialData(
         labelled=trained.labelled(labelled),
-        unlabelled=trained.unlabelled(unlabelled_ids(manifest, roles, chosen)),
-        evaluation=whole.labelled(found.evaluation),
+        unlabelled=trained.unlabelled(unlabelled),
+        evaluation=whole.labelled(held or found.evaluation),
         mean=trained.mean,
         std=trained.std,
         classes=len(manifest.card.classes),

@@ -79,3 +79,13 @@ def test_a_precision_that_is_not_the_usual_one_is_named():
     assert "computed in bfloat16, scores in float32: cps, ours" in footer
     rows["settings"] = [{"precision": "float32"}] * 4
     assert not any("computed in" in line for line in main.sheet(rows, Reading()).footer)
+
+
+def test_tuned_variants_are_named_with_how_and_those_that_were_not():
+    rows = three_methods()
+    assert not [line for line in main.sheet(rows, Reading()).footer if "tuned" in line]
+    rows["tuned"] = rows.variant.map({"ours": "mine: best of 3 tries; 0 masks beyond"})
+    assert [line for line in main.sheet(rows, Reading()).footer if "tuned" in line] == [
+        "tuned: ours/glas/20 %: chosen by mine: best of 3 tries; 0 masks beyond",
+        "not tuned: cps/glas/20 %, supervised/glas/20 %",
+    ]

@@ -1,0 +1,50 @@
+"""What was typed of a grid of trials, as those who plan and run it have it."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmark.cluster.cluster import Cluster
+
+
+def read(typed: "Mapping[str, str | bool | None]") -> dict[str, Any]:
+    """Parts of the grid and roles of the splits, read; None where nothing was typed."""
+    from benchmark.data.split.budget import parse_budgets
+    from benchmark.study import syntax
+
+    readers = {
+        "methods": syntax.split_outside_brackets,
+        "datasets": syntax.split_outside_brackets,
+        "labels": parse_budgets,
+        "seeds": syntax.parse_seeds,
+        "also_test": syntax.split_outside_brackets,
+    }
+    return {
+        name: readers[name](text) if name in readers and text is not None else text
+        for name, text in typed.items()
+    }
+
+
+def cluster(
+    address: str | None, gpus_per_trial: str | None, max_concurrent: int | None, suffix: str = ""
+) -> "Cluster":
+    """Where trials run. suffix: of a shard."""
+    from benchmark.cluster.cluster import Cluster
+
+    if gpus_per_trial == "auto":
+        if address is not None:
+            raise UserError(
+                "--gpus-per-trial auto is for this machine; give a number with --address"
+            )
+        return Cluster(None, None, True, max_concurrent, suffix)
+    try:
+        share = None if gpus_per_trial is None else float(gpus_per_trial)
+    except ValueError:
+        share = -1.0
+    if share is not None and not 0 <= share < math.inf:
+        raise UserError(f"--gpus-per-trial is a number from 0, or auto, got {gpus_per_trial}")
+    return Cluster(address, share, False, max_concurrent, suffix)

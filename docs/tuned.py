@@ -1,0 +1,65 @@
+"""What docs/tuning.md shows, from the CSV in docs/tuning/: a table, and a figure.
+
+The part of that page between `<!-- made: tuned -->` and `<!-- end -->` is `table`; `python
+docs/remake.py tuning` writes it. The CSV is that of benchmarks/tuning.py.
+"""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import pandas as pd
+from replicated import markdown, shown
+
+from reports.figures import style
+
+DOCS = Path(__file__).resolve().parent
+FIGURE = DOCS / "images" / "tuning-glas.png"
+
+
+def read() -> pd.DataFrame:
+    return pd.read_csv(DOCS / "tuning" / "glas.csv")
+
+
+def table() -> str:
+    """Of each method Dice on the test set: as it is, tuned, and what no one can choose."""
+    rows = []
+    for method, own in read().groupby("method", sort=False):
+        tries = own[own.inside.notna()]
+        plain = own[own.variant == method].set_index("seed").test
+        if tries.empty:
+            rows.append([f"`{method}`", shown(plain), "", "", "", ""])
+            continue
+        (variant,) = tries[tries.chosen].variant.unique()
+        tuned = tries[tries.chosen].set_index("seed").test
+        best = tries.groupby("seed").test.max()
+        of_own = tries.loc[tries.groupby("seed").inside.idxmax()].set_index("seed").test
+        rows.append([
+            f"`{method}`", shown(plain), f"{shown(tuned)} (`{variant}`)", shown(tuned - plain, "+"),
+            shown(of_own), shown(best),
+        ])  # fmt: skip
+    heads = ["method", "as it is", "tuned", "tuned − as it is"]
+    return markdown([*heads, "chosen seed by seed", "best of the tries on test"], rows)
+
+
+def figure() -> None:
+    """Each try of each seed: what it scored inside the labelled images, and on the test set."""
+    rows = read().dropna(subset=["inside", "test"])
+    found = style.looks(rows.method.unique())
+    with style.style():
+        drawn, axes = style.grid(1, 1, 3.6, 3.0)
+        one = axes[0, 0]
+        for method, look in found.items():
+            own = rows[rows.method == method]
+            one.plot(100 * own.inside, 100 * own.test, **look.dots(), label=method)
+        chosen = rows[rows.chosen]
+        one.plot(
+            100 * chosen.inside, 100 * chosen.test, "o", ms=9, mfc="none", color="#7f7f7f",
+            label="chosen",
+        )  # fmt: skip
+        one.set_xlabel("Dice in folds of the labelled images (%)")
+        one.set_ylabel("Dice on the test set (%)")
+        style.legend(drawn)
+        drawn.savefig(FIGURE, dpi=160)
