@@ -4,7 +4,7 @@
     q = w q₁ + (1 - w) q₂,  w = σ(H(q₂) - H(q₁)),  qᵢ = softmax gᵢ(u),  H in bits;  h, c = max q
     where argmax q₁ ≠ argmax q₂ and the student, on u, is surer than c of another class: its own
     s = jitter and blur of u in a turn of g₁; u with boxes of another u, h and c alike, of g₂
-    gᵢ ← a gᵢ + (1 - a) f in its own turns alone; turns last 1 … period steps, drawn anew
+    gᵢ ← a gᵢ + (1 - a) f in its own turns alone; a turn lasts 1 to `period` steps, at random
     a = 0 while step/2 < warm, then min(1 - 1/(k + 1), decay), k = step/2 - warm
 
 Paper:   Zhao et al., ECCV 2024, arXiv:2311.17325

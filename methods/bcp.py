@@ -6,7 +6,7 @@
     Before, for `first` of the run, from labels alone:  L = R(f(M x + (1-M) x'); y, y'; 1, 1)
     g ← f in that phase, g ← decay · g + (1 - decay) · f after it
 
-    S_M is S on the pixels of M; one box of `side` of each side, drawn anew in each step for all.
+    S_M is S on the pixels of M. The box, of `side` of each side, is one for all images of a step.
 
 Paper:   Bai et al., CVPR 2023, arXiv:2305.00673
 Code:    DeepMed-Lab-ECNU/BCP@7879f98 code/ACDC_BCP_train.py (first phase 243-251),
