@@ -80,6 +80,8 @@ def losses(state: loop.State) -> list[dict[str, float]]:
         ("cps", "float32", "nnunet"),
         ("bcp", "float32", "symmetries"),
         ("admt[warm=1,period=2]", "float32", "symmetries"),
+        ("ssnet", "float32", "symmetries"),
+        ("ssnet", "bfloat16", "symmetries"),
     ],
 )
 @pytest.mark.parametrize("killed_after", [1, 2])
