@@ -143,8 +143,9 @@ def _of_steps(built: Built, device: torch.device) -> Cost:
     method.train()
 
     def step(number: int) -> None:
-        loop.gradients(stage, method, number % stage.steps, device)
-        loop.advance(stage, method, optimiser, number % stage.steps)
+        at = (stage.half_way + number) % stage.steps
+        loop.gradients(stage, method, at, device)
+        loop.advance(stage, method, optimiser, at)
 
     with loop.counting_flops() as counter:
         step(0)

@@ -61,6 +61,11 @@ class Stage(NamedTuple):
     def steps(self) -> int:
         return self.steps_per_epoch * self.optimisation.epochs
 
+    @property
+    def half_way(self) -> int:
+        """The step whose cost is taken for all: a method may begin with a part of its loss."""
+        return self.steps // 2
+
 
 def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate, log: Log) -> State:
     """Train the method to its last step, going on from the checkpoint if there is one.
@@ -109,7 +114,7 @@ def _train_epoch(
         rate = learning_rate(stage.optimisation, step, per_epoch)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with _counting_into(state) if step == 0 else contextlib.nullcontext():
+        with _counting_into(state) if step == stage.half_way else contextlib.nullcontext():
             losses = gradients(stage, method, step, device)
         watch.see(step, losses)
         advance(stage, method, optimiser, step)

@@ -110,6 +110,18 @@ def test_a_killed_run_resumes_to_the_same_bits(
     assert losses(found) == losses(expected)
 
 
+def test_what_a_step_costs_is_counted_half_way(tiny_trials, prepared, tmp_path):
+    """Not in the first phase of bcp, which costs what the baseline does; later it is two passes of
+    the student and one without gradient of the teacher: 2 1/3 times as much, a little more as no
+    gradient reaches the images.
+    """
+    found = {}
+    for method in ("supervised", "bcp"):
+        (trial,) = tiny_trials(dataclasses.replace(TINY, methods=[method]))
+        found[method] = run(trial, prepared, tmp_path / f"{method}.pt")[1].flops_per_step
+    assert 2.3 < found["bcp"] / found["supervised"] < 2.5
+
+
 def test_a_checkpoint_made_by_other_code_is_not_continued(
     tiny_trials, prepared, tmp_path, monkeypatch
 ):
