@@ -146,7 +146,8 @@ class ADMT(Method):
         return self.student(x)
 
     def panel(self, x: Float[Tensor, "b c *s"]) -> Terms:
-        return {"pseudo_label": blend(*(g(x) for g in self.teachers)).log()}
+        q = blend(*(g(x) for g in self.teachers))
+        return {"pseudo_label": q.clamp(min=torch.finfo(q.dtype).tiny).log()}  # finite, for windows
 
     def _ramp(self, progress: float) -> float:
         if self.ramp_share == 0:

@@ -24,7 +24,8 @@ Options: first: share of the run that is the first phase (1: labelled copy-paste
          alpha: weight of pseudo-labelled pixels in the second phase; labelled ones have 1
          ramp: of alpha, none (whole from the second phase's first step) or run (the run's ramp)
          decay: rate of the teacher's average
-         components: of each class the pseudo-labels keep the largest component alone
+         components: of each class the pseudo-labels keep the largest component alone, as of an
+         organ; of many objects, such as glands, that takes away all but one: false
          pairs: all, or halves: the first half of each batch is mixed with labelled boxes, the
          second with unlabelled ones
          first_loss: of the first phase, regions (R) or whole (S of the mixed image, theirs in 3D)
