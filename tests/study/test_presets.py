@@ -79,7 +79,7 @@ def test_presets_that_claim_fairness_train_all_methods_alike(preset):
     assert load(preset).training_of == {}
     changed = load(preset).hyperparameters
     assert changed == ({name: {"weight": 1.0} for name in changed} if preset == "cpu" else {})
-    assert len(changed) == (9 if preset == "cpu" else 0)
+    assert len(changed) == (10 if preset == "cpu" else 0)
 
 
 def test_overrides_replace_the_presets_values():
