@@ -86,6 +86,7 @@ class Turns(nn.Module):
 
 
 class ADMT(Method):
+    FAMILY = "pseudo-labels"
     BUNDLES: ClassVar = {
         "paper": {
             "weight": 2.0, "threshold": 0.95, "ramp_share": 0.25, "decay": 0.99, "warm": 50,

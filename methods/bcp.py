@@ -54,6 +54,7 @@ _CHOICES = {"ramp": ("none", "run"), "pairs": ("all", "halves"), "first_loss": (
 
 
 class BCP(Method):
+    FAMILY = "copy-paste"
     BUNDLES: ClassVar = {
         "paper": {
             "first": 0.25, "side": 2 / 3, "alpha": 0.5, "ramp": "none", "decay": 0.99,

@@ -43,6 +43,8 @@ PERTURBATIONS = (
 
 
 class CCT(Method):
+    FAMILY = "consistency"
+
     def __init__(
         self,
         build: NetworkBuilder,

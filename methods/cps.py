@@ -20,6 +20,8 @@ from benchmark.toolkit.method import Batch, Method, Terms
 
 
 class CPS(Method):
+    FAMILY = "pseudo-labels"
+
     def __init__(
         self, build: NetworkBuilder, *, weight: float = 5.0, consistency_on: str = "unlabelled"
     ):

@@ -35,6 +35,8 @@ ABSENT = {"zeros": 0.0, "ones": 1.0}
 
 
 class DTC(Method):
+    FAMILY = "consistency"
+
     def __init__(
         self,
         build: NetworkBuilder,

@@ -24,6 +24,8 @@ from benchmark.toolkit.method import Batch, Method, Terms
 
 
 class EntropyMinimisation(Method):
+    FAMILY = "entropy"
+
     def __init__(self, build: NetworkBuilder, *, weight: float = 5.0):
         super().__init__()
         self.network = build()

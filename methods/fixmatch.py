@@ -65,6 +65,7 @@ _PAPER = {
 
 
 class FixMatch(Method):
+    FAMILY = "pseudo-labels"
     BUNDLES: ClassVar = {
         "paper": _PAPER,
         "unimatch_v2": _PAPER | {"labels": "teacher", "decay": 0.996, "cutmix": 0.5},
@@ -108,8 +109,10 @@ class FixMatch(Method):
         yield {"supervised": self.criterion(self.network(batch.x), batch.y)}
         view, label, sureness = self._strong(batch.u, *self._weak(batch.u))
         is_sure = sureness >= self.threshold
+        with running_statistics_kept(self.network, kept=self.views_leave_statistics):
+            z = self.network(view)
         weight = self.weight * self.growth(progress)
-        yield {"pseudo": weight * self.pseudo(self._of_view(view), label, is_sure)}
+        yield {"pseudo": weight * self.pseudo(z, label, is_sure)}
         self.diagnostics = {
             "kept": is_sure.float().mean(),
             "pseudo_foreground": (label > 0).float().mean(),
@@ -142,15 +145,8 @@ class FixMatch(Method):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The strong view, its labels and how sure they are: pasted in the same boxes."""
         view = views.strong(u, self.scale) if self.jitter else u
-        box = views.boxes(u, self.cutmix)
-        view, label, sureness = (views.paste(a, a.flip(0), box) for a in (view, label, sureness))
+        view, label, sureness = views.cutmix(view, label, sureness, p=self.cutmix)
         return view, label, sureness
-
-    def _of_view(self, view: Float[Tensor, "m c *s"]) -> Tensor:
-        if not self.views_leave_statistics:
-            return self.network(view)
-        with running_statistics_kept(self.network):
-            return self.network(view)
 
 
 def _check(**chosen: str) -> None:

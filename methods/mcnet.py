@@ -45,6 +45,7 @@ from benchmark.toolkit.schedules import ramp
 
 
 class MCNet(Method):
+    FAMILY = "consistency"
     BUNDLES: ClassVar = {
         "paper": {"weight": 0.1, "ramp_share": 1.0},
         "paper_3d": {

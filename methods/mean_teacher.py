@@ -34,6 +34,7 @@ from benchmark.toolkit.teachers import Clock, average_rate, follow, noisy
 
 
 class MeanTeacher(Method):
+    FAMILY = "consistency"
     BEFORE: ClassVar = {"average_counts": "steps"}
 
     def __init__(

@@ -92,6 +92,7 @@ class Pathways(nn.Module):
 
 
 class DiffusionTeacherStudent(Method):
+    FAMILY = "diffusion"
     Options = Options
     PRETRAINED = ("teacher",)
     PRETRAIN_PARAMETERS = PRETRAIN_PARAMETERS

@@ -58,6 +58,7 @@ _SMOOTH = 1e-10  # as in the source: small beside the sums of any class, 0 only 
 
 
 class SSNet(Method):
+    FAMILY = "consistency"
     BUNDLES: ClassVar = {
         "paper": {
             "weight": 0.1,

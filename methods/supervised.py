@@ -14,6 +14,8 @@ from benchmark.toolkit.method import Batch, Method, Terms
 
 
 class Supervised(Method):
+    FAMILY = "supervised"
+
     def __init__(self, build: NetworkBuilder):
         super().__init__()
         self.network = build()

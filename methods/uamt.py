@@ -42,6 +42,7 @@ _SMOOTH = (
 
 
 class UAMT(Method):
+    FAMILY = "consistency"
     BEFORE: ClassVar = {"average_counts": "steps"}
 
     def __init__(

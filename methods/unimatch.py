@@ -29,9 +29,9 @@ Cost:    1 network in training (1 pass of x, 3 of u: weak and two strong; decode
          1 at test
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -50,6 +50,7 @@ _PAPER = {
 
 
 class UniMatch(Method):
+    FAMILY = "pseudo-labels"
     BUNDLES: ClassVar = {
         "paper": _PAPER,
         "natural": _PAPER | {"unsupervised": "ce", "average": "all"},
@@ -93,7 +94,8 @@ class UniMatch(Method):
             sureness, label = self._logits(features).softmax(1).max(1)
         dropped = views.channel_dropout(features, self.feature_dropout)
         is_sure = sureness >= self.threshold
-        z = self._of_view(self._logits, dropped)
+        with running_statistics_kept(self.network, kept=self.views_leave_statistics):
+            z = self._logits(dropped)
         yield {"feature": weight / 2 * self.pseudo(z, label, is_sure)}
         self.diagnostics = {
             "kept": is_sure.float().mean(),
@@ -103,7 +105,8 @@ class UniMatch(Method):
         (view1, *target1), (view2, *target2) = (
             self._strong(batch.u, label, sureness) for _ in range(2)
         )
-        z1, z2 = self._of_view(self.network, torch.cat([view1, view2])).chunk(2)
+        with running_statistics_kept(self.network, kept=self.views_leave_statistics):
+            z1, z2 = self.network(torch.cat([view1, view2])).chunk(2)
         yield {"strong": weight / 4 * (self.pseudo(z1, *target1) + self.pseudo(z2, *target2))}
 
     def forward(self, x):
@@ -120,13 +123,5 @@ class UniMatch(Method):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A strong view, its labels and where they are sure: pasted in the same boxes."""
         view = views.strong(u, self.scale) if self.jitter else u
-        box = views.boxes(u, self.cutmix)
-        view, label, sureness = (views.paste(a, a.flip(0), box) for a in (view, label, sureness))
+        view, label, sureness = views.cutmix(view, label, sureness, p=self.cutmix)
         return view, label, sureness >= self.threshold
-
-    def _of_view(self, run: Callable[[Any], Tensor], view: Any) -> Tensor:
-        """What the network, or its decoder, makes of a view."""
-        if not self.views_leave_statistics:
-            return run(view)
-        with running_statistics_kept(self.network):
-            return run(view)

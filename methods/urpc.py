@@ -38,6 +38,8 @@ PERTURBATIONS = (feature_noise, feature_dropout, F.dropout)
 
 
 class URPC(Method):
+    FAMILY = "consistency"
+
     def __init__(
         self,
         build: NetworkBuilder,

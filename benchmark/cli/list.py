@@ -16,6 +16,7 @@ from benchmark.cli.options import (
     say,
 )
 from benchmark.errors import UserError, require_choice
+from benchmark.wording import counted
 
 app = new_app()
 
@@ -29,19 +30,35 @@ def list_(
 ) -> None:
     """List methods, datasets, networks, presets or published results."""
     require_choice("bench list", what, _LISTINGS)
-    root = results_root if what == "published" else data_root
+    root = data_root if what == "datasets" else results_root
     say("\n".join(_LISTINGS[what](root, verbose)))
 
 
-def _methods(data_root: Path, verbose: bool) -> list[str]:
-    """Each method's sentence and hyper-parameters; with -v all that is known of it."""
+def _methods(results_root: Path, verbose: bool) -> list[str]:
+    """By family, each method's sentence, hyper-parameters and the published tables that it stands
+    in; with -v all that is known of it.
+    """
+    from benchmark.cli.report import published_methods
     from benchmark.study import methods
 
-    lines = [line for name in methods.names() for line in _method(name, verbose)]
+    tables = published_methods(results_root)
+    lines = []
+    for family, members in methods.by_family().items():
+        lines += [*[""] * bool(lines), f"{family}:"]
+        for name in members:
+            lines += _method(name, tables.get(name, []), verbose)
     return lines + methods.notes()
 
 
-def _method(name: str, verbose: bool) -> list[str]:
+def _in_published(tables: list[str], verbose: bool) -> list[str]:
+    """In how many published tables; with -v in which."""
+    told = f"in {counted(len(tables), 'published table')}"
+    if verbose:
+        return textwrap.wrap(f"{told}: {', '.join(tables)}", 94, subsequent_indent="  ")
+    return [f"{told} (bench list published)"]
+
+
+def _method(name: str, tables: list[str], verbose: bool) -> list[str]:
     from benchmark.study import methods
 
     try:
@@ -54,9 +71,12 @@ def _method(name: str, verbose: bool) -> list[str]:
     if verbose:
         meanings = methods.documented_options(name).items()
         documented = [f"{key}={defaults[key]}: {meaning}" for key, meaning in meanings]
-        further = [*origin, *header, *[""] * bool(documented), *documented, *_words(name)]
+        printed = ["", *_in_published(tables, verbose)] if tables else []
+        words = _words(name)
+        further = [*origin, *header, *[""] * bool(documented), *documented, *words, *printed]
         return [f"{name}  [{options}]", *(f"    {line}".rstrip() for line in further), ""]
-    details = ([f"[{options}]"] if options else []) + origin
+    printed = _in_published(tables, verbose) if tables else []
+    details = ([f"[{options}]"] if options else []) + origin + printed
     return [f"{name:14}{header[0]}", *(f"{'':14}{line}" for line in details)]
 
 
@@ -130,7 +150,7 @@ def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
     ]
 
 
-def _networks(data_root: Path, verbose: bool) -> list[str]:
+def _networks(results_root: Path, verbose: bool) -> list[str]:
     """Names that --network takes; with -v those that --weights takes for each."""
     from benchmark.toolkit import encoders
 
@@ -153,7 +173,7 @@ def _networks(data_root: Path, verbose: bool) -> list[str]:
     return [*lines, names]
 
 
-def _presets(data_root: Path, verbose: bool) -> list[str]:
+def _presets(results_root: Path, verbose: bool) -> list[str]:
     """Each preset's first line; the whole file with -v."""
     from benchmark.study import presets
 

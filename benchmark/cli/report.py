@@ -273,6 +273,17 @@ def published_listing(results_root: Path, verbose: bool) -> list[str]:
         raise UserError(str(error), ExitCode.DATA) from error
 
 
+def published_methods(results_root: Path) -> dict[str, list[str]]:
+    """Method → the published tables that have rows of it, for `bench list`."""
+    from reports.published.listing import by_method
+    from reports.published.read import Unreadable, read
+
+    try:
+        return by_method(read(*_published_in(results_root)))
+    except Unreadable as error:
+        raise UserError(str(error), ExitCode.DATA) from error
+
+
 def _published_in(results_root: Path) -> tuple[Path, Path]:
     """The tool's published results, and the user's own."""
     from benchmark import files

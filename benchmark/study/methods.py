@@ -19,11 +19,34 @@ from benchmark.study.trials import MethodFacts
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 
+NO_FAMILY = "other"
+
 
 def names() -> list[str]:
     """Every method that can be asked for, also those that turn out broken; the baseline first."""
     found = {*_own(), *offers(METHODS)}
     return sorted(found, key=lambda name: (name != BASELINE, name))
+
+
+def by_family() -> dict[str, list[str]]:
+    """Family → its methods, the baseline's first; of no family are those that name none or are
+    broken.
+    """
+    found: dict[str, list[str]] = {}
+    for name in names():
+        found.setdefault(_family(name), []).append(name)
+    return {family: found[family] for family in sorted(found, key=lambda f: _rank(f, found[f]))}
+
+
+def _rank(family: str, members: list[str]) -> tuple[bool, bool, str]:
+    return (BASELINE not in members, family == NO_FAMILY, family)
+
+
+def _family(name: str) -> str:
+    try:
+        return find(name).FAMILY or NO_FAMILY
+    except UserError:
+        return NO_FAMILY
 
 
 def _own() -> list[str]:

@@ -69,6 +69,9 @@ class Method(nn.Module):
     ABLATIONS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Values of a hyper-parameter that `bench run --ablation` compares."""
 
+    FAMILY: ClassVar[str] = ""
+    """What it makes of unlabelled images, in a word: `bench list methods` groups by it."""
+
     LEAST_BATCH: tuple[int, int] = (1, 1)
     """Labelled and unlabelled images of the least batch that it works with: a study with a smaller
     one is refused when it is planned. A variant that needs more sets its own in `__init__`."""

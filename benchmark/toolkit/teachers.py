@@ -72,9 +72,13 @@ def noisy(images: Float[Tensor, "b c *s"], scale: float, limit: float) -> Float[
 
 
 @contextlib.contextmanager
-def running_statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Batch norms go on using the statistics of each batch, but do not remember them."""
+def running_statistics_kept(network: nn.Module, *, kept: bool = True) -> Iterator[None]:
+    """Batch norms go on using the statistics of each batch, but do not remember them.
+
+    kept: an option of the method may have it off.
+    """
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    norms = norms if kept else []
     for norm in norms:
         norm.track_running_stats = False
     try:

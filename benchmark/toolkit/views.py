@@ -208,6 +208,14 @@ def paste(
     return torch.where(box if a.ndim == box.ndim else box[:, None], b, a)
 
 
+def cutmix(
+    x: Float[Tensor, "b c *s"], *targets: Shaped[Tensor, " b *s"], p: float = 0.5
+) -> tuple[Tensor, ...]:
+    """With p a box of each image is that of the batch's in reverse order; so is each target's."""
+    box = boxes(x, p)
+    return tuple(paste(a, a.flip(0), box) for a in (x, *targets))
+
+
 def _placed(sides: Sequence[int], box: Sequence[int]) -> Bool[Tensor, "*s"]:
     """A box of these sides, its place uniform where it fits."""
     inside = torch.zeros(tuple(sides), dtype=torch.bool)

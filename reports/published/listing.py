@@ -25,6 +25,15 @@ def listing(papers: list[Paper], verbose: bool) -> list[str]:
             "apart in Dice:", *(f"  {line}" for line in apart)]  # fmt: skip
 
 
+def by_method(papers: list[Paper]) -> dict[str, list[str]]:
+    """Method → names of the sources with rows of it, in their order."""
+    found: dict[str, list[str]] = {}
+    for paper in papers:
+        for method in dict.fromkeys(row.method for row in paper.rows):
+            found.setdefault(method, []).append(paper.name)
+    return found
+
+
 def _source(paper: Paper, verbose: bool) -> list[str]:
     described = _budgets(paper)
     runs = UNKNOWN if paper.runs is None else str(paper.runs)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import sys
 
@@ -233,8 +234,14 @@ def test_two_runs_of_one_study_do_not_meet(bench, tmp_path):
 
 
 def test_lists_say_what_there_is(bench):
-    assert "cps" in bench("list", "methods")[1]
+    methods = bench("list", "methods")[1]
+    families = [line for line in methods.splitlines() if re.fullmatch(r"[a-z-]+:", line)]
+    assert families == [
+        "supervised:", "consistency:", "copy-paste:", "diffusion:", "entropy:", "pseudo-labels:",
+    ]  # fmt: skip
+    assert re.search(r"^cps .*\n.*\n +in 2 published tables", methods, flags=re.M)
     verbose = bench("list", "methods", "-v")[1]
+    assert "in 2 published tables: arxiv_2504.01547v2, unimatch_medical_readme" in verbose
     assert "Paper:   Chen et al." in verbose and "weight=5.0" in verbose
     datasets = bench("list", "datasets")[1]
     assert "not prepared" in datasets and "prepared: 80 train, 40 test" in datasets

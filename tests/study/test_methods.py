@@ -111,6 +111,13 @@ def test_a_method_of_another_package_is_listed_with_its_package(tiny, bench):
     assert methods.names()[0] == "supervised"
 
 
+def test_methods_are_grouped_by_family(tiny):
+    grouped = methods.by_family()
+    assert next(iter(grouped)) == "supervised" and list(grouped)[-1] == methods.NO_FAMILY
+    assert grouped[methods.NO_FAMILY] == ["weighted"]  # it names none
+    assert grouped["copy-paste"] == ["bcp"]
+
+
 def test_a_card_of_another_package_is_listed_and_prepares(squares, bench):
     code, out, err = squares
     assert code == 0, err

@@ -309,3 +309,14 @@ def test_the_scale_gives_the_grey_levels_back():
     nothing = Strength(0.0, 0.0, 0.0, 0.0)
     assert torch.allclose(views.jitter(x, COLOURS, p=1.0, strength=nothing), x, atol=1e-5)
     assert torch.allclose(views.jitter(x, None, p=1.0, strength=nothing), x, atol=1e-5)
+
+
+def test_cutmix_takes_image_and_targets_from_the_same_place():
+    torch.manual_seed(0)
+    x = torch.stack([torch.full((1, 16, 16), 1.0), torch.full((1, 16, 16), 2.0)])
+    label = torch.stack([torch.full((16, 16), 1), torch.full((16, 16), 2)])
+    mixed, labels = views.cutmix(x, label, p=1.0)
+    assert torch.equal(mixed[:, 0], labels.float())
+    assert {1, 2} == set(labels[0].unique().tolist()) == set(labels[1].unique().tolist())
+    untouched, _ = views.cutmix(x, label, p=0.0)
+    assert torch.equal(untouched, x)
