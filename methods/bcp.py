@@ -2,7 +2,7 @@
 
     L = R(f(M u + (1-M) x); ĥ, y; alpha, 1)  +  R(f(M x + (1-M) u'); y, ĥ'; 1, alpha)
     R(z; a, b; α, β) = α S_M(z, a) + β S_{1-M}(z, b),   M = 0 in a box, 1 outside
-    ĥ = the largest components of argmax g(u);   u', ĥ': the same in another order
+    ĥ = argmax g(u), bcp[paper]: its largest components;   u', ĥ': the same in another order
     Before, for `first` of the run, from labels alone:  L = R(f(M x + (1-M) x'); y, y'; 1, 1)
     g ← f in that phase, g ← decay · g + (1 - decay) · f after it
 
@@ -18,14 +18,15 @@ Differs: the first phase is a part of the same run, and the second goes on from 
          S is the run's criterion (theirs the mean of cross entropy and Dice, as ce_dice, but with
          a Dice over the batch in 2D and without squares in 3D); the box may lie at the far edges
          (theirs never); the average is that of the batch-norm statistics too (theirs in 2D only).
-         Without a ramp, as there: the first phase is in its place (ramp=run for the run's)
+         Without a ramp, as there: the first phase is in its place (ramp=run for the run's).
+         Pseudo-labels keep all that the teacher found: theirs, of single organs, keep the largest
+         component of each class, which takes from glands or nuclei all but one
 Options: first: share of the run that is the first phase (1: labelled copy-paste, without u at all)
          side: of the box, as a share of the image's
          alpha: weight of pseudo-labelled pixels in the second phase; labelled ones have 1
          ramp: of alpha, none (whole from the second phase's first step) or run (the run's ramp)
          decay: rate of the teacher's average
-         components: of each class the pseudo-labels keep the largest component alone, as of an
-         organ; of many objects, such as glands, that takes away all but one: false
+         components: of each class the pseudo-labels keep the largest component alone
          pairs: all, or halves: the first half of each batch is mixed with labelled boxes, the
          second with unlabelled ones
          first_loss: of the first phase, regions (R) or whole (S of the mixed image, theirs in 3D)
@@ -58,11 +59,11 @@ class BCP(Method):
     BUNDLES: ClassVar = {
         "paper": {
             "first": 0.25, "side": 2 / 3, "alpha": 0.5, "ramp": "none", "decay": 0.99,
-            "pairs": "halves", "first_loss": "regions",
+            "components": True, "pairs": "halves", "first_loss": "regions",
         },
         "paper_3d": {
             "first": 2 / 17, "side": 2 / 3, "alpha": 0.5, "ramp": "none", "decay": 0.99,
-            "pairs": "halves", "first_loss": "whole",
+            "components": True, "pairs": "halves", "first_loss": "whole",
         },
     }  # fmt: skip
 
@@ -75,7 +76,7 @@ class BCP(Method):
         alpha: float = 0.5,
         ramp: str = "none",
         decay: float = 0.99,
-        components: bool = True,
+        components: bool = False,
         pairs: str = "all",
         first_loss: str = "regions",
     ):

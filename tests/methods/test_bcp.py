@@ -128,7 +128,7 @@ def test_in_the_first_phase_each_image_has_a_box_of_another(build, monkeypatch):
 
 def test_what_is_pasted_brings_its_own_classes(build, monkeypatch):
     """The class of each pixel is that of the image it comes from: 1 of the images 1 and 20."""
-    method = made(build, monkeypatch, [[0, 1]], components=False)
+    method = made(build, monkeypatch, [[0, 1]])
     method.teacher = _Above(15.0)
     seen = []
 
