@@ -29,11 +29,11 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 
 import ray
 from ray import tune
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 from ray.tune.search import Searcher
 
 from benchmark import provenance, scratch
-from benchmark.cluster import ray_nodes, worker
+from benchmark.cluster import ray_deaths, ray_nodes, worker
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
 from benchmark.data.stored import Stored
@@ -263,6 +263,7 @@ class _Watcher(tune.Callback):
     ):
         self._queue, self._destination, self._progress = queue, destination, progress
         self._resources = resources
+        self._memory = ray_deaths.Memory()
         self._looked = time.monotonic()
         self._is_stuck = False
 
@@ -295,11 +296,23 @@ class _Watcher(tune.Callback):
         found = job.found(self._destination.study_folder)
         if found is None or not found.is_done:  # else it died after its work was done
             error = _error_of(trial)
-            if ray_nodes.was_lost(error) and self._queue.lost(job.key):
-                self._progress.lost(job)
+            if ray_deaths.was_lost(error) and self._queue.lost(job.key):
+                self._progress.lost(job, "its node was lost; it will go on elsewhere")
                 return
-            found = jobs.fail(job, self._destination, _cause(error, self._queue))
+            cause = self._cause(error)
+            if ray_deaths.was_killed(error) and self._queue.killed(job.key):
+                self._progress.lost(job, f"{cause}; it will run once more, alone")
+                return
+            found = jobs.fail(job, self._destination, cause)
         self._ended(job, found)
+
+    def _cause(self, error: Exception | None) -> str:
+        """One line on why a worker did not come back."""
+        if ray_deaths.was_lost(error):
+            return f"its node was lost {self._queue.TRIES} times"
+        if isinstance(error, RayTaskError):  # around the trial; within, it writes itself
+            return str(error).strip().splitlines()[-1]
+        return self._memory.explained(error)
 
     def _job(self, trial) -> Job:
         return self._queue.jobs[trial.config["key"]]
@@ -313,16 +326,3 @@ def _error_of(trial) -> Exception | None:
     """What Tune met; `trial.get_pickled_error()` looks into the storage, where it is not yet."""
     file = Path(trial.pickled_error_file or "")
     return ray.cloudpickle.loads(file.read_bytes()) if file.is_file() else None
-
-
-def _cause(error: Exception | None, queue: JobQueue) -> str:
-    """One line on why a worker did not come back."""
-    if ray_nodes.was_lost(error):
-        return f"its node was lost {queue.TRIES} times"
-    if isinstance(error, OutOfMemoryError):
-        return "the worker was killed for memory"
-    if isinstance(
-        error, RayTaskError
-    ):  # what went wrong around the trial; within, it writes itself
-        return str(error).strip().splitlines()[-1]
-    return "the worker process died"

@@ -15,6 +15,7 @@ from benchmark import scratch
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
+from benchmark.cluster.supervised import Died, supervised
 from benchmark.data import prepare, prepared
 from benchmark.data.stored import Stored, store
 from benchmark.errors import ExitCode, UserError
@@ -34,13 +35,43 @@ from benchmark.training.job import Destination, Job
 from benchmark.training.trial import TrialJob, jobs_of
 from benchmark.wording import counted, printable
 
+GRACE_SECONDS = 20.0
+"""From being asked to end to being killed: less than SLURM and Kubernetes wait, which is 30."""
 
-def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = False) -> int:
+
+def run_grid(
+    plan: Plan,
+    data_root: Path,
+    cluster: Cluster,
+    *,
+    probes: bool = False,
+    grace: float = GRACE_SECONDS,
+) -> int:
     """Run the missing trials on Ray; returns how many have no result.
 
     probes: first measure what is not known to cost. Raises KeyboardInterrupt after saying how far
-    it came; the records that are there stay.
+    it came, at the latest `grace` seconds after it was asked to end; the records that are there
+    stay, and so they do when Ray or the kernel ends the run, a `UserError` (exit code 4).
     """
+    console = Console(stderr=True)
+    try:
+        return supervised(
+            lambda: _run_grid(plan, data_root, cluster, probes=probes),
+            grace,
+            lambda line: _print(console, [line]),
+        )
+    except Died as died:
+        tables.rebuild(plan.folder)
+        done = len(plan.own) - len(with_done(plan).missing)
+        raise UserError(
+            f"the run was ended from outside ({died}; most often one of Ray's own processes died, "
+            f"or memory ran out): {done}/{counted(len(plan.own), 'trial')} done, the others were "
+            "interrupted and go on from their last checkpoint; the same command continues",
+            ExitCode.RESOURCES,
+        ) from died
+
+
+def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) -> int:
     console = Console(stderr=True)
     with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
