@@ -46,7 +46,6 @@ def test_an_error_that_cannot_be_sent_is_told_in_words():
     ("end", "said"),
     [
         (lambda: os._exit(1), "exit code 1"),  # as Ray's core does
-        (os.abort, "signal SIGABRT"),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal SIGKILL"),
     ],
 )
