@@ -72,7 +72,7 @@ def run_grid(
 
 
 def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) -> int:
-    console = Console(stderr=True)
+    console, stopped = Console(stderr=True), None
     with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
@@ -82,11 +82,13 @@ def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) ->
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)
             _print(console, ["starting Ray …"])
-            _run_on_ray(missing, cluster, console, claim, forecast)
+            stopped = _run_on_ray(missing, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
         tables.rebuild(plan.folder)
+        if stopped is not None:
+            raise stopped
         return len(with_done(plan).missing)
 
 
@@ -158,7 +160,8 @@ def _run_on_ray(
     console: Console,
     claim: locks.Claim,
     forecast: Forecast,
-) -> None:
+) -> Exception | None:
+    """As of `ray_runner.run_jobs`."""
     try:
         from benchmark.cluster import ray_runner  # seconds, and only this needs it
     except ImportError as error:
@@ -174,10 +177,13 @@ def _run_on_ray(
         with ray_runner.connected(cluster), progress:
             if cluster.address:
                 ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
-            ray_runner.run_jobs(jobs, stored, _destination(plan), cluster, progress, forecast)
+            stopped = ray_runner.run_jobs(
+                jobs, stored, _destination(plan), cluster, progress, forecast
+            )
         if forecast.wall is not None:
             took = time.monotonic() - started
             _print(console, [estimate.compared(forecast.wall, took)])
+        return stopped
     except KeyboardInterrupt:
         tables.rebuild(plan.folder)
         done = len(plan.own) - len(with_done(plan).missing)
