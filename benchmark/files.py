@@ -50,6 +50,11 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def is_of_the_disk(error: OSError) -> bool:
+    """Is there no room, a quota, or no right to write at all, whoever asks?"""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
 def write_atomically(file: Path, text: str) -> None:
     """The whole text, or what was there before."""
     with replacing(file) as stream:

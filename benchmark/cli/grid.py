@@ -40,11 +40,11 @@ def cluster(
             raise UserError(
                 "--gpus-per-trial auto is for this machine; give a number with --address"
             )
-        return Cluster(None, None, True, max_concurrent, suffix)
+        return Cluster(shares_gpus=True, max_concurrent=max_concurrent, suffix=suffix)
     try:
         share = None if gpus_per_trial is None else float(gpus_per_trial)
     except ValueError:
         share = -1.0
     if share is not None and not 0 <= share < math.inf:
         raise UserError(f"--gpus-per-trial is a number from 0, or auto, got {gpus_per_trial}")
-    return Cluster(address, share, False, max_concurrent, suffix)
+    return Cluster(address, share, max_concurrent=max_concurrent, suffix=suffix)

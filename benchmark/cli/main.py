@@ -34,7 +34,9 @@ app.add_typer(doctor.app)
 def main() -> None:
     """Console command `bench`."""
     gc.set_threshold(50_000)  # by default collecting is a sixth of the time that imports take
-    signal.signal(signal.SIGTERM, _interrupt)
+    for asking in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):  # SLURM warns with the last
+        if signal.getsignal(asking) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(asking, _interrupt)
     sys.exit(guarded(lambda: app(standalone_mode=False)))
 
 
@@ -55,15 +57,21 @@ def guarded(command: Callable[[], object]) -> int:
     except typer.TyperException as error:
         error.show()
         return ExitCode.USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        say("interrupted; the same command continues", err=True)
-        return ExitCode.INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as stopped:
+        return _interrupted(stopped)
     except SystemExit as leaving:  # Typer's answer to a reader that went away: `bench … | head`
         if isinstance(leaving.__context__, BrokenPipeError):
             return ExitCode.DONE
         raise
     except OSError as error:
         return _said(_of_the_world(error), ExitCode.RESOURCES)
+
+
+def _interrupted(stopped: BaseException) -> ExitCode:
+    if isinstance(stopped.__cause__, EOFError):  # a bug, which Typer takes for an end of typing
+        raise stopped.__cause__
+    say("interrupted; the same command continues", err=True)
+    return ExitCode.INTERRUPTED
 
 
 def _said(text: str, code: ExitCode) -> int:

@@ -14,5 +14,7 @@ class Cluster:
     shares_gpus: bool = False
     """As many trials on a GPU as the forecast says that it holds, instead."""
     max_concurrent: int | None = None
+    keeps_going: bool = False
+    """Does a variant of which every trial fails end nothing?"""
     suffix: str = ""
     """Of the files of this part of the grid: shards that run side by side have each their own."""

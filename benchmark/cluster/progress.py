@@ -85,10 +85,10 @@ class GridProgress:
             self.say(f"failed: {job.label}: {record.error}; log: {log}")
         self._refresh()
 
-    def lost(self, job: Job) -> None:
-        """To be told when its node is gone and it will be run again."""
+    def lost(self, job: Job, why: str) -> None:
+        """To be told when its node or worker is gone and it will be run again."""
         self._running.pop(job.key, None)
-        self.say(f"{job.label}: its node was lost; it will go on elsewhere")
+        self.say(f"{job.label}: {why}")
         self._refresh()
 
     def say(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""The nodes of the connected Ray cluster: what they have, what they share, which one was lost.
+"""The nodes of the connected Ray cluster: what they have, and what they share.
 
 Used by `ray_runner`, which sets Ray's environment before it is imported.
 """
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import ray
 import torch
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark import provenance
@@ -187,16 +187,3 @@ def _obstacle(file: Path, token: str) -> str:
             if time.monotonic() > deadline:
                 return error.strerror or str(error)
         time.sleep(0.2)
-
-
-def was_lost(error: Exception | None) -> bool:
-    """Did the node go, and not the worker alone?
-
-    A node outlives a worker that is killed, and reports it. Nobody reports a node that is cut off:
-    until the cluster takes notice, its actors are merely unavailable.
-    """
-    if isinstance(error, ActorUnavailableError):
-        return True
-    return isinstance(error, RayActorError) and (
-        error.preempted or "its node has died" in str(error)
-    )

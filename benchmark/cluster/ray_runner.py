@@ -29,13 +29,14 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 
 import ray
 from ray import tune
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 from ray.tune.search import Searcher
 
-from benchmark import provenance, scratch
-from benchmark.cluster import ray_nodes, worker
+from benchmark import files, provenance, scratch
+from benchmark.cluster import ray_deaths, ray_nodes, worker
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
+from benchmark.cluster.stops import Stops
 from benchmark.data.stored import Stored
 from benchmark.errors import ExitCode, UserError
 from benchmark.forecast.estimate import Forecast
@@ -167,18 +168,20 @@ def run_jobs(
     cluster: Cluster,
     progress: GridProgress,
     forecast: Forecast,
-) -> None:
+) -> Exception | None:
     """Run the jobs on the connected cluster; each leaves its record, also one that fails.
 
     One Tuner has them all, so that a worker is started once and does whatever is next. datasets: at
     the jobs' size. On this machine workers map their files; to a cluster they go once through the
-    object store, and are shared, without copies, by all workers of a node.
+    object store, and are shared, without copies, by all workers of a node. Returns the error that
+    `Stops` ended the run with, if any.
     """
     resources = ray_nodes.for_each(work, cluster.gpus_per_trial)
     slots = forecast.slots or ray_nodes.slots(resources)
     # As many actors may start at once; Tune starts one at a time for what a searcher suggests.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))
     queue = JobQueue(work, forecast.seconds, slots, cluster.max_concurrent)
+    stops = Stops(keeps_going=cluster.keeps_going)
 
     def of_trial(config: Mapping[str, str]) -> tune.PlacementGroupFactory:
         share = forecast.gpus.get(config["key"], resources["gpu"])
@@ -199,7 +202,7 @@ def run_jobs(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=_Next(queue),
+            search_alg=_Next(queue, stops),
             num_samples=-1,  # as many as there are
             reuse_actors=True,  # or each trial pays seconds of imports
             trial_name_creator=_name,
@@ -208,7 +211,7 @@ def run_jobs(
         run_config=tune.RunConfig(
             name="jobs",
             storage_path=str(folder),
-            callbacks=[_Watcher(queue, destination, progress, resources)],
+            callbacks=[_Watcher(queue, stops, destination, progress, resources)],
             verbose=0,
         ),
     )
@@ -218,6 +221,7 @@ def run_jobs(
             tuner.fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return stops.error
 
 
 def _name(trial) -> str:
@@ -227,12 +231,12 @@ def _name(trial) -> str:
 class _Next(Searcher):
     """The queue, for Tune, which asks whenever it could start something."""
 
-    def __init__(self, queue: JobQueue):
+    def __init__(self, queue: JobQueue, stops: Stops):
         super().__init__()
-        self._queue = queue
+        self._queue, self._stops = queue, stops
 
     def suggest(self, trial_id: str) -> dict[str, str] | str | None:
-        if self._queue.is_finished:
+        if self._queue.is_finished or self._stops.error is not None:
             return Searcher.FINISHED
         key = self._queue.next()
         return None if key is None else {"key": key}
@@ -257,12 +261,15 @@ class _Watcher(tune.Callback):
     def __init__(
         self,
         queue: JobQueue,
+        stops: Stops,
         destination: Destination,
         progress: GridProgress,
         resources: dict[str, float],
     ):
-        self._queue, self._destination, self._progress = queue, destination, progress
+        self._queue, self._stops = queue, stops
+        self._destination, self._progress = destination, progress
         self._resources = resources
+        self._memory = ray_deaths.Memory()
         self._looked = time.monotonic()
         self._is_stuck = False
 
@@ -295,34 +302,47 @@ class _Watcher(tune.Callback):
         found = job.found(self._destination.study_folder)
         if found is None or not found.is_done:  # else it died after its work was done
             error = _error_of(trial)
-            if ray_nodes.was_lost(error) and self._queue.lost(job.key):
-                self._progress.lost(job)
+            if ray_deaths.was_lost(error) and self._queue.lost(job.key):
+                self._progress.lost(job, "its node was lost; it will go on elsewhere")
                 return
-            found = jobs.fail(job, self._destination, _cause(error, self._queue))
+            if full := _of_the_disk(error):
+                self._stops.disk(full)
+                self._progress.lost(job, "interrupted: its record could not be written")
+                return
+            cause = self._cause(error)
+            if ray_deaths.was_killed(error) and self._queue.killed(job.key):
+                self._progress.lost(job, f"{cause}; it will run once more, alone")
+                return
+            found = jobs.fail(job, self._destination, cause)
         self._ended(job, found)
+
+    def _cause(self, error: Exception | None) -> str:
+        """One line on why a worker did not come back."""
+        if ray_deaths.was_lost(error):
+            return f"its node was lost {self._queue.TRIES} times"
+        if isinstance(error, RayTaskError):  # around the trial; within, it writes itself
+            return str(error).strip().splitlines()[-1]
+        return self._memory.explained(error)
 
     def _job(self, trial) -> Job:
         return self._queue.jobs[trial.config["key"]]
 
     def _ended(self, job: Job, found: JobRecord) -> None:
         self._queue.ended(job.key)
+        if found.is_done:
+            self._stops.done(job.variant)
+        else:
+            self._stops.failed(job.variant, found.error)
         self._progress.ended(job, found)
+
+
+def _of_the_disk(error: Exception | None) -> OSError | None:
+    """What the job met when it wrote, if it was the disk."""
+    cause = error.cause if isinstance(error, RayTaskError) else None
+    return cause if isinstance(cause, OSError) and files.is_of_the_disk(cause) else None
 
 
 def _error_of(trial) -> Exception | None:
     """What Tune met; `trial.get_pickled_error()` looks into the storage, where it is not yet."""
     file = Path(trial.pickled_error_file or "")
     return ray.cloudpickle.loads(file.read_bytes()) if file.is_file() else None
-
-
-def _cause(error: Exception | None, queue: JobQueue) -> str:
-    """One line on why a worker did not come back."""
-    if ray_nodes.was_lost(error):
-        return f"its node was lost {queue.TRIES} times"
-    if isinstance(error, OutOfMemoryError):
-        return "the worker was killed for memory"
-    if isinstance(
-        error, RayTaskError
-    ):  # what went wrong around the trial; within, it writes itself
-        return str(error).strip().splitlines()[-1]
-    return "the worker process died"

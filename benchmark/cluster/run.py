@@ -15,6 +15,7 @@ from benchmark import scratch
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
+from benchmark.cluster.supervised import Died, supervised
 from benchmark.data import prepare, prepared
 from benchmark.data.stored import Stored, store
 from benchmark.errors import ExitCode, UserError
@@ -34,14 +35,44 @@ from benchmark.training.job import Destination, Job
 from benchmark.training.trial import TrialJob, jobs_of
 from benchmark.wording import counted, printable
 
+GRACE_SECONDS = 20.0
+"""From being asked to end to being killed: less than SLURM and Kubernetes wait, which is 30."""
 
-def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = False) -> int:
+
+def run_grid(
+    plan: Plan,
+    data_root: Path,
+    cluster: Cluster,
+    *,
+    probes: bool = False,
+    grace: float = GRACE_SECONDS,
+) -> int:
     """Run the missing trials on Ray; returns how many have no result.
 
     probes: first measure what is not known to cost. Raises KeyboardInterrupt after saying how far
-    it came; the records that are there stay.
+    it came, at the latest `grace` seconds after it was asked to end; the records that are there
+    stay, and so they do when Ray or the kernel ends the run, a `UserError` (exit code 4).
     """
     console = Console(stderr=True)
+    try:
+        return supervised(
+            lambda: _run_grid(plan, data_root, cluster, probes=probes),
+            grace,
+            lambda line: _print(console, [line]),
+        )
+    except Died as died:
+        tables.rebuild(plan.folder)
+        done = len(plan.own) - len(with_done(plan).missing)
+        raise UserError(
+            f"the run was ended from outside ({died}; most often one of Ray's own processes died, "
+            f"or memory ran out): {done}/{counted(len(plan.own), 'trial')} done, the others were "
+            "interrupted and go on from their last checkpoint; the same command continues",
+            ExitCode.RESOURCES,
+        ) from died
+
+
+def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) -> int:
+    console, stopped = Console(stderr=True), None
     with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
@@ -51,11 +82,13 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)
             _print(console, ["starting Ray …"])
-            _run_on_ray(missing, cluster, console, claim, forecast)
+            stopped = _run_on_ray(missing, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
         tables.rebuild(plan.folder)
+        if stopped is not None:
+            raise stopped
         return len(with_done(plan).missing)
 
 
@@ -127,7 +160,8 @@ def _run_on_ray(
     console: Console,
     claim: locks.Claim,
     forecast: Forecast,
-) -> None:
+) -> Exception | None:
+    """As of `ray_runner.run_jobs`."""
     try:
         from benchmark.cluster import ray_runner  # seconds, and only this needs it
     except ImportError as error:
@@ -143,10 +177,13 @@ def _run_on_ray(
         with ray_runner.connected(cluster), progress:
             if cluster.address:
                 ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
-            ray_runner.run_jobs(jobs, stored, _destination(plan), cluster, progress, forecast)
+            stopped = ray_runner.run_jobs(
+                jobs, stored, _destination(plan), cluster, progress, forecast
+            )
         if forecast.wall is not None:
             took = time.monotonic() - started
             _print(console, [estimate.compared(forecast.wall, took)])
+        return stopped
     except KeyboardInterrupt:
         tables.rebuild(plan.folder)
         done = len(plan.own) - len(with_done(plan).missing)

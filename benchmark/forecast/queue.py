@@ -37,6 +37,7 @@ class JobQueue:
         self._given: dict[str, None] = {}
         self._ended: set[str] = set()
         self._times_lost: Counter[str] = Counter()
+        self._alone: set[str] = set()  # whose workers were killed
         self._left = sum(self._seconds.values())  # of those that wait
         self._longest = [(-each, key) for key, each in self._seconds.items() if each]
         heapq.heapify(self._longest)
@@ -49,6 +50,8 @@ class JobQueue:
     def next(self) -> str | None:
         """The key of the job to start now; None: nothing can start at the moment."""
         if self._at_once is not None and len(self._given) >= self._at_once:
+            return None
+        if not self._alone.isdisjoint(self._given):
             return None
         key = self._tail() or next(filter(self._is_ready, self._waiting), None)
         if key is not None:
@@ -67,10 +70,24 @@ class JobQueue:
         self._times_lost[key] += 1
         if self._times_lost[key] >= self.TRIES:
             return False
+        self._wait_again(key)
+        return True
+
+    def _wait_again(self, key: str) -> None:
         self._given.pop(key, None)
         self._waiting = {key: None, **self._waiting}
         self._left += self._seconds[key]
         heapq.heappush(self._longest, (-self._seconds[key], key))
+
+    def killed(self, key: str) -> bool:
+        """To be told when its worker was killed: will the job be given out again?
+
+        Once, when nothing else runs: what it lacked, memory above all, is then as much as can be.
+        """
+        if key in self._alone:
+            return False
+        self._alone.add(key)
+        self._wait_again(key)
         return True
 
     def _tail(self) -> str | None:
@@ -85,7 +102,8 @@ class JobQueue:
 
     def _is_ready(self, key: str) -> bool:
         after = self.jobs[key].after
-        return after not in self.jobs or after in self._ended
+        is_free = after not in self.jobs or after in self._ended
+        return is_free and not (key in self._alone and self._given)
 
 
 def seconds_until_done(jobs: Sequence[Job], seconds: Mapping[str, float], slots: int) -> float:

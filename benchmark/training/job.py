@@ -70,6 +70,10 @@ class Job(Protocol):
     def method(self) -> str: ...
 
     @property
+    def variant(self) -> str:
+        """The method, with the hyper-parameters that were set."""
+
+    @property
     def after(self) -> str:
         """Key of the job that it starts from; "" if there is none."""
 
@@ -123,6 +127,11 @@ def run(
             is_memory_known = settle(job.conditions, device)
             prepared = data.opened() if isinstance(data, Stored) else data
             made = job.work(prepared, destination, device, log)
+        except OSError as error:
+            if files.is_of_the_disk(error):  # not the job's fault: it goes on from its checkpoint
+                raise
+            log(traceback.format_exc())
+            made = job.failed(destination, _reason(error))
         except (Diverged, Impossible, UserError) as error:
             made = job.failed(destination, str(error).partition("\n")[0])
         except Exception as error:

@@ -67,6 +67,10 @@ class PretrainingJob:
         return self.pretraining.method
 
     @property
+    def variant(self) -> str:
+        return f"pretraining of {self.pretraining.variant}"
+
+    @property
     def after(self) -> str:
         return ""
 

@@ -61,6 +61,10 @@ class TrialJob:
         return self.trial.method
 
     @property
+    def variant(self) -> str:
+        return self.trial.variant
+
+    @property
     def after(self) -> str:
         return self.trial.pretraining.key if self.trial.pretraining else ""
 

@@ -89,3 +89,25 @@ def test_how_long_jobs_take_side_by_side():
     seconds = {"p": 2.0, "a": 4.0, "b": 5.0}
     assert seconds_until_done(jobs("p", "pa", "b"), seconds, 2) == 6.0
     assert seconds_until_done(jobs("p", "pa", "b"), seconds, 1) == 11.0
+
+
+def test_a_job_whose_worker_was_killed_runs_once_more_and_alone():
+    queue = JobQueue(jobs("a", "b", "c"), slots=2)
+    assert given(queue, 2) == ["a", "b"]
+    assert queue.killed("a")
+    assert given(queue, 2) == ["c", None]  # a waits until nothing runs
+    queue.ended("b")
+    assert queue.next() is None
+    queue.ended("c")
+    assert given(queue, 1) == ["a"] and not queue.is_finished
+    assert not queue.killed("a")  # twice is no accident
+    queue.ended("a")
+    assert queue.is_finished
+
+
+def test_nothing_starts_beside_a_job_that_must_be_alone():
+    queue = JobQueue(jobs("p", "pa", "b"), slots=2, at_once=1)
+    assert queue.next() == "p" and queue.killed("p")
+    assert given(queue, 2) == ["p", None]
+    queue.ended("p")
+    assert given(queue, 1) == ["a"]  # its dependant was never failed
