@@ -83,6 +83,15 @@ GpusPerTrial = Annotated[
     ),
 ]
 MaxConcurrent = Annotated[int | None, typer.Option(min=1, help="Trials at once [as many as fit].")]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        "--log",
+        metavar="NAMES",
+        help="Show curves and pictures in tensorboard, wandb or mlflow as well; several with "
+        "commas.",
+    ),
+]
 TrialKey = Annotated[
     str | None,
     typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),

@@ -18,6 +18,7 @@ from benchmark.cli.options import (
     DryRun,
     GpusPerTrial,
     Labels,
+    Log,
     MaxConcurrent,
     Overrides,
     Preset,
@@ -81,6 +82,7 @@ def tune(
     address: Address = None,
     gpus_per_trial: GpusPerTrial = None,
     max_concurrent: MaxConcurrent = None,
+    log: Log = None,
     dry_run: DryRun = False,
     trial: TrialKey = None,
     data_root: DataRoot = DATA,
@@ -105,7 +107,8 @@ def tune(
     from benchmark.study.tuning import parse_over
 
     search = _search(methods, parse_over(over), tries, draw)
-    plan = _plan(search, preset, overrides or [], typed, (data_root, results_root))
+    settings = [*(overrides or []), *grid.listed({"log": log})]
+    plan = _plan(search, preset, settings, typed, (data_root, results_root))
     for note in plan.notes:
         say(f"note: {note}", err=True)
     gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
@@ -165,6 +168,7 @@ def _plan(
 
 
 def _print(tuning: "Tuning", plan: "Plan") -> None:
+    from benchmark.loggers.next_steps import next_steps
     from benchmark.store.tuning import FILE
 
     for choice in tuning.choices:
@@ -175,6 +179,8 @@ def _print(tuning: "Tuning", plan: "Plan") -> None:
         "computing"
     )
     say(f"written: {plan.folder / FILE}")
+    for line in next_steps(plan.study.log, plan.folder):
+        say(f"curves:  {line}")
     say(f"next:    {_next(tuning, plan)}")
 
 

@@ -201,7 +201,13 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
 
 def _destination(plan: Plan) -> Destination:
     study = plan.study
-    return Destination(plan.folder.resolve(), study.name, study.preset, " ".join(plan.overrides))
+    return Destination(
+        plan.folder.resolve(),
+        study.name,
+        study.preset,
+        " ".join(plan.overrides),
+        tuple(dict.fromkeys(study.log)),
+    )
 
 
 @contextlib.contextmanager

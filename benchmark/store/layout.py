@@ -27,6 +27,11 @@ def weights(study_folder: Path, key: str) -> Path:
     return pretraining_folder(study_folder, key) / "weights.safetensors"
 
 
+def logs(study_folder: Path, logger: str) -> Path:
+    """Where a logger keeps what it writes into the study."""
+    return study_folder / "logs" / logger
+
+
 def last_log_line(job_folder: Path) -> str:
     """The end of what a job printed: of one that runs, its last epoch; "" if there is nothing."""
     try:
@@ -38,7 +43,7 @@ def last_log_line(job_folder: Path) -> str:
 
 def require_own_folders(study_folder: Path) -> None:
     """Refuse a study whose folders are links, through which a run would write elsewhere."""
-    for name in ("trials", "pretrained", "datasets"):
+    for name in ("trials", "pretrained", "datasets", "logs"):
         folder = study_folder / name
         if folder.is_symlink():
             raise UserError(

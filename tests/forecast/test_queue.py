@@ -1,6 +1,7 @@
 """In which order jobs run, by hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from benchmark.forecast.queue import JobQueue, seconds_until_done
 from benchmark.study.settings import Conditions
@@ -15,6 +16,7 @@ class Named:
     after: str = ""
     label = dataset = method = ""
     conditions = Conditions()
+    settings: dict[str, Any] = field(default_factory=dict)
     folder = held = found = is_to_be_run = built = work = failed = len
 
 
