@@ -63,9 +63,8 @@ class Curves:
             with self._guarded(name):
                 logger, step = self._loggers[name], self._places[name].step
                 if is_done:
-                    logger.add(step, rows.results_of(results))
                     logger.show(step, self._pictures())
-                logger.close(is_done)
+                logger.end(step, rows.results_of(results) if is_done else {}, is_done)
         self._loggers = {}
         with contextlib.suppress(OSError):
             self._places_file.unlink(missing_ok=True)
@@ -103,7 +102,7 @@ class Curves:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def _pictures(self) -> dict[str, np.ndarray[Any, Any]]:
+    def _pictures(self) -> dict[str, np.ndarray]:
         if not self._panel.is_file():
             return {}
         with np.load(self._panel) as panel:

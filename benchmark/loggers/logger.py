@@ -43,10 +43,10 @@ class Logger(Protocol):
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Finite values at a step; the part of a name before "/" is its group."""
 
-    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> None: ...
+    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "_ _ 3"]]) -> None: ...
 
-    def close(self, is_done: bool) -> None:
-        """No more comes. is_done: else the job failed."""
+    def end(self, step: int, results: Mapping[str, float], is_done: bool) -> None:
+        """No more comes. results: finite numbers of the record; is_done: else the job failed."""
 
 
 def folder_of(name: str, about: About) -> Path:

@@ -50,11 +50,12 @@ class MLflow:
         metrics = [self._entities.Metric(name, value, now, step) for name, value in values.items()]
         self._client.log_batch(self._run, metrics=metrics)
 
-    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> None:
+    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "_ _ 3"]]) -> None:
         for name, picture in pictures.items():
             self._client.log_image(self._run, picture, artifact_file=f"{name}.png")
 
-    def close(self, is_done: bool) -> None:
+    def end(self, step: int, results: Mapping[str, float], is_done: bool) -> None:
+        self.add(step, results)
         self._client.set_terminated(self._run, status="FINISHED" if is_done else "FAILED")
 
     def _experiment(self, study: str, folder: Path) -> str:

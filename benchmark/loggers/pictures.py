@@ -1,7 +1,6 @@
 """A job's `panel.npz` as pictures that a logger shows: pure functions."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,7 +19,7 @@ _COLOURS = np.array([
 """Of the classes, in turn: told apart by colour-blind eyes too (Okabe and Ito)."""
 
 
-def strips(panel: Mapping[str, ndarray[Any, Any]]) -> dict[str, UInt8[ndarray, "h w 3"]]:
+def strips(panel: Mapping[str, ndarray]) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
     """One picture a case: its image, its masks drawn over it, and the method's own pictures.
 
     panel: as `panel.npz` holds it, `image_0`, `target_0`, …; with the names of its cases, of a
@@ -37,14 +36,14 @@ def strips(panel: Mapping[str, ndarray[Any, Any]]) -> dict[str, UInt8[ndarray, "
     }
 
 
-def _shown(panel: Mapping[str, ndarray[Any, Any]], kind: str, i: int) -> UInt8[ndarray, "h w 3"]:
+def _shown(panel: Mapping[str, ndarray], kind: str, i: int) -> UInt8[ndarray, "h w 3"]:
     picture = panel[f"{kind}_{i}"]
     if kind in _MASKS:
         return _drawn(_coloured(panel[f"image_{i}"]), picture)
     return _coloured(picture)
 
 
-def _coloured(picture: ndarray[Any, Any]) -> UInt8[ndarray, "h w 3"]:
+def _coloured(picture: ndarray) -> UInt8[ndarray, "h w 3"]:
     """Of neither grey nor colours the first channel."""
     flat = picture if picture.ndim == 2 else picture[..., 0]
     is_coloured = picture.ndim == 3 and picture.shape[-1] == 3
@@ -61,7 +60,7 @@ def _drawn(image: UInt8[ndarray, "h w 3"], mask: UInt8[ndarray, "h w"]) -> UInt8
     return np.rint(shown).astype(np.uint8)
 
 
-def _strip(pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "h w 3"]:
+def _strip(pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "rows columns 3"]:
     """Side by side, each beneath its name."""
     height, width = next(iter(pictures.values())).shape[:2]
     scale = -(-_SMALLEST // min(height, width))

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -20,6 +21,7 @@ class TensorBoard:
     def __init__(self, about: About, place: Place):
         from torch.utils.tensorboard import SummaryWriter
 
+        self._settings = about.settings
         folder = folder_of("tensorboard", about) / _named(about)
         if not place.run:  # of an attempt that is started over
             shutil.rmtree(folder, ignore_errors=True)
@@ -41,17 +43,25 @@ class TensorBoard:
             self._writer.add_scalar(name, value, step)
         self._writer.flush()  # or they would wait for two minutes
 
-    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> None:
+    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "_ _ 3"]]) -> None:
         for name, picture in pictures.items():
             self._writer.add_image(name, picture, step, dataformats="HWC")
 
-    def close(self, is_done: bool) -> None:
+    def end(self, step: int, results: Mapping[str, float], is_done: bool) -> None:
+        if is_done:  # a line of the table that compares runs, beside its settings
+            settings = {name: _plain(value) for name, value in flat(self._settings).items()}
+            found = dict(results)
+            self._writer.add_hparams(settings, found, run_name=".", global_step=step)
         self._writer.close()
 
 
 def next_step(study_folder: Path, folder: Path) -> str:
     """What shows it."""
     return command("tensorboard", "--logdir", folder)
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def _named(about: About) -> Path:

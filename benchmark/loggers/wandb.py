@@ -39,11 +39,12 @@ class WeightsAndBiases:
     def add(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log(dict(values), step=step)
 
-    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> None:
+    def show(self, step: int, pictures: Mapping[str, UInt8[ndarray, "_ _ 3"]]) -> None:
         images = {name: self._wandb.Image(picture) for name, picture in pictures.items()}
         self._run.log(images, step=step)
 
-    def close(self, is_done: bool) -> None:
+    def end(self, step: int, results: Mapping[str, float], is_done: bool) -> None:
+        self._run.summary.update(dict(results))
         self._run.finish(exit_code=0 if is_done else 1)
 
 
