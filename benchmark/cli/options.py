@@ -32,6 +32,8 @@ def say(text: object = "", *, err: bool = False, nl: bool = True, dimmed: str = 
     typer.echo(shown, err=err, nl=nl)
 
 
+PLANNING = "planning …"
+"""Said at once by what takes long to load: the imports of a plan take seconds."""
 DATA, RESULTS = Path("data"), Path("results")
 DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
 ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]

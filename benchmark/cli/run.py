@@ -9,6 +9,7 @@ import typer
 from benchmark.cli import grid, report
 from benchmark.cli.options import (
     DATA,
+    PLANNING,
     RESULTS,
     Address,
     DataRoot,
@@ -152,6 +153,7 @@ def run(
     """Run the trials that have no result yet; repeat the command to resume."""
     words = {"--trial": trial, "--shard": shard, "--address": address, "--on": on}
     _require_sense(words, dry_run=dry_run, probe=probe)
+    say(PLANNING, err=True)
     typed = {
         "methods": methods,
         "datasets": datasets,

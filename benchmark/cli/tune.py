@@ -11,6 +11,7 @@ import typer
 from benchmark.cli import grid
 from benchmark.cli.options import (
     DATA,
+    PLANNING,
     RESULTS,
     Address,
     DataRoot,
@@ -94,6 +95,7 @@ def tune(
     Repeat the command to resume. bench run --tuned STUDY uses what was chosen.
     """
     require_choice("--on", on, _ON)
+    say(PLANNING, err=True)
     typed = {
         "datasets": datasets,
         "labels": labels,

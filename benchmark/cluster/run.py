@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -50,7 +51,6 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
             jobs = jobs_of(plan.missing, plan.folder)
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)
-            _print(console, ["starting Ray …"])
             _run_on_ray(missing, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
@@ -128,22 +128,16 @@ def _run_on_ray(
     claim: locks.Claim,
     forecast: Forecast,
 ) -> None:
-    try:
-        from benchmark.cluster import ray_runner  # seconds, and only this needs it
-    except ImportError as error:
-        raise UserError(
-            f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "
-            "single trials without it: the same command with --trial KEY (--dry-run -v lists them)",
-            ExitCode.RESOURCES,
-        ) from error
-
     (plan, jobs, stored), started = missing, time.monotonic()
     progress = GridProgress(len(jobs), plan.folder, console, claim.note_running, forecast.seconds)
     try:
-        with ray_runner.connected(cluster), progress:
-            if cluster.address:
-                ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
-            ray_runner.run_jobs(jobs, stored, _destination(plan), cluster, progress, forecast)
+        with progress:
+            progress.waiting_for("starting Ray …")
+            ray_runner = _ray_runner()
+            with ray_runner.connected(cluster):
+                if cluster.address:
+                    ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
+                ray_runner.run_jobs(jobs, stored, _destination(plan), cluster, progress, forecast)
         if forecast.wall is not None:
             took = time.monotonic() - started
             _print(console, [estimate.compared(forecast.wall, took)])
@@ -156,6 +150,19 @@ def _run_on_ray(
             highlight=False,
         )
         raise
+
+
+def _ray_runner() -> ModuleType:
+    """Loaded here, for it takes seconds, and only a grid needs it."""
+    try:
+        from benchmark.cluster import ray_runner
+    except ImportError as error:
+        raise UserError(
+            f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "
+            "single trials without it: the same command with --trial KEY (--dry-run -v lists them)",
+            ExitCode.RESOURCES,
+        ) from error
+    return ray_runner
 
 
 def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:

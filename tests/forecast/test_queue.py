@@ -1,6 +1,7 @@
 """In which order jobs run, by hand."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmark.forecast.queue import JobQueue, seconds_until_done
@@ -17,7 +18,10 @@ class Named:
     label = dataset = method = ""
     conditions = Conditions()
     settings: dict[str, Any] = field(default_factory=dict)
-    folder = held = found = is_to_be_run = built = work = failed = len
+    held = found = is_to_be_run = built = work = failed = len
+
+    def folder(self, study_folder: Path) -> Path:
+        return study_folder / self.key
 
 
 def jobs(*names: str) -> list[Job]:
