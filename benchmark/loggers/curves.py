@@ -106,4 +106,4 @@ class Curves:
         if not self._panel.is_file():
             return {}
         with np.load(self._panel) as panel:
-            return pictures.strips(dict(panel))
+            return pictures.sheets(dict(panel))

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmark.toolkit.distances import boundary
 
 _MASKS = ("target", "prediction", "pseudo_label")
+_COLUMNS = 3  # more become too small in a browser
 _CAPTION, _GAP = 16, 4  # pixels
 _SMALLEST = 128  # pixels of a picture's side: small ones are enlarged
 _FILL = 0.25
@@ -19,7 +20,7 @@ _COLOURS = np.array([
 """Of the classes, in turn: told apart by colour-blind eyes too (Okabe and Ito)."""
 
 
-def strips(panel: Mapping[str, ndarray]) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
+def sheets(panel: Mapping[str, ndarray]) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
     """One picture a case: its image, its masks drawn over it, and the method's own pictures.
 
     panel: as `panel.npz` holds it, `image_0`, `target_0`, …; with the names of its cases, of a
@@ -29,7 +30,7 @@ def strips(panel: Mapping[str, ndarray]) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
     n = sum(name.startswith("image_") for name in panel)
     kinds = [name.removesuffix("_0") for name in panel if name.endswith("_0")]
     return {
-        f"panel/{cases[i] if len(cases) else i}": _strip(
+        f"panel/{cases[i] if len(cases) else i}": _sheet(
             {kind: _shown(panel, kind, i) for kind in kinds}
         )
         for i in range(n)
@@ -60,17 +61,19 @@ def _drawn(image: UInt8[ndarray, "h w 3"], mask: UInt8[ndarray, "h w"]) -> UInt8
     return np.rint(shown).astype(np.uint8)
 
 
-def _strip(pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "rows columns 3"]:
+def _sheet(pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "rows columns 3"]:
     """Side by side, each beneath its name."""
     height, width = next(iter(pictures.values())).shape[:2]
     scale = -(-_SMALLEST // min(height, width))
     height, width = scale * height, scale * width
-    whole = len(pictures) * (width + _GAP) - _GAP
-    sheet = Image.new("RGB", (whole, _CAPTION + height), "white")
+    columns = min(len(pictures), _COLUMNS)
+    lines = -(-len(pictures) // columns)
+    size = columns * (width + _GAP) - _GAP, lines * (_CAPTION + height)
+    sheet = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for i, (kind, picture) in enumerate(pictures.items()):
-        x = i * (width + _GAP)
-        draw.text((x + 2, 0), kind.replace("_", " "), "black", font)
+        x, y = i % columns * (width + _GAP), i // columns * (_CAPTION + height)
+        draw.text((x + 2, y), kind.replace("_", " "), "black", font)
         enlarged = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
-        sheet.paste(enlarged, (x, _CAPTION))
+        sheet.paste(enlarged, (x, y + _CAPTION))
     return np.array(sheet)

@@ -11,7 +11,7 @@ STEP = "step"
 _GROUPS = {
     r"epoch|learning_rate": "training/",
     r"loss_.*": "loss/",
-    r"best_.*": "best_threshold/",
+    r"best_.*": "oracle_threshold/",
     r"on_val_.*": "validation/",
     r"(dc|ji|sensitivity|precision)_.*|n_.*": "evaluation/",
 }

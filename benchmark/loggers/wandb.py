@@ -29,7 +29,8 @@ class WeightsAndBiases:
             resume="allow",
             config=dict(about.settings),
             dir=str(folder_of("wandb", about)),
-            settings=wandb.Settings(console="off", silent=True),  # the trial's output is not its
+            # The trial's output is not its own, and a study holds no links.
+            settings=wandb.Settings(console="off", silent=True, symlink=False),
         )
 
     @property

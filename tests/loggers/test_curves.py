@@ -8,7 +8,7 @@ from tests.loggers.conftest import row
 ROW = {
     "training/epoch": 1.0, "training/learning_rate": 0.5, "loss/ce": 2.0,
     "diagnostics/agreement": 0.25, "evaluation/dc_pooled": 0.75,
-    "best_threshold/dc_pooled": 0.875, "validation/dc_pooled": 0.625,
+    "oracle_threshold/dc_pooled": 0.875, "validation/dc_pooled": 0.625,
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_curves_and_pictures_of_a_trial_are_those_of_its_files(bench, data_root,
     history = pd.read_csv(trial_folder(study, key) / "history.csv")
     for name, column in {
         "loss/supervised": "loss_supervised", "training/learning_rate": "learning_rate",
-        "evaluation/dc_pooled": "dc_pooled", "best_threshold/ji_case": "best_ji_case",
+        "evaluation/dc_pooled": "dc_pooled", "oracle_threshold/ji_case": "best_ji_case",
     }.items():  # fmt: skip
         steps, values = zip(*curve(events, name), strict=True)
         assert steps == (2, 4)
