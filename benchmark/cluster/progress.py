@@ -119,7 +119,7 @@ class GridProgress:
 
     def _say_what_is_off(self, job: Job) -> None:
         """Of each logger once: what is wrong with it is wrong with it everywhere."""
-        for line in layout.log_lines(job.folder(self._folder), OFF):
+        for line in layout.log_lines(job.folder(self._folder), job.key, OFF):
             name = line.removeprefix(OFF).partition(":")[0]
             if name not in self._loggers_off:
                 self._loggers_off.add(name)
@@ -176,10 +176,7 @@ class GridProgress:
 
     def _epoch(self, job: Job) -> tuple[int, int] | None:
         """How far its log says that it is."""
-        try:
-            found = layout.last_epoch(job.folder(self._folder), job.key)
-        except OSError:  # shared storage has its moments; the next look is in a second
-            return self._epochs.get(job.key)
+        found = layout.last_epoch(job.folder(self._folder), job.key)
         if found is not None and found != self._epochs.get(job.key):
             self._epochs[job.key] = found
             with self._lock:

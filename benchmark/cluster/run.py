@@ -25,6 +25,7 @@ from benchmark.forecast.estimate import Forecast
 from benchmark.forecast.hardware import Hardware
 from benchmark.forecast.known import Known
 from benchmark.forecast.work import works
+from benchmark.loggers.next_steps import next_steps
 from benchmark.store import datasets, layout, left_overs, locks, planned, tables
 from benchmark.study import presets
 from benchmark.study.plan import Plan
@@ -48,6 +49,8 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
             _print(console, describe(plan))
+            curves = next_steps(plan.study.log, plan.folder)
+            _print(console, [f"curves while it runs: {line}" for line in curves])
             jobs = jobs_of(plan.missing, plan.folder)
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)

@@ -27,6 +27,7 @@ class WeightsAndBiases:
             # A failed trial starts over: its new curves must not meet the old ones.
             id=place.run or f"{about.key}-{secrets.token_hex(4)}",
             resume="allow",
+            reinit="finish_previous",  # of a trial before this one, whose logger was switched off
             config=dict(about.settings),
             dir=str(folder_of("wandb", about)),
             # The trial's output is not its own, and a study holds no links.
@@ -51,7 +52,8 @@ class WeightsAndBiases:
 
 def next_step(study_folder: Path, folder: Path) -> str:
     """What shows it; of runs that were kept here, what sends them."""
-    if any(folder.glob("wandb/offline-run-*")):
+    is_offline = from_environment("WANDB_MODE", "online") == "offline"
+    if is_offline or any(folder.glob("wandb/offline-run-*")):
         return f"{command('wandb', 'sync', '--include-offline')} {folder}/wandb/offline-run-*"
     project = from_environment("WANDB_PROJECT", _PROJECT)
     return f"your Weights & Biases: project {project}, group {study_folder.name}"

@@ -39,26 +39,30 @@ def last_log_line(job_folder: Path) -> str:
     return printable(_log(job_folder).strip().rpartition("\n")[2])
 
 
-def _log(job_folder: Path) -> str:
-    """All that it printed; "" if it has not yet, or if that is no file."""
-    try:
-        log = files.read_within(job_folder.parent.parent, job_folder / "log.txt", _LARGEST_LOG)
-    except (FileNotFoundError, ValueError):
-        return ""
-    return log.decode(errors="replace")
-
-
-def log_lines(job_folder: Path, start: str) -> list[str]:
-    """The lines of a job's log that begin so, after the time."""
-    lines = (line.partition(" ")[2] for line in _log(job_folder).splitlines())
+def log_lines(job_folder: Path, key: str, start: str) -> list[str]:
+    """The lines of a job's log, of its present life, that begin so after the time."""
+    lines = (line.partition(" ")[2] for line in _present(job_folder, key).splitlines())
     return [printable(line) for line in lines if line.startswith(start)]
 
 
 def last_epoch(job_folder: Path, key: str) -> tuple[int, int] | None:
     """Of a job that runs: how many epochs it has trained, of how many; None before the first."""
-    own = _log(job_folder).rpartition(f", key {key}\n")[2]  # what it printed in its present life
-    found = _EPOCH.findall(own)
+    found = _EPOCH.findall(_present(job_folder, key))
     return (int(found[-1][0]), int(found[-1][1])) if found else None
+
+
+def _present(job_folder: Path, key: str) -> str:
+    """What it printed since it was last taken up, which its first line says."""
+    return _log(job_folder).rpartition(f", key {key}\n")[2]
+
+
+def _log(job_folder: Path) -> str:
+    """All that it printed; "" if it has not yet, or if that cannot be read."""
+    try:
+        log = files.read_within(job_folder.parent.parent, job_folder / "log.txt", _LARGEST_LOG)
+    except (OSError, ValueError):  # shared storage has its moments, and no run ends for them
+        return ""
+    return log.decode(errors="replace")
 
 
 def require_own_folders(study_folder: Path) -> None:

@@ -19,7 +19,7 @@ class Needed(NamedTuple):
 
 LOGGERS = {
     "tensorboard": Needed("tensorboard", "tensorboard>=2.15"),
-    "wandb": Needed("wandb", "wandb>=0.17"),
+    "wandb": Needed("wandb", "wandb>=0.20"),
     "mlflow": Needed("mlflow", "mlflow>=2.15"),
 }
 

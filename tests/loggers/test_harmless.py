@@ -70,10 +70,10 @@ def test_one_that_is_not_installed_is_said_before_anything_starts(bench, tmp_pat
     """A folder of its name is none: Weights & Biases leaves one where it runs."""
     (tmp_path / "cwd" / "no_such_package").mkdir(parents=True)
     monkeypatch.syspath_prepend(tmp_path / "cwd")
-    monkeypatch.setitem(LOGGERS, "wandb", Needed("no_such_package", "wandb>=0.17"))
+    monkeypatch.setitem(LOGGERS, "wandb", Needed("no_such_package", "wandb>=0.20"))
     code, out, err = bench(*TINY_RUN, "--log", "wandb")
     assert (code, out) == (4, "")
-    assert 'error: --log wandb needs what is not installed: pip install "wandb>=0.17"\n' in err
+    assert 'error: --log wandb needs what is not installed: pip install "wandb>=0.20"\n' in err
     assert not (tmp_path / "results").exists()
 
 
@@ -92,7 +92,7 @@ def test_the_extras_are_what_the_messages_say():
 def test_each_says_where_its_curves_are(monkeypatch, tmp_path):
     from benchmark.loggers.next_steps import next_steps
 
-    for name in ("WANDB_PROJECT", "MLFLOW_TRACKING_URI"):
+    for name in ("WANDB_PROJECT", "WANDB_MODE", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     study = Path("results", "mine")

@@ -44,7 +44,8 @@ class _Run:
         _called("finish", exit_code=exit_code)
 
 
-def init(*, project, group, name, id, resume, config, dir, settings):
+def init(*, project, group, name, id, resume, reinit, config, dir, settings):
     _called("init", project=project, group=group, name=name, id=id, resume=resume, dir=dir)
+    assert reinit == "finish_previous"
     assert "training" in config and os.path.isdir(dir)
     return _Run(id)
