@@ -50,9 +50,10 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def is_of_the_disk(error: OSError) -> bool:
+def is_of_the_disk(error: BaseException | None) -> bool:
     """Is there no room, a quota, or no right to write at all, whoever asks?"""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return isinstance(error, OSError) and error.errno in full
 
 
 def write_atomically(file: Path, text: str) -> None:

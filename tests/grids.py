@@ -40,7 +40,8 @@ GRID = (
 class Grid:
     """`bench run …` in a process of its own."""
 
-    def __init__(self, data_root: Path, folder: Path, *words: str):
+    def __init__(self, data_root: Path, folder: Path, *words: str, path: Path = CHECKOUT):
+        """path: where its processes find further packages."""
         folder.mkdir(exist_ok=True)
         self.folder = folder / "results" / "demo"
         self._log = folder / f"output-{len(list(folder.glob('output-*')))}.txt"
@@ -51,7 +52,8 @@ class Grid:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": str(CHECKOUT)},  # whatever else is installed
+                # Whatever else is installed.
+                env=os.environ | {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{path}"},
                 # In the background of a script pytest ignores it, and so would its children.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )

@@ -29,6 +29,16 @@ def read(typed: "Mapping[str, str | bool | None]") -> dict[str, Any]:
     }
 
 
+def listed(lists: "Mapping[str, str | None]") -> list[str]:
+    """What was typed with commas, as settings."""
+    texts = {
+        key: ",".join(f"'{one.strip()}'" for one in text.split(","))
+        for key, text in lists.items()
+        if text
+    }
+    return [f"{key}=[{text}]" for key, text in texts.items()]
+
+
 def cluster(
     address: str | None, gpus_per_trial: str | None, max_concurrent: int | None, suffix: str = ""
 ) -> "Cluster":

@@ -32,6 +32,8 @@ def say(text: object = "", *, err: bool = False, nl: bool = True, dimmed: str = 
     typer.echo(shown, err=err, nl=nl)
 
 
+PLANNING = "planning …"
+"""Said at once by what takes long to load: the imports of a plan take seconds."""
 DATA, RESULTS = Path("data"), Path("results")
 DataRoot = Annotated[Path, typer.Option(help="Folder of prepared datasets.")]
 ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder of studies.")]
@@ -83,6 +85,15 @@ GpusPerTrial = Annotated[
     ),
 ]
 MaxConcurrent = Annotated[int | None, typer.Option(min=1, help="Trials at once [as many as fit].")]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        "--log",
+        metavar="NAMES",
+        help="Show curves and pictures in tensorboard, wandb or mlflow as well; several with "
+        "commas.",
+    ),
+]
 TrialKey = Annotated[
     str | None,
     typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),

@@ -9,6 +9,7 @@ import typer
 from benchmark.cli import grid, report
 from benchmark.cli.options import (
     DATA,
+    PLANNING,
     RESULTS,
     Address,
     DataRoot,
@@ -16,6 +17,7 @@ from benchmark.cli.options import (
     DryRun,
     GpusPerTrial,
     Labels,
+    Log,
     MaxConcurrent,
     Overrides,
     Preset,
@@ -107,6 +109,7 @@ def run(
             "beside each record."
         ),
     ] = None,
+    log: Log = None,
     also_test: Annotated[
         str | None,
         typer.Option(
@@ -150,6 +153,7 @@ def run(
     """Run the trials that have no result yet; repeat the command to resume."""
     words = {"--trial": trial, "--shard": shard, "--address": address, "--on": on}
     _require_sense(words, dry_run=dry_run, probe=probe)
+    say(PLANNING, err=True)
     typed = {
         "methods": methods,
         "datasets": datasets,
@@ -165,7 +169,8 @@ def run(
         "ablation": ablation,
         "tuned": tuned,
     }
-    settings = _settings(overrides or [], network, weights, save, nsd)
+    lists = grid.listed({"save": save, "log": log})
+    settings = [*_settings(overrides or [], network, weights, nsd), *lists]
     plan = _plan(preset, settings, shard, typed, (data_root, results_root))
     if rerun is not None:
         plan = _with_rerun(plan, rerun)
@@ -190,10 +195,7 @@ def run(
     else:
         failed = running.run_grid(plan, data_root, cluster, probes=probe)
     _evaluate_elsewhere(plan, data_root, trial)
-    say()
-    report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
-    say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
-    say(f"next:    {_next(plan)}")
+    _print_results(plan)
     if failed:
         raise UserError(
             f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
@@ -270,15 +272,24 @@ def _settings(
     overrides: list[str],
     network: str | None,
     weights: str | None,
-    save: str | None,
     nsd: str | None,
 ) -> list[str]:
     """The overrides, with those that have a flag of their own."""
     short = {"network.name": network, "network.weights": weights}
     given = [f"{key}='{value}'" for key, value in short.items() if value is not None]
-    saved = ",".join(f"'{name.strip()}'" for name in save.split(",")) if save else ""
-    lists = {"save": saved if save else None, "nsd": nsd}
-    return overrides + given + [f"{key}=[{value}]" for key, value in lists.items() if value]
+    return [*overrides, *given, *([f"nsd=[{nsd}]"] if nsd else [])]
+
+
+def _print_results(plan: "Plan") -> None:
+    """The table, and where to go on."""
+    from benchmark.loggers.next_steps import next_steps
+
+    say()
+    report.print_main(plan.folder, {trial.configuration for trial in plan.trials})
+    say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
+    for line in next_steps(plan.study.log, plan.folder):
+        say(f"curves:  {line}")
+    say(f"next:    {_next(plan)}")
 
 
 def _next(plan: "Plan") -> str:

@@ -11,6 +11,7 @@ import typer
 from benchmark.cli import grid
 from benchmark.cli.options import (
     DATA,
+    PLANNING,
     RESULTS,
     Address,
     DataRoot,
@@ -18,6 +19,7 @@ from benchmark.cli.options import (
     DryRun,
     GpusPerTrial,
     Labels,
+    Log,
     MaxConcurrent,
     Overrides,
     Preset,
@@ -81,6 +83,7 @@ def tune(
     address: Address = None,
     gpus_per_trial: GpusPerTrial = None,
     max_concurrent: MaxConcurrent = None,
+    log: Log = None,
     dry_run: DryRun = False,
     trial: TrialKey = None,
     data_root: DataRoot = DATA,
@@ -92,6 +95,7 @@ def tune(
     Repeat the command to resume. bench run --tuned STUDY uses what was chosen.
     """
     require_choice("--on", on, _ON)
+    say(PLANNING, err=True)
     typed = {
         "datasets": datasets,
         "labels": labels,
@@ -105,7 +109,8 @@ def tune(
     from benchmark.study.tuning import parse_over
 
     search = _search(methods, parse_over(over), tries, draw)
-    plan = _plan(search, preset, overrides or [], typed, (data_root, results_root))
+    settings = [*(overrides or []), *grid.listed({"log": log})]
+    plan = _plan(search, preset, settings, typed, (data_root, results_root))
     for note in plan.notes:
         say(f"note: {note}", err=True)
     gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
@@ -165,6 +170,7 @@ def _plan(
 
 
 def _print(tuning: "Tuning", plan: "Plan") -> None:
+    from benchmark.loggers.next_steps import next_steps
     from benchmark.store.tuning import FILE
 
     for choice in tuning.choices:
@@ -175,6 +181,8 @@ def _print(tuning: "Tuning", plan: "Plan") -> None:
         "computing"
     )
     say(f"written: {plan.folder / FILE}")
+    for line in next_steps(plan.study.log, plan.folder):
+        say(f"curves:  {line}")
     say(f"next:    {_next(tuning, plan)}")
 
 

@@ -339,7 +339,7 @@ class _Watcher(tune.Callback):
 def _of_the_disk(error: Exception | None) -> OSError | None:
     """What the job met when it wrote, if it was the disk."""
     cause = error.cause if isinstance(error, RayTaskError) else None
-    return cause if isinstance(cause, OSError) and files.is_of_the_disk(cause) else None
+    return cause if files.is_of_the_disk(cause) else None
 
 
 def _error_of(trial) -> Exception | None:

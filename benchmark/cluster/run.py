@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ from benchmark.forecast.estimate import Forecast
 from benchmark.forecast.hardware import Hardware
 from benchmark.forecast.known import Known
 from benchmark.forecast.work import works
+from benchmark.loggers.next_steps import next_steps
 from benchmark.store import datasets, layout, left_overs, locks, planned, tables
 from benchmark.study import presets
 from benchmark.study.plan import Plan
@@ -78,10 +80,11 @@ def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) ->
         plan = with_done(plan, mend=plan.own)  # another run may have ended
         if plan.missing:
             _print(console, describe(plan))
+            curves = next_steps(plan.study.log, plan.folder)
+            _print(console, [f"curves while it runs: {line}" for line in curves])
             jobs = jobs_of(plan.missing, plan.folder)
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)
-            _print(console, ["starting Ray …"])
             stopped = _run_on_ray(missing, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
@@ -162,24 +165,18 @@ def _run_on_ray(
     forecast: Forecast,
 ) -> Exception | None:
     """As of `ray_runner.run_jobs`."""
-    try:
-        from benchmark.cluster import ray_runner  # seconds, and only this needs it
-    except ImportError as error:
-        raise UserError(
-            f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "
-            "single trials without it: the same command with --trial KEY (--dry-run -v lists them)",
-            ExitCode.RESOURCES,
-        ) from error
-
     (plan, jobs, stored), started = missing, time.monotonic()
     progress = GridProgress(len(jobs), plan.folder, console, claim.note_running, forecast.seconds)
     try:
-        with ray_runner.connected(cluster), progress:
-            if cluster.address:
-                ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
-            stopped = ray_runner.run_jobs(
-                jobs, stored, _destination(plan), cluster, progress, forecast
-            )
+        with progress:
+            progress.waiting_for("starting Ray …")
+            ray_runner = _ray_runner()
+            with ray_runner.connected(cluster):
+                if cluster.address:
+                    ray_runner.require_alike(jobs, plan.folder.resolve(), progress.say)
+                stopped = ray_runner.run_jobs(
+                    jobs, stored, _destination(plan), cluster, progress, forecast
+                )
         if forecast.wall is not None:
             took = time.monotonic() - started
             _print(console, [estimate.compared(forecast.wall, took)])
@@ -193,6 +190,19 @@ def _run_on_ray(
             highlight=False,
         )
         raise
+
+
+def _ray_runner() -> ModuleType:
+    """Loaded here, for it takes seconds, and only a grid needs it."""
+    try:
+        from benchmark.cluster import ray_runner
+    except ImportError as error:
+        raise UserError(
+            f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "
+            "single trials without it: the same command with --trial KEY (--dry-run -v lists them)",
+            ExitCode.RESOURCES,
+        ) from error
+    return ray_runner
 
 
 def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int:
@@ -238,7 +248,13 @@ def run_single(plan: Plan, key: str, data_root: Path, gpus: float | None) -> int
 
 def _destination(plan: Plan) -> Destination:
     study = plan.study
-    return Destination(plan.folder.resolve(), study.name, study.preset, " ".join(plan.overrides))
+    return Destination(
+        plan.folder.resolve(),
+        study.name,
+        study.preset,
+        " ".join(plan.overrides),
+        tuple(dict.fromkeys(study.log)),
+    )
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from benchmark.study.tuning import METRIC, Search, best, lead, notes, scored, tr
 
 _FREE = (
     "name", "preset", "methods", "datasets", "labels", "seeds", "vary", "evaluate_on",
-    "evaluate_every", "threads_per_trial", "checkpoint_seconds", "save", "also_test", "nsd",
+    "evaluate_every", "threads_per_trial", "checkpoint_seconds", "save", "log", "also_test", "nsd",
 )  # fmt: skip
 """Settings in which a run may differ from the study that tuned it, or that are compared apart."""
 

@@ -1,5 +1,6 @@
 """What a study is on disk: a folder, and the paths in it. Imports nothing heavy."""
 
+import re
 from pathlib import Path
 
 from benchmark import files
@@ -10,6 +11,7 @@ SETTINGS = "study.yaml"
 """Settings of the study's last run; written first, so that its time is that of the last run."""
 
 _LARGEST_LOG = 2**26  # bytes
+_EPOCH = re.compile(r"epoch (\d{1,9})(?:/| of )(\d{1,9})\b")
 
 
 def trial_folder(study_folder: Path, key: str) -> Path:
@@ -27,18 +29,45 @@ def weights(study_folder: Path, key: str) -> Path:
     return pretraining_folder(study_folder, key) / "weights.safetensors"
 
 
+def logs(study_folder: Path, logger: str) -> Path:
+    """Where a logger keeps what it writes into the study."""
+    return study_folder / "logs" / logger
+
+
 def last_log_line(job_folder: Path) -> str:
     """The end of what a job printed: of one that runs, its last epoch; "" if there is nothing."""
+    return printable(_log(job_folder).strip().rpartition("\n")[2])
+
+
+def log_lines(job_folder: Path, key: str, start: str) -> list[str]:
+    """The lines of a job's log, of its present life, that begin so after the time."""
+    lines = (line.partition(" ")[2] for line in _present(job_folder, key).splitlines())
+    return [printable(line) for line in lines if line.startswith(start)]
+
+
+def last_epoch(job_folder: Path, key: str) -> tuple[int, int] | None:
+    """Of a job that runs: how many epochs it has trained, of how many; None before the first."""
+    found = _EPOCH.findall(_present(job_folder, key))
+    return (int(found[-1][0]), int(found[-1][1])) if found else None
+
+
+def _present(job_folder: Path, key: str) -> str:
+    """What it printed since it was last taken up, which its first line says."""
+    return _log(job_folder).rpartition(f", key {key}\n")[2]
+
+
+def _log(job_folder: Path) -> str:
+    """All that it printed; "" if it has not yet, or if that cannot be read."""
     try:
         log = files.read_within(job_folder.parent.parent, job_folder / "log.txt", _LARGEST_LOG)
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):  # shared storage has its moments, and no run ends for them
         return ""
-    return printable(log.decode(errors="replace").strip().rpartition("\n")[2])
+    return log.decode(errors="replace")
 
 
 def require_own_folders(study_folder: Path) -> None:
     """Refuse a study whose folders are links, through which a run would write elsewhere."""
-    for name in ("trials", "pretrained", "datasets"):
+    for name in ("trials", "pretrained", "datasets", "logs"):
         folder = study_folder / name
         if folder.is_symlink():
             raise UserError(

@@ -96,7 +96,9 @@ def _check(source: Path, into: Path) -> None:
         )
     if source.resolve() == into.resolve():
         raise UserError(f"{source} cannot be merged into itself")
-    everything = list(source.rglob("*"))
+    # What loggers keep there is not copied, and is as they like it.
+    outside = layout.logs(source, "")
+    everything = [path for path in source.rglob("*") if not path.is_relative_to(outside)]
     odd = next((p for p in everything if not (p.is_symlink() or p.is_file() or p.is_dir())), None)
     if odd is not None:
         raise UserError(f"{odd} is no file, and no study has such: delete it", ExitCode.DATA)

@@ -91,6 +91,11 @@ class JobRecord(BaseModel):
         """For people, of a job that is done."""
         raise NotImplementedError
 
+    @property
+    def numbers(self) -> dict[str, int | float | None]:
+        """What it found, by name; empty of a job that failed."""
+        raise NotImplementedError
+
 
 class PretrainingRecord(JobRecord):
     """What a pretraining leaves beside its weights."""
@@ -116,6 +121,10 @@ class PretrainingRecord(JobRecord):
             if not _METRIC.fullmatch(name):
                 raise ValueError(f"no figure is named {name[:40]!r}")
         return figures
+
+    @property
+    def numbers(self) -> dict[str, int | float | None]:
+        return dict(self.figures)
 
     @property
     def summary(self) -> str:
@@ -239,6 +248,10 @@ class Record(JobRecord):
         """For people: cps/glas/5 %/seed 3."""
         fold = self.roles.fold
         return trial_name(self.variant, self.dataset, self.budget, self.seed_name, fold)
+
+    @property
+    def numbers(self) -> dict[str, int | float | None]:
+        return self.metrics
 
     @property
     def summary(self) -> str:

@@ -15,7 +15,7 @@ from benchmark.data.split.budget import Budget
 from benchmark.data.split.parts import parts
 from benchmark.data.split.roles import FOLDS
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.study import labels, least_batches, methods, notes, presets
+from benchmark.study import labels, least_batches, loggers, methods, notes, presets
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
 from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
@@ -99,9 +99,10 @@ class Wanted(NamedTuple):
 def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     """The plan of a study, nothing done; phantoms that it names are made if they are not there yet.
 
-    Raises `UserError` for unknown names, for a network that cannot take the images, and (exit
-    code 3) for data that are not prepared.
+    Raises `UserError` for unknown names, for a network that cannot take the images, (exit code 3)
+    for data that are not prepared, and (4) for loggers that are not installed.
     """
+    loggers.require_installed(study.log)
     wanted = _wanted(study.methods)
     study = replace(study, datasets=_datasets(study, data_root))
     manifests = {name: _manifest(name, data_root) for name in study.datasets}

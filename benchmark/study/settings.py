@@ -13,6 +13,7 @@ from benchmark.data.split.budget import Budget
 from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, require_choice
 from benchmark.keys import aside, later
+from benchmark.study.loggers import LOGGERS
 from benchmark.toolkit.architecture import Architecture
 
 BASELINE = "supervised"
@@ -202,6 +203,8 @@ class Study:
     """The same, for volumes."""
     save: list[str] = aside(list)
     """Of `SAVED`: files beside the record."""
+    log: list[str] = aside(list)
+    """Of `study.loggers`: programs that show curves and pictures as well."""
     also_test: list[str] = aside(list)
     """Prepared datasets whose test sets trials are evaluated on as well, when they are done."""
     nsd: list[float] = aside(list)
@@ -268,13 +271,20 @@ def check(study: Study) -> None:
     _check_stage("pretraining", study.pretraining, "images")
     if not 0 < (share := study.training.ramp_share) <= 1:
         raise UserError(f"training.ramp_share is a part of the steps, in (0, 1], got {share}")
-    if unknown_files := set(study.save) - set(SAVED):
-        raise UserError(f"save takes {', '.join(SAVED)}, got {', '.join(unknown_files)}")
-    if any(tolerance <= 0 for tolerance in study.nsd):
-        raise UserError(f"nsd takes tolerances above 0, such as 2, got {study.nsd}")
+    _check_asides(study)
     _check_grid(study)
     _check_size(study.conditions)
     _check_network(study.conditions.network)
+
+
+def _check_asides(study: Study) -> None:
+    """What is in no key."""
+    if unknown_files := set(study.save) - set(SAVED):
+        raise UserError(f"save takes {', '.join(SAVED)}, got {', '.join(unknown_files)}")
+    if unknown_loggers := set(study.log) - set(LOGGERS):
+        raise UserError(f"log takes {', '.join(LOGGERS)}, got {', '.join(unknown_loggers)}")
+    if any(tolerance <= 0 for tolerance in study.nsd):
+        raise UserError(f"nsd takes tolerances above 0, such as 2, got {study.nsd}")
 
 
 def _check_stage(name: str, stage: Optimisation, word: str) -> None:

@@ -7,7 +7,7 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 
@@ -15,13 +15,15 @@ from benchmark import files, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.data.stored import Stored
 from benchmark.errors import UserError
+from benchmark.loggers.curves import Curves
+from benchmark.loggers.logger import About
 from benchmark.store import checkpoints, record
 from benchmark.store.record import JobRecord
 from benchmark.study.settings import Conditions
 from benchmark.toolkit.method import Method
 from benchmark.training.evaluate import Diverged
 from benchmark.training.inference import View
-from benchmark.training.loop import Log, Stage
+from benchmark.training.loop import Follow, Log, Stage
 
 _LOG = "log.txt"
 
@@ -38,6 +40,8 @@ class Destination(NamedTuple):
     preset: str
     overrides: str = ""
     """Command-line overrides of the preset's settings."""
+    loggers: tuple[str, ...] = ()
+    """Names of those that show its curves as well."""
 
 
 class Built(NamedTuple):
@@ -74,6 +78,10 @@ class Job(Protocol):
         """The method, with the hyper-parameters that were set."""
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What could change its numbers, as plain values."""
+
+    @property
     def after(self) -> str:
         """Key of the job that it starts from; "" if there is none."""
 
@@ -93,7 +101,12 @@ class Job(Protocol):
         """What it trains, freshly initialised on the device."""
 
     def work(
-        self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
+        self,
+        prepared: Prepared,
+        destination: Destination,
+        device: torch.device,
+        log: Log,
+        follow: Follow,
     ) -> JobRecord:
         """Everything but the record's writing. Raises whatever goes wrong."""
 
@@ -121,21 +134,19 @@ def run(
             return job.found(destination.study_folder)
         log = _logger(log_file(job, destination.study_folder), echo)
         log(f"{job.label} on {device}, {platform.node()}, key {job.key}")
+        curves = _curves(job, destination, log)
         started = time.perf_counter()
         is_memory_known = False
         try:
             is_memory_known = settle(job.conditions, device)
             prepared = data.opened() if isinstance(data, Stored) else data
-            made = job.work(prepared, destination, device, log)
-        except OSError as error:
-            if files.is_of_the_disk(error):  # not the job's fault: it goes on from its checkpoint
-                raise
-            log(traceback.format_exc())
-            made = job.failed(destination, _reason(error))
+            made = job.work(prepared, destination, device, log, curves.follow)
         except (Diverged, Impossible, UserError) as error:
             made = job.failed(destination, str(error).partition("\n")[0])
         except Exception as error:
             log(traceback.format_exc())
+            if files.is_of_the_disk(error):  # not the job's fault: it goes on from its checkpoint
+                raise
             made = job.failed(destination, _reason(error))
         made.seconds_total = round(time.perf_counter() - started, 3)
         made.peak_memory_mib = provenance.peak_memory_mib(device) if is_memory_known else None
@@ -144,7 +155,13 @@ def run(
         record.write(folder, made)
         # A failed job starts anew: its checkpoint could hold weights of code that was mended since.
         (folder / checkpoints.NAME).unlink(missing_ok=True)
+        curves.ended(is_done=made.is_done, results=made.numbers)
     return made
+
+
+def _curves(job: Job, destination: Destination, log: Log) -> Curves:
+    about = About(job.key, job.label, job.settings, destination.study, destination.study_folder)
+    return Curves(destination.loggers, about, job.folder(destination.study_folder), log)
 
 
 def _clear(folder: Path) -> None:

@@ -7,7 +7,7 @@ epoch and go on from a checkpoint to the very same weights.
 import contextlib
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,8 @@ from benchmark.training.layout import in_precision
 
 Log = Callable[[str], None]
 Evaluate = Callable[[Method], dict[str, float]]
+Follow = Callable[[Sequence[dict[str, Any]]], None]
+"""Is shown the history as training begins, or goes on, and after each epoch."""
 _LOOK_EVERY = 50  # steps on a GPU between looks at whether all losses were finite
 
 
@@ -67,7 +69,15 @@ class Stage(NamedTuple):
         return self.steps // 2
 
 
-def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate, log: Log) -> State:
+def train(
+    stage: Stage,
+    method: Method,
+    checkpoint: Path,
+    *,
+    evaluate: Evaluate,
+    log: Log,
+    follow: Follow = lambda history: None,
+) -> State:
     """Train the method to its last step, going on from the checkpoint if there is one.
 
     evaluate: scores of the method on the evaluation set, asked for every `evaluate_every` epochs
@@ -82,6 +92,7 @@ def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate,
     if stored is not None:
         state = _restore(stored, method, optimiser)
         log(f"resumed after epoch {state.epoch} of {epochs}")
+    follow(state.history)
     saved = time.monotonic()
     while state.epoch < epochs:
         started = time.perf_counter()
@@ -95,6 +106,7 @@ def train(stage: Stage, method: Method, checkpoint: Path, *, evaluate: Evaluate,
             state.seconds_evaluate += time.perf_counter() - started
         state.history.append(row)
         log(_line(row, epochs, state.seconds))
+        follow(state.history)
         if is_last or time.monotonic() - saved >= stage.conditions.checkpoint_seconds:
             _save(checkpoint, stage, state, method, optimiser)
             saved = time.monotonic()

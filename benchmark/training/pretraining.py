@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -17,7 +18,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
-from benchmark import files, provenance
+from benchmark import files, keys, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.data.split.trial_data import for_pretraining
 from benchmark.randomness import derive, reseed_torch
@@ -35,7 +36,7 @@ from benchmark.training.batches import Order, Presentation, draw_images, residen
 from benchmark.training.inference import View, as_tested
 from benchmark.training.job import Built, Destination
 from benchmark.training.layout import arrange
-from benchmark.training.loop import Log, Stage
+from benchmark.training.loop import Follow, Log, Stage
 
 _EXAMINED = 64  # images
 
@@ -71,6 +72,10 @@ class PretrainingJob:
         return f"pretraining of {self.pretraining.variant}"
 
     @property
+    def settings(self) -> dict[str, Any]:
+        return keys.hashed(self.pretraining)
+
+    @property
     def after(self) -> str:
         return ""
 
@@ -96,13 +101,24 @@ class PretrainingJob:
         return Built(_stage_of(self.pretraining, prepared, device), parts, None)
 
     def work(
-        self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
+        self,
+        prepared: Prepared,
+        destination: Destination,
+        device: torch.device,
+        log: Log,
+        follow: Follow,
     ) -> PretrainingRecord:
         folder, settings = self.folder(destination.study_folder), self.pretraining.settings
         _clear_away(destination.study_folder, self.key, self._code, log)
         stage, parts, _ = self.built(prepared, device)
-        checkpoint = folder / checkpoints.NAME
-        state = loop.train(stage, parts, checkpoint, evaluate=lambda _: {}, log=log)
+        state = loop.train(
+            stage,
+            parts,
+            folder / checkpoints.NAME,
+            evaluate=lambda _: {},
+            log=log,
+            follow=follow,
+        )
         tables.write_table(folder / "history.csv", state.history)
         made_by = {"code": "-".join(self._code)}  # one name: the order of several would vary
         content = safetensors.torch.save(_tensors(parts.parts), made_by)

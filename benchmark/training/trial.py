@@ -31,7 +31,7 @@ from benchmark.training.evaluate import Evaluation
 from benchmark.training.inference import View
 from benchmark.training.job import Built, Destination, Impossible, Job
 from benchmark.training.layout import arrange
-from benchmark.training.loop import Log, Stage, State
+from benchmark.training.loop import Follow, Log, Stage, State
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ class TrialJob:
         return self.trial.variant
 
     @property
+    def settings(self) -> dict[str, Any]:
+        return self.trial.settings()
+
+    @property
     def after(self) -> str:
         return self.trial.pretraining.key if self.trial.pretraining else ""
 
@@ -88,14 +92,20 @@ class TrialJob:
         return Built(stage_of(trial, data, device), method, view)
 
     def work(
-        self, prepared: Prepared, destination: Destination, device: torch.device, log: Log
+        self,
+        prepared: Prepared,
+        destination: Destination,
+        device: torch.device,
+        log: Log,
+        follow: Follow,
     ) -> Record:
         trial, folder = self.trial, self.folder(destination.study_folder)
         stage, method, view = self.built(prepared, device)
         data, evaluator = view.data, _Evaluator(view, self._view_of_val(view))
         start = _start_from_pretraining(trial, method, prepared, destination, device, log)
         fit = pretraining.fitted(method, view, trial.conditions.evaluate_on) if start else {}
-        state = loop.train(stage, method, folder / checkpoints.NAME, evaluate=evaluator, log=log)
+        checkpoint = folder / checkpoints.NAME
+        state = loop.train(stage, method, checkpoint, evaluate=evaluator, log=log, follow=follow)
         final = evaluator.latest or evaluate.evaluate(method, view)  # none if resumed after the end
         tolerances = trial.nsd or prepared.manifest.card.nsd
         surfaces = evaluate.surfaces(data, final.predicted, tolerances)

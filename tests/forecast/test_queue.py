@@ -1,6 +1,8 @@
 """In which order jobs run, by hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from benchmark.forecast.queue import JobQueue, seconds_until_done
 from benchmark.study.settings import Conditions
@@ -15,7 +17,11 @@ class Named:
     after: str = ""
     label = dataset = method = ""
     conditions = Conditions()
-    folder = held = found = is_to_be_run = built = work = failed = len
+    settings: dict[str, Any] = field(default_factory=dict)
+    held = found = is_to_be_run = built = work = failed = len
+
+    def folder(self, study_folder: Path) -> Path:
+        return study_folder / self.key
 
 
 def jobs(*names: str) -> list[Job]:

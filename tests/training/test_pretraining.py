@@ -401,6 +401,6 @@ def test_two_processes_do_not_make_it_at_once(trials, prepared, tmp_path):
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
             place = Destination(tmp_path, "s", "p")
-            found = job.work(prepared, place, CPU, lambda line: None)
+            found = job.work(prepared, place, CPU, lambda line: None, lambda history: None)
             record.write(target, found)
         assert waiting.result(timeout=60) == (found, [])

@@ -1,0 +1,1 @@
+"""Curves and pictures of jobs, for programs in which people watch a training."""
