@@ -9,14 +9,14 @@ import typer
 
 from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
 from benchmark.errors import ExitCode
-from benchmark.wording import counted, shortened
+from benchmark.wording import counted, shortened, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmark.data.layouts import Case
     from benchmark.prediction.folder import Outcome
-    from benchmark.store.weights import About
+    from benchmark.prediction.trained import Trained
 
 app = new_app()
 _SHOWN = 10  # problems that are listed
@@ -52,6 +52,14 @@ def predict(
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Also pictures with their masks drawn on them.")
     ] = False,
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth",
+            help="Round the outlines of masks that are larger than what the network sees "
+            "[each pixel as the nearest that it saw, as scores are].",
+        ),
+    ] = False,
     study: Study = None,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
@@ -64,13 +72,12 @@ def predict(
     from benchmark.prediction import folder, trained
     from benchmark.prediction import images as finding
 
-    files = [_file(typed, study, results_root) for typed in trials]
-    networks = [trained.load(file) for file in dict.fromkeys(files)]
+    files = list(dict.fromkeys(_file(typed, study, results_root) for typed in trials))
+    networks = [trained.load(file) for file in files]
     trained.require_alike(networks)
-    for one in networks:
-        _state(one.about)
+    _state(networks)
     found = finding.find(images, networks[0].card)
-    task = folder.Task(networks, list(dict.fromkeys(files)), found, out, overlays)
+    task = folder.Task(networks, files, found, out, overlays, smooth)
     folder.require_possible(task, images)
     if found.left_out:
         n = counted(len(found.left_out), "other file")
@@ -91,15 +98,20 @@ def _file(typed: str, study: str | None, results_root: Path) -> Path:
     return weights_file(typed, [results_root / name for name in names])
 
 
-def _state(about: "About") -> None:
-    """How fit a network is, what speaks against using it, and what its data's terms say."""
+def _state(networks: "Sequence[Trained]") -> None:
+    """How fit networks are, what speaks against using them, and what their data's terms say."""
     from benchmark.prediction.trained import doubts
 
-    say(about.fitness)
-    for doubt in doubts(about):
-        say(f"warning: {about.label}: {doubt}", err=True)
-    if about.terms:
-        say(f"  terms of {about.card.name}: {about.terms}")
+    doubted: dict[str, list[str]] = {}
+    for one in networks:
+        say(one.about.fitness)
+        for doubt in doubts(one.about):
+            doubted.setdefault(doubt, []).append(one.about.label)
+    if terms := networks[0].about.terms:
+        say(f"terms of {networks[0].about.card.name}: {terms}")
+    for doubt, labels in doubted.items():
+        of = "" if len(labels) == len(networks) else f" ({shortened(labels)})"
+        say(f"warning: {doubt}{of}", err=True)
 
 
 def _progress(cases: "Sequence[Case]") -> "Iterator[Case]":
@@ -134,3 +146,37 @@ def _report(outcome: "Outcome", out: Path, networks: int) -> None:
     say(f"{counted(len(outcome.done), 'mask')} in {out / 'masks'}{there}; sizes in {outcome.table}")
     if networks > 1:
         say(f"where the {networks} networks disagree: {out / 'disagreement'}")
+
+
+@app.command(
+    short_help="A trained network as an ONNX file.",
+    epilog="""\b
+Examples:
+  bench export 3f2a --onnx network.onnx
+  bench export weights.safetensors --onnx network.onnx""",
+)
+def export(
+    trial: Annotated[
+        str,
+        typer.Argument(
+            help="Key of a trial (or a prefix of it) that was run with --save weights, or a "
+            ".safetensors file."
+        ),
+    ],
+    onnx: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    study: Study = None,
+    results_root: ResultsRoot = RESULTS,
+    verbose: Verbose = False,
+) -> None:
+    """Write a trained network as an ONNX file: standardised images in, logits out.
+
+    Of volumes it is the network of one window. How images are standardised, and what the classes
+    are, stands in the file's metadata; see docs/predict.md.
+    """
+    from benchmark.prediction import exported, trained
+
+    network = trained.load(_file(trial, study, results_root))
+    _state([network])
+    inputs = exported.export(network, onnx)
+    sides = times(network.about.sides)
+    say(f"wrote {onnx}: {' and '.join(inputs)} of {sides} in, logits out")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmark import provenance
 from benchmark.data.decoding.case import Decoded, decode
 from benchmark.data.layouts import Case
-from benchmark.errors import ExitCode, UserError
+from benchmark.errors import UserError
 from benchmark.files import checksum, read_within, write_atomically
 from benchmark.prediction import outputs
 from benchmark.prediction.ensemble import together
@@ -50,6 +50,7 @@ class Notes(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     networks: list[Network]
+    smooth: bool
     code_version: str
     images: dict[str, Measured] = {}
 
@@ -77,6 +78,8 @@ class Task:
     images: Images
     out: Path
     overlays: bool = False
+    smooth: bool = False
+    """As of `Trained.probabilities`."""
 
     @property
     def is_volume(self) -> bool:
@@ -116,14 +119,14 @@ def _notes(task: Task) -> Notes:
         )
         for one, file in zip(task.networks, task.files, strict=True)
     ]
-    new = Notes(networks=networks, code_version=provenance.code_version())
+    new = Notes(networks=networks, smooth=task.smooth, code_version=provenance.code_version())
     if not task.out.exists() or (task.out.is_dir() and not any(task.out.iterdir())):
         return new
     found = _found(task.out)
-    if found is None or found.networks != networks:
-        whose = "something else lies" if found is None else "other networks' predictions lie"
+    if found is None or (found.networks, found.smooth) != (networks, task.smooth):
+        whose = "something else lies" if found is None else "predictions of another kind lie"
         raise UserError(
-            f"--out takes a new folder, or one that the same networks predicted into; {whose} in "
+            f"--out takes a new folder, or one that the same command was writing to; {whose} in "
             f"{task.out}: name another one, or delete it"
         )
     return new.model_copy(update={"images": found.images})
@@ -181,7 +184,7 @@ def _is_there(task: Task, case: Case, known: Measured | None, digest: str) -> bo
 def _saved(task: Task, case: Case, one: Decoded, digest: str) -> Measured:
     """Predict the image, and write all of it, the mask last."""
     many, is_volume = len(task.networks) > 1, task.is_volume
-    found = together(network.of_decoded(one) for network in task.networks)
+    found = together(network.of_decoded(one, smooth=task.smooth) for network in task.networks)
     labels = found.probabilities.argmax(0).astype(np.uint8)
     if many:
         file = outputs.disagreement_file(task.out, case.id, is_volume=is_volume)
@@ -201,16 +204,14 @@ def _saved(task: Task, case: Case, one: Decoded, digest: str) -> Measured:
 
 
 def require_possible(task: Task, images: Path) -> None:
-    """`UserError` for a target among the images, and for overlays of volumes."""
+    """`UserError` for a target among the images, and for what is of pictures alone."""
     if images.is_dir() and task.out.resolve().is_relative_to(images.resolve()):
         raise UserError(
             f"--out {task.out} lies within --images {images}, and its masks would be images next "
             "time: name a folder elsewhere"
         )
-    if task.overlays and task.is_volume:
+    if (task.overlays or task.smooth) and task.is_volume:
         raise UserError(
-            "--overlays draws masks on pictures; open a volume's mask over its image in a viewer "
-            "of NIfTI"
+            "--overlays and --smooth are of pictures; open a volume's mask over its image in a "
+            "viewer of NIfTI"
         )
-    if images.suffix == ".safetensors":
-        raise UserError(f"--images takes a folder of images, got {images}", ExitCode.USAGE)

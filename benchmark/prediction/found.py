@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import layout, show, weights
+from benchmark.store import layout, record, show, weights
 
 
 def weights_file(typed: str, study_folders: Sequence[Path]) -> Path:
@@ -25,6 +25,11 @@ def weights_file(typed: str, study_folders: Sequence[Path]) -> Path:
             f"{folder.name} is a pretraining, and has seen no label: name a trial", ExitCode.DATA
         )
     file = folder / weights.NAME
+    if not file.is_file() and not record.exists(folder):
+        raise UserError(
+            f"trial {folder.name} has not come to its end: the same bench run goes on with it",
+            ExitCode.DATA,
+        )
     if not file.is_file():
         raise UserError(
             f"the network of trial {folder.name} was not kept: delete {folder} and run the trial "

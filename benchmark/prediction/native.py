@@ -1,20 +1,30 @@
 """What a network says of an image as it was stored, back at the size and axes of its file."""
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
+from torch.nn import functional
 
 from benchmark.data.decoding.case import Decoded
 from benchmark.data.decoding.volumes import turned_back
 
 
-def to_native(values: Float[ndarray, " k *s"], one: Decoded) -> Float[ndarray, " k *t"]:
+def to_native(
+    values: Float[ndarray, " k *s"], one: Decoded, *, smooth: bool = False
+) -> Float[ndarray, " k *t"]:
     """Values of each class at the size of the image's file, its axes as there.
 
     Of an image each pixel has the nearest value, as what a study saves of its predictions: the
-    class with the largest is the nearest pixel's class. Volumes have their size already.
+    class with the largest is the nearest pixel's class. smooth: bilinear instead, which rounds the
+    outlines. Volumes have their size already.
     """
+    if values.ndim == 3 and smooth:
+        between = functional.interpolate(
+            torch.from_numpy(values)[None], one.source_shape, mode="bilinear", antialias=True
+        )
+        return between[0].numpy()
     if values.ndim == 3:
         rows, columns = map(_nearest, values.shape[1:], one.source_shape)
         return values[:, rows[:, None], columns]

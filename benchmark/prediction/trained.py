@@ -43,29 +43,39 @@ class Trained:
     device: torch.device
 
     def predict(
-        self, image: Shaped[ndarray, "..."], affine: Float[ndarray, "4 4"] | None = None
+        self,
+        image: Shaped[ndarray, "..."],
+        affine: Float[ndarray, "4 4"] | None = None,
+        *,
+        smooth: bool = False,
     ) -> UInt8[ndarray, "*s"]:
         """The class of each pixel or voxel, at the size of the image; as of `probabilities`."""
-        return self.probabilities(image, affine).argmax(0).astype(np.uint8)
+        found = self.probabilities(image, affine, smooth=smooth)
+        return found.argmax(0).astype(np.uint8)
 
     def probabilities(
-        self, image: Shaped[ndarray, "..."], affine: Float[ndarray, "4 4"] | None = None
+        self,
+        image: Shaped[ndarray, "..."],
+        affine: Float[ndarray, "4 4"] | None = None,
+        *,
+        smooth: bool = False,
     ) -> Float[ndarray, " k *s"]:
         """The probability of each class, at the size of the image.
 
         image: raw grey values as its file holds them, (h, w) or (h, w, channel), of volumes
         (x, y, z) or (x, y, z, channel). affine: of volumes, voxel → mm in the patient (RAS), as
         nibabel gives it; without it the axes are taken as those of the volumes it was trained on.
+        smooth: of images, bilinear between the pixels that the network sees; else the nearest.
         Raises ValueError for what the network cannot see, such as colours if it learnt from grey.
         """
-        return self.of_decoded(decode_array(image, self.card, affine))
+        return self.of_decoded(decode_array(image, self.card, affine), smooth=smooth)
 
     @property
     def card(self) -> Card:
         """How images are read: as the dataset's, but voxels may be of any size."""
         return self.about.card.model_copy(update={"spacing": []})
 
-    def of_decoded(self, one: Decoded) -> Float[ndarray, " k *s"]:
+    def of_decoded(self, one: Decoded, *, smooth: bool = False) -> Float[ndarray, " k *s"]:
         """As `probabilities`, of an image that was read by `card`."""
         view = View(
             self._as_evaluated(one),
@@ -76,7 +86,7 @@ class Trained:
         with inference.as_tested(self.method, view.precision, self.device):
             (seen,) = inference.logits(self.method, view)
             found = seen.logits[0].softmax(0).cpu().numpy()
-        return to_native(found, one)
+        return to_native(found, one, smooth=smooth)
 
     def _as_evaluated(self, one: Decoded) -> TrialData:
         """The image as the only one of an evaluation set; its mask is never looked at."""
@@ -159,7 +169,7 @@ def doubts(about: About) -> Iterator[str]:
     if about.card.phantom:
         yield f"it learnt from synthetic images ({about.card.name})"
     elif about.data_partial:
-        yield f"it learnt from a part of {about.card.name}: {about.data_partial}"
+        yield f"its dataset was not {about.card.name} as published: {about.data_partial}"
     if about.method_code != sources.code_of(about.method).method:
         yield (
             f"the code of {about.method} is another than it was trained by ({about.code_version})"

@@ -18,7 +18,6 @@ from torch import Tensor
 from benchmark.data.card import Card
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import replacing
-from benchmark.wording import percent
 
 NAME = "weights.safetensors"
 FORMAT = 1
@@ -99,7 +98,7 @@ class About(BaseModel):
         score = self.score
         return (
             f"{self.label}: Dice {100 * score.dice:.1f} at the final step on {score.images} images "
-            f"of {self.card.name} ({score.evaluated_on}; floor {percent(round(score.floor, 3))}); "
+            f"of {self.card.name} ({score.evaluated_on}; floor {100 * score.floor:.1f}); "
             f"trained on {self.labelled} labelled and {self.unlabelled} unlabelled {self.seen_as}"
         )
 
