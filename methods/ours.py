@@ -329,7 +329,7 @@ class DiffusionTeacherStudent(Method):
         return self._tested(i, [noise for noise, _ in drawn], drawn[0][1])
 
     def forward_from(self, x, noise):
-        at = torch.zeros(len(x), device=x.device)
+        at = torch.zeros(x.shape[0], device=x.device)
         return self._tested(scaled(x), list(noise.split(self.classes, 1)), at)
 
     @property
@@ -373,7 +373,7 @@ class DiffusionTeacherStudent(Method):
         log_p = []
         for j, noise in enumerate(draws):
             time = (j + 0.5) * self.options.time_steps / len(draws)
-            t = torch.full((len(i),), time, device=i.device).long()
+            t = torch.full(i.shape[:1], time, device=i.device).long()
             log_p.append(self._logits(self._mask(network, i, (noise, t))).log_softmax(1))
         return torch.stack(log_p).logsumexp(0) - math.log(len(draws))
 
@@ -381,7 +381,7 @@ class DiffusionTeacherStudent(Method):
         """The mask by DDIM (arXiv:2010.02502, η = 0). f_m is never trained on noised masks."""
         times = torch.linspace(self.options.time_steps - 1, 0, steps).round().long().tolist()
         for step, now in enumerate(times):
-            t = torch.full((len(i),), now, device=i.device)
+            t = torch.full(i.shape[:1], now, device=i.device)
             logits = self._logits(network.mask(i, noisy, t))
             if step + 1 < steps:
                 mask = 2 * logits.softmax(1) - 1

@@ -10,7 +10,7 @@ import importlib.util
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def export(trained: Trained, file: Path) -> list[str]:
         raise UserError(f"{trained.about.label} cannot be exported: {why}", ExitCode.DATA)
     inputs = _inputs(trained)
     model = _graph(trained, inputs)
-    for name, text in _entries(trained.about, inputs).items():
+    for name, text in _entries(trained.about, model).items():
         model.metadata_props.add(key=name, value=text)
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as stream:
@@ -115,22 +115,26 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _entries(about: About, inputs: Mapping[str, Tensor]) -> dict[str, str]:
+def _entries(about: About, model: Any) -> dict[str, str]:
     """The metadata of the file: for programs, and the same in words."""
-    own = about.standardised_by == "each volume"
+    has_own = about.standardised_by == "each volume"
+    whose = "mean and std of the volume's own grey values" if has_own else "mean and std below"
+    shapes = {value.name: _shape(value) for value in (*model.graph.input, *model.graph.output)}
     entries = {
         weights.FORMAT_ENTRY: str(weights.FORMAT),
         weights.ABOUT_ENTRY: about.model_dump_json(),
-        "image": (
-            f"(batch, {about.channels}, {', '.join(map(str, about.sides))}), standardised: "
-            "(grey value as [0, 1] - mean) / std, "
-            + ("mean and std of each volume's own grey values" if own else "mean and std below")
-        ),
-        "logits": f"(batch, {len(about.classes)}, …): {', '.join(about.classes)}",
+        "image": f"{shapes['image']}: (grey value as [0, 1] - mean) / std, {whose}",
+        "logits": f"{shapes['logits']}: {', '.join(about.classes)}",
         "terms": about.terms,
     }
-    if not own:
+    if not has_own:
         entries |= {"mean": json.dumps(about.mean), "std": json.dumps(about.std)}
-    if "noise" in inputs:
-        entries["noise"] = "standard normal, of the shape that the input has"
+    if "noise" in shapes:
+        entries["noise"] = f"{shapes['noise']}: standard normal"
     return entries
+
+
+def _shape(value: Any) -> str:
+    """Of an `onnx.ValueInfoProto`: (batch, 3, 128, 128)."""
+    dims = value.type.tensor_type.shape.dim
+    return f"({', '.join(dim.dim_param or str(dim.dim_value) for dim in dims)})"

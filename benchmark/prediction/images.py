@@ -110,13 +110,13 @@ def _learnt_grey(about: About) -> bool:
     return len(set(about.mean)) == 1 and len(set(about.std)) == 1
 
 
-def _are_beyond(sides: Sequence[float], ranges: Sequence[Sequence[float]]) -> bool:
+def _are_beyond(sides: Sequence[int | float], ranges: Sequence[Sequence[int | float]]) -> bool:
     if not ranges:
         return False
     have, least, most = np.array(sides), *np.array(ranges)
     return bool(((have * _OTHER_SIZE < least) | (have > _OTHER_SIZE * most)).any())
 
 
-def _ranges(ranges: Sequence[Sequence[float]]) -> str:
+def _ranges(ranges: Sequence[Sequence[int | float]]) -> str:
     pairs = zip(*ranges, strict=True)
     return " × ".join(f"{a:g}" if a == b else f"{a:g}–{b:g}" for a, b in pairs)

@@ -122,12 +122,13 @@ def _constants(about: About, one: Decoded) -> tuple[ndarray, ndarray]:
     return np.array(about.mean, float), np.array(about.std, float)
 
 
-def load(file: Path, device: torch.device | None = None) -> Trained:
+def load(file: Path | str, device: torch.device | None = None) -> Trained:
     """The network of a file that `--save weights` wrote; device: a GPU where there is one.
 
     `UserError` for a file that is missing, damaged, or does not say what it holds (exit code 3),
     and for a method that this version or installation does not have.
     """
+    file = Path(file)
     about, tensors = weights.read(file)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dims = 3 if about.seen_as == "volumes" else 2

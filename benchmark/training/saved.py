@@ -77,7 +77,7 @@ def _sides(case: CaseEntry, card: Card) -> list[int]:
     return case.source_shape or case.shape or card.size
 
 
-def _range(sides: Sequence[Sequence[float]]) -> list[list[float]]:
+def _range(sides: Sequence[Sequence[int | float]]) -> list[list[int | float]]:
     """The least and the greatest of each side; nothing where a case has none."""
     if not sides or not all(sides):
         return []
