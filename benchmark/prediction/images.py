@@ -95,10 +95,15 @@ def oddities(about: About, one: Decoded) -> Iterator[str]:
         yield "of one grey value everywhere"
     if Seen.CRUSHED in one.seen:
         yield "left with few of their grey levels"
-    if _are_beyond(one.source_shape, about.came_as):
+    if _are_beyond(_sides(one), about.came_as):
         yield f"of another size than those it learnt from ({_ranges(about.came_as)})"
-    if one.spacing and _are_beyond(sorted(one.spacing), [sorted(s) for s in about.spacing]):
+    if one.spacing and _are_beyond(one.spacing, about.spacing):
         yield f"of other voxels than those it learnt from ({_ranges(about.spacing)} mm)"
+
+
+def _sides(one: Decoded) -> tuple[int, ...]:
+    """As of `About.came_as`."""
+    return one.mask.shape if one.mask.ndim == 3 else one.source_shape
 
 
 def _is_grey(one: Decoded) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmark.data.card import Card
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import replacing
+from benchmark.wording import counted
 
 NAME = "weights.safetensors"
 FORMAT = 1
@@ -65,8 +66,8 @@ class About(BaseModel):
     """Of each channel, of the train pool; empty where each volume has its own."""
     std: list[float]
     came_as: list[list[int]]
-    """Sides of the files that it was trained on, the least and the greatest; (height, width) of
-    images, (x, y, z) of volumes."""
+    """Sides of what it was trained on, the least and the greatest: (height, width) of the files of
+    images, (x, y, z) of volumes, turned as they are stored; empty where it was not kept."""
     spacing: list[list[float]]
     """Of these volumes, in mm, the least and the greatest; empty where it is not known."""
     labelled: int = Field(ge=0)
@@ -95,11 +96,12 @@ class About(BaseModel):
     @property
     def fitness(self) -> str:
         """What it was trained on, and how well it did there, in one line for people."""
-        score = self.score
+        score, kind = self.score, "volume" if self.card.is_volume else "image"
+        tested = f"{counted(score.images, kind)} of {self.card.name} ({score.evaluated_on}"
         return (
-            f"{self.label}: Dice {100 * score.dice:.1f} at the final step on {score.images} images "
-            f"of {self.card.name} ({score.evaluated_on}; floor {100 * score.floor:.1f}); "
-            f"trained on {self.labelled} labelled and {self.unlabelled} unlabelled {self.seen_as}"
+            f"{self.label}: Dice {100 * score.dice:.1f} at the final step on {tested}; floor "
+            f"{100 * score.floor:.1f}); trained on {self.labelled} labelled and {self.unlabelled} "
+            f"unlabelled {self.seen_as}"
         )
 
 

@@ -47,7 +47,7 @@ def described(
         standardised_by="each volume" if has_own else "train pool",
         mean=[] if has_own else manifest.mean,
         std=[] if has_own else manifest.std,
-        came_as=_range([_sides(case, manifest.card) for case in trained]),
+        came_as=_range([_sides(case) for case in trained]),
         spacing=_range([case.spacing for case in trained]),
         labelled=len(data.labelled),
         unlabelled=len(data.unlabelled),
@@ -72,9 +72,9 @@ def _without_cases(card: Card) -> Card:
     return card.model_copy(update={name: getattr(default, name) for name in _CASES_BY_NAME})
 
 
-def _sides(case: CaseEntry, card: Card) -> list[int]:
-    """Of its file; of cases that were prepared before it was kept, as stored."""
-    return case.source_shape or case.shape or card.size
+def _sides(case: CaseEntry) -> list[int]:
+    """Of a volume as it is stored, of an image as its file has it, if that was kept."""
+    return case.shape or case.source_shape
 
 
 def _range(sides: Sequence[Sequence[int | float]]) -> list[list[int | float]]:
