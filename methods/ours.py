@@ -326,40 +326,63 @@ class DiffusionTeacherStudent(Method):
 
     def forward(self, x):
         i = scaled(x)
+        drawn = [noise_for(i, self.classes, self.seed.item(), j) for j in range(self._draws)]
+        return self._tested(i, [noise for noise, _ in drawn], drawn[0][1])
+
+    def forward_from(self, x, noise):
+        at = torch.zeros(x.shape[0], device=x.device)
+        return self._tested(scaled(x), list(noise.split(self.classes, 1)), at)
+
+    @property
+    def noise_channels(self) -> int:
+        return self.classes * self._draws
+
+    @property
+    def not_exportable(self) -> str:
+        if self.options.inference == "random_t":
+            return "with inference=random_t the time step depends on the image's content"
+        return ""
+
+    @property
+    def _draws(self) -> int:
+        """How many times noise is drawn for an image."""
+        kind, _, number = self.options.inference.partition("_")
+        return int(number) if kind == "mean" else 1
+
+    def _tested(self, i: Tensor, noise: list[Tensor], at: Tensor) -> Tensor:
+        """noise: of each draw. at: a number in [0, 1) for each image."""
         network = self.student if self.options.tested == "student" else self.teacher
         kind, _, number = self.options.inference.partition("_")
         if kind == "mean":
-            return self._mean_over_draws(network, i, int(number))
+            return self._mean_over_draws(network, i, noise)
         if kind == "ddim":
-            return self._stepwise(network, i, int(number))
-        return self._one_pass(network, i, self.options.inference)
+            return self._stepwise(network, i, noise[0], int(number))
+        return self._one_pass(network, i, noise[0], at)
 
-    def _one_pass(self, network: Pathways, i: Tensor, when: str) -> Tensor:
+    def _one_pass(self, network: Pathways, i: Tensor, noise: Tensor, at: Tensor) -> Tensor:
         """From noise that depends on seed and image, at the last, the first, or a random time."""
-        noise, at = noise_for(i, self.classes, self.seed.item(), 0)
         last = self.options.time_steps - 1
         t = {
             "single_T": torch.full_like(at, last),
             "single_t0": torch.zeros_like(at),
             "random_t": (at * self.options.time_steps).floor(),
-        }[when]
+        }[self.options.inference]
         return self._logits(self._mask(network, i, (noise, t.long())))
 
-    def _mean_over_draws(self, network: Pathways, i: Tensor, draws: int) -> Tensor:
+    def _mean_over_draws(self, network: Pathways, i: Tensor, draws: list[Tensor]) -> Tensor:
         """Logarithm of the mean probabilities over draws of noise, at evenly spread times."""
         log_p = []
-        for j in range(draws):
-            noise, at = noise_for(i, self.classes, self.seed.item(), j)
-            t = torch.full_like(at, (j + 0.5) * self.options.time_steps / draws).long()
+        for j, noise in enumerate(draws):
+            time = (j + 0.5) * self.options.time_steps / len(draws)
+            t = torch.full(i.shape[:1], time, device=i.device).long()
             log_p.append(self._logits(self._mask(network, i, (noise, t))).log_softmax(1))
-        return torch.stack(log_p).logsumexp(0) - math.log(draws)
+        return torch.stack(log_p).logsumexp(0) - math.log(len(draws))
 
-    def _stepwise(self, network: Pathways, i: Tensor, steps: int) -> Tensor:
+    def _stepwise(self, network: Pathways, i: Tensor, noisy: Tensor, steps: int) -> Tensor:
         """The mask by DDIM (arXiv:2010.02502, η = 0). f_m is never trained on noised masks."""
-        noisy, at = noise_for(i, self.classes, self.seed.item(), 0)
         times = torch.linspace(self.options.time_steps - 1, 0, steps).round().long().tolist()
         for step, now in enumerate(times):
-            t = torch.full_like(at, now).long()
+            t = torch.full(i.shape[:1], now, device=i.device)
             logits = self._logits(network.mask(i, noisy, t))
             if step + 1 < steps:
                 mask = 2 * logits.softmax(1) - 1

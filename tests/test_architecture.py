@@ -15,17 +15,9 @@ import pytest
 from tests.conftest import CHECKOUT
 
 HARNESS = (
-    "root",
-    "toolkit",
-    "data",
-    "study",
-    "store",
-    "loggers",
-    "training",
-    "forecast",
-    "cluster",
-    "cli",
-)
+    "root", "toolkit", "data", "study", "store", "loggers", "training", "prediction", "forecast",
+    "cluster", "cli",
+)  # fmt: skip
 REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {"render": "sheet"}  # a file that stands in the order where another does
 PACKAGES = ("benchmark", "methods", "reports")

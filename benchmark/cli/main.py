@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import typer
 
-from benchmark.cli import data, doctor, list, report, run, studies, tune
+from benchmark.cli import data, doctor, list, predict, report, run, studies, tune
 from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
 
@@ -28,6 +28,7 @@ app.add_typer(list.app)
 app.add_typer(data.app, name="data")
 app.add_typer(report.app)
 app.add_typer(studies.app)
+app.add_typer(predict.app)
 app.add_typer(doctor.app)
 
 

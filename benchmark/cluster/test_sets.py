@@ -14,8 +14,9 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store import datasets, record, test_sets
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.store.weights import NAME as WEIGHTS
 from benchmark.toolkit import encoders
-from benchmark.training.test_sets import WEIGHTS, TestSet, evaluated, opened
+from benchmark.training.test_sets import TestSet, evaluated, opened
 from benchmark.wording import counted
 
 Say = Callable[[str], None]

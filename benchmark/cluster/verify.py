@@ -26,7 +26,7 @@ from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study import methods
 from benchmark.study.settings import Conditions, PretrainingSettings, Study, check
-from benchmark.study.trials import Trial, restored
+from benchmark.study.trials import Trial
 from benchmark.toolkit import encoders
 from benchmark.training import job, pretraining
 from benchmark.training.job import Destination
@@ -180,14 +180,9 @@ def _run_again(
 
 def trial_of(recorded: Record) -> Trial:
     """The trial that a record is of; `UserError` where this version has none such."""
-    try:
-        facts = methods.facts(recorded.method)
-        return restored(recorded.settings, facts, recorded.variant)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"this version of the tool has no trial of its settings ({error}); it was made by "
-            f"{recorded.code_version or 'an unknown version'}"
-        ) from error
+    return methods.trial_of(
+        recorded.settings, recorded.method, recorded.variant, recorded.code_version
+    )
 
 
 def _data_of(trial: Trial, study_folder: Path, data_root: Path) -> prepared.Prepared:

@@ -93,23 +93,30 @@ def _tile(
     scale = _SIDE / max(height, width)
     size = tuple(max(1, round(side * scale)) for side in (width, height))
     colours = np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
-    shown = np.asarray(Image.fromarray(colours).resize(size), np.float32).copy()
+    shown = np.asarray(Image.fromarray(colours).resize(size))
     classes = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    for number in np.unique(classes[classes > 0]).tolist():
-        inside, colour = classes == number, np.array(_colour(number), np.float32)
-        shown[inside] = (1 - _FILL) * shown[inside] + _FILL * colour
-        shown[boundary(inside, edge_is_boundary=True)] = colour
-    return Image.fromarray(shown.astype(np.uint8))
+    return Image.fromarray(painted(shown, classes))
 
 
-def _colour(number: int) -> tuple[int, int, int]:
+def painted(image: UInt8[ndarray, "h w 3"], mask: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
+    """The image with each class's colour laid over it, and its outline in that colour."""
+    shown = image.astype(np.float32)
+    for number in np.unique(mask[mask > 0]).tolist():
+        inside, of_class = mask == number, np.array(colour(number), np.float32)
+        shown[inside] = (1 - _FILL) * shown[inside] + _FILL * of_class
+        shown[boundary(inside, edge_is_boundary=True)] = of_class
+    return shown.astype(np.uint8)
+
+
+def colour(number: int) -> tuple[int, int, int]:
+    """Of a class, 1 being the first of the foreground."""
     return _COLOURS[(number - 1) % len(_COLOURS)]
 
 
 def _legend(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, card: Card, y: int) -> None:
     x = 2
     for number, name in list(enumerate(card.classes))[1:]:
-        draw.rectangle((x, y + 3, x + 10, y + 13), _colour(number))
+        draw.rectangle((x, y + 3, x + 10, y + 13), colour(number))
         draw.text((x + 14, y + 2), name, "black", font)
         x += 30 + round(draw.textlength(name, font))
 

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import methods
@@ -15,7 +16,7 @@ from benchmark.entry_points import METHODS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import sources
 from benchmark.study.settings import BASELINE
-from benchmark.study.trials import MethodFacts
+from benchmark.study.trials import MethodFacts, Trial, restored
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 
@@ -160,6 +161,20 @@ def hyperparameters(name: str) -> dict[str, Any]:
             ExitCode.PLUGIN,
         )
     return found
+
+
+def trial_of(settings: Mapping[str, Any], method: str, variant: str, made_by: str) -> Trial:
+    """The trial of these settings (`Trial.settings`); `UserError` where this version has none such.
+
+    made_by: the code version that they were recorded by.
+    """
+    try:
+        return restored(settings, facts(method), variant)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"this version of the tool has no trial of its settings ({error}); it was made by "
+            f"{made_by or 'an unknown version'}"
+        ) from error
 
 
 def _default(field: dataclasses.Field) -> Any:

@@ -100,6 +100,22 @@ class Method(nn.Module):
         """Logits of the network that is tested."""
         raise NotImplementedError
 
+    @property
+    def noise_channels(self) -> int:
+        """Of the noise that `forward` draws for an image; 0 if it draws none."""
+        return 0
+
+    def forward_from(
+        self, x: Float[Tensor, "b c *s"], noise: Float[Tensor, "b n *s"]
+    ) -> Float[Tensor, "b k *s"]:
+        """`forward`, with the standard normal noise of `noise_channels` given: for exports."""
+        raise NotImplementedError
+
+    @property
+    def not_exportable(self) -> str:
+        """Why no graph of fixed operations does what `forward` does; "" if one can."""
+        return ""
+
     def after_step(self, progress: float) -> None:
         """What follows the optimiser step without a gradient, such as a moving average."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 import yaml
 from jaxtyping import Float, UInt8
@@ -49,17 +48,14 @@ def write_tables(
     write_atomically(folder / "requirements.txt", provenance.requirements())
 
 
-def write_saved(
+def write_saved_predictions(
     folder: Path,
     save: Sequence[str],
     method: Method,
     view: View,
     final: Evaluation,
-    tested: dict[str, nn.Module],
 ) -> None:
-    """What was asked for with --save."""
-    if "weights" in save:
-        write_weights(folder, tested)
+    """What of predictions was asked for with --save."""
     if "predictions" in save:
         write_predictions(folder / "predictions", view.data, final.predicted)
     if "predictions:unlabelled" in save and len(view.data.unlabelled):
@@ -124,18 +120,18 @@ def _shown(z: Float[Tensor, " c *s"], data: Images) -> UInt8[ndarray, "*s c"]:
 
 
 @torch.no_grad()
-def tested_modules(
-    method: Method, data: TrialData, patch: list[int] | None
-) -> dict[str, nn.Module]:
-    """The modules that take part in `forward`, by name: the network that is tested."""
+def tested_modules(method: Method, channels: int, sides: Sequence[int]) -> dict[str, nn.Module]:
+    """The modules that take part in `forward`, by name: the network that is tested.
+
+    channels, sides: of an image or window that it sees.
+    """
     names = {module: name for name, module in method.named_modules()}
     used: dict[str, nn.Module] = {}
     hooks = [
         module.register_forward_hook(lambda m, *_: used.update({names[m]: m})) for module in names
     ]
-    sides = patch or data.sides
     device = next(method.parameters()).device
-    method.eval()(torch.zeros(1, data.channels, *sides, device=device))
+    method.eval()(torch.zeros(1, channels, *sides, device=device))
     for hook in hooks:
         hook.remove()
     return used
@@ -157,17 +153,6 @@ def tensors_of(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
             *module.named_buffers(recurse=False),
         )
     }
-
-
-def write_weights(folder: Path, modules: dict[str, nn.Module]) -> None:
-    """`weights.safetensors`: parameters and buffers of the tested network, by their names."""
-    # Contiguous copies: the format takes neither shared memory nor other strides.
-    tensors = {
-        name: value.detach().cpu().contiguous().clone()
-        for name, value in tensors_of(modules).items()
-    }
-    with replacing(folder / "weights.safetensors") as file:
-        file.write(safetensors.torch.save(tensors))
 
 
 def write_predictions(

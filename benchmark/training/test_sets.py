@@ -18,17 +18,16 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store.layout import trial_folder
 from benchmark.store.tables import write_table
 from benchmark.store.test_sets import OnTestSet
+from benchmark.store.weights import NAME as WEIGHTS
 from benchmark.study import sources
 from benchmark.study.settings import Conditions
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Method
-from benchmark.training import evaluate, outputs
+from benchmark.training import evaluate, saved
 from benchmark.training.inference import View
 from benchmark.training.job import settle
 from benchmark.training.layout import arrange
 from benchmark.training.trial import build_method
-
-WEIGHTS = "weights.safetensors"
 
 
 class TestSet(NamedTuple):
@@ -117,9 +116,4 @@ def _load(method: Method, file: Path, data: TrialData, patch: list[int] | None) 
             f"{file} is missing: run with --save weights to evaluate elsewhere", ExitCode.DATA
         )
     stored = safetensors.torch.load_file(file)
-    wanted = outputs.tensors_of(outputs.tested_modules(method, data, patch))
-    if stored.keys() != wanted.keys() or any(
-        stored[name].shape != wanted[name].shape for name in wanted
-    ):
-        raise UserError(f"{file} is not of this trial's network", ExitCode.DATA)
-    method.load_state_dict(stored, strict=False)
+    saved.load_tested(method, stored, file, data.channels, patch or data.sides)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,7 +17,7 @@ from benchmark.data.prepared import Manifest, Prepared, short_hash
 from benchmark.data.split.parts import parts
 from benchmark.data.split.trial_data import TrialData, for_trial
 from benchmark.randomness import derive, reseed_torch
-from benchmark.store import checkpoints, layout, record
+from benchmark.store import checkpoints, layout, record, weights
 from benchmark.store.record import JobRecord, Record
 from benchmark.study import methods, sources
 from benchmark.study.settings import Conditions, TrainingSettings
@@ -26,7 +26,7 @@ from benchmark.toolkit import schedules
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 from benchmark.toolkit.views import Scale
-from benchmark.training import batches, evaluate, job, loop, outputs, pretraining
+from benchmark.training import batches, evaluate, job, loop, outputs, pretraining, saved
 from benchmark.training.evaluate import Evaluation
 from benchmark.training.inference import View
 from benchmark.training.job import Built, Destination, Impossible, Job
@@ -109,24 +109,32 @@ class TrialJob:
         final = evaluator.latest or evaluate.evaluate(method, view)  # none if resumed after the end
         tolerances = trial.nsd or prepared.manifest.card.nsd
         surfaces = evaluate.surfaces(data, final.predicted, tolerances)
-        tested = outputs.tested_modules(method, data, trial.conditions.patch)
+        sides = trial.conditions.patch or data.sides
+        tested = outputs.tested_modules(method, data.channels, sides)
         outputs.write_tables(folder, trial, data, state.history, final, surfaces)
         outputs.write_panel(folder, method, view, final)
-        outputs.write_saved(folder, trial.save, method, view, final, tested)
-        return self._record(
-            destination,
-            status="done",
-            metrics=evaluate.final(final.scores)
+        outputs.write_saved_predictions(folder, trial.save, method, view, final)
+        parameters = outputs.count_parameters(tested)
+        metrics = (
+            evaluate.final(final.scores)
             | surfaces.scores
             | evaluate.oracle(state.history)
             | evaluate.chosen_on_val(state.history)
             | evaluate.floors(data.evaluation, data.classes, evaluate.groups_of(data))
             | {"n_lost_classes": evaluate.lost_classes(data)}
-            | fit,
+            | fit
+        )
+        if "weights" in trial.save:
+            about = saved.described(trial, prepared.manifest, data, metrics, parameters)
+            weights.write(folder / weights.NAME, outputs.tensors_of(tested), about)
+        return self._record(
+            destination,
+            status="done",
+            metrics=metrics,
             data_partial=prepared.manifest.partial,
             classes=prepared.manifest.card.classes,
             split_hash=_split_hash(prepared.manifest, trial.conditions, data.evaluation.ids),
-            parameters_tested=outputs.count_parameters(tested),
+            parameters_tested=parameters,
             **_amounts(data, method, stage, state),
             **start,
         )
@@ -222,26 +230,43 @@ def steps_per_epoch(training: TrainingSettings, n_labelled: int) -> int:
     return int(training.steps_per_epoch)
 
 
+class Sight(NamedTuple):
+    """What networks of a trial see and say: channels in, classes out, in 2 or 3 dimensions."""
+
+    channels: int
+    classes: int
+    spatial_dims: int
+    scale: Scale | None
+    """Of all images alike; None of volumes and their slices, which have each its own."""
+
+
 def build_method(trial: Trial, data: TrialData) -> Method:
     """The trial's method with freshly initialised networks."""
+    return build_method_for(
+        trial, Sight(data.channels, data.classes, data.spatial_dims, _scale(data))
+    )
+
+
+def build_method_for(trial: Trial, sight: Sight) -> Method:
+    """The same where the data themselves are not at hand."""
     study_seed = trial.conditions.study_seed
     reseed_torch(study_seed, trial.seed, "build")  # for parts that the builder does not seed
     builder = NetworkBuilder(
-        in_channels=data.channels,
-        classes=data.classes,
-        spatial_dims=data.spatial_dims,
+        in_channels=sight.channels,
+        classes=sight.classes,
+        spatial_dims=sight.spatial_dims,
         criterion=trial.training.criterion,
         network=trial.conditions.network,
         seed=derive(study_seed, trial.seed),
         epochs=trial.training.epochs,
         ramp=partial(schedules.ramp, how=trial.training.ramp, share=trial.training.ramp_share),
-        scale=_scale(data),
+        scale=sight.scale,
     )
     return methods.build(trial.method, builder, trial.hyperparameters)
 
 
 def _scale(data: TrialData) -> Scale | None:
-    """Of all images alike; None of volumes and their slices, which have each its own."""
+    """As of `Sight`."""
     if data.spatial_dims == 3 or data.slices is not None:
         return None
     return Scale(tuple(data.mean[0].tolist()), tuple(data.std[0].tolist()))

@@ -30,7 +30,7 @@ def test_every_verb_is_there():
     names = {" ".join(words) for words in VERBS}
     assert names == {
         "", "run", "tune", "list", "report", "status", "show", "verify", "evaluate", "merge",
-        "doctor", "data",
+        "predict", "export", "doctor", "data",
         "data prepare",
         "data check", "data subsets", "data synth", "data lists",
     }  # fmt: skip

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped, UInt, UInt8
+from jaxtyping import Float, Shaped, UInt, UInt8
 from numpy import ndarray
 from PIL import Image
 
@@ -22,6 +22,7 @@ from benchmark.wording import counted
 
 # UA-MT draws its margins from 10 to 20 voxels, without a seed, and keeps at least 112.
 _CROP_MARGIN, _CROP_LEAST = 15, 112
+_IN_MEMORY = "the array"
 
 
 class Seen(StrEnum):
@@ -69,11 +70,31 @@ def decode(source: Source, card: Card, case: Case) -> Decoded:
 
     Raises ValueError or OSError that says what is wrong with which file.
     """
-    return (_decode_volume if card.is_volume else _decode_image)(source, card, case)
+    names = (*case.images, *case.masks)
+    if card.is_volume:
+        return _volume({name: _read(source, name, case.axes) for name in names}, card, case)
+    return _image({name: _raster(source, name) for name in names}, card, case)
 
 
-def _decode_image(source: Source, card: Card, case: Case) -> Decoded:
-    rasters_of = {name: _raster(source, name) for name in (*case.images, *case.masks)}
+def decode_array(
+    array: Shaped[ndarray, "..."], card: Card, affine: Float[ndarray, "4 4"] | None = None
+) -> Decoded:
+    """The same of an image in memory, without a mask: raw grey values, as its file would hold them.
+
+    array: (h, w) or (h, w, channel); of volumes (x, y, z) or (x, y, z, channel), which lie as the
+    affine says, or nobody knows how. Raises ValueError that says what is wrong with it.
+    """
+    case = Case("", "", "", (_IN_MEMORY,), ())
+    if card.is_volume:
+        if array.ndim not in (3, 4) or not array.size:
+            raise ValueError(f"a volume is (x, y, z) or (x, y, z, channel), got {array.shape}")
+        return _volume({_IN_MEMORY: volumes.in_space(_IN_MEMORY, array, affine)}, card, case)
+    if array.ndim not in (2, 3) or not array.size:
+        raise ValueError(f"an image is (h, w) or (h, w, channel), got {array.shape}")
+    return _image({_IN_MEMORY: _Raster(b"", rasters.of_row(array))}, card, case)
+
+
+def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decoded:
     picture = _picture({name: rasters_of[name] for name in case.images}, card)
     image = picture.values
     parts = [images.as_mask(name, rasters_of[name].opened, card) for name in case.masks]
@@ -130,11 +151,11 @@ def _values(parts: Sequence[Mask]) -> tuple[float, ...]:
     return tuple(sorted({part.value for part in parts} - {0.0}))
 
 
-def _decode_volume(source: Source, card: Card, case: Case) -> Decoded:
-    files = [_read(source, name, case.axes) for name in case.images]
+def _volume(volumes_of: Mapping[str, InSpace], card: Card, case: Case) -> Decoded:
+    files = [volumes_of[name] for name in case.images]
     image = _joined(files, card)
     sides = image.array.shape[:3]
-    layers = [_read(source, name, case.axes) for name in case.masks]
+    layers = [volumes_of[name] for name in case.masks]
     for layer in layers:
         if layer.array.ndim > 3:
             n = layer.array.shape[3]

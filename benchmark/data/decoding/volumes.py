@@ -73,6 +73,11 @@ def read_volume(name: str, content: bytes) -> InSpace:
     return found._replace(array=array)
 
 
+def in_space(name: str, array: ndarray, affine: Float[ndarray, "4 4"] | None) -> InSpace:
+    """An array in memory that lies as a NIfTI of this affine would, in mm."""
+    return InSpace(name, array, affine, () if affine is None else _sides(affine))
+
+
 def _nifti(name: str, raw: bytes) -> InSpace:
     """No affine where the header gives none; spacing from its voxel sizes and their unit.
 

@@ -1,0 +1,1 @@
+"""Trained networks on images that no study saw: see CONTRIBUTING.md."""

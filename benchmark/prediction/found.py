@@ -1,0 +1,39 @@
+"""What was typed as TRIAL: a file of a trained network, or the key of a trial in a study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.errors import ExitCode, UserError
+from benchmark.store import layout, record, show, weights
+
+
+def weights_file(typed: str, study_folders: Sequence[Path]) -> Path:
+    """The file that is meant; keys, or how they begin, are looked up as `bench show` does.
+
+    `UserError` (exit code 3) where there is no such trial, or nothing was saved of it.
+    """
+    if typed.endswith(".safetensors"):
+        return Path(typed)
+    if not study_folders:
+        raise UserError(
+            f"no study to look up {typed!r} in: name a file {weights.NAME}, or --results",
+            ExitCode.DATA,
+        )
+    folder = show.find(list(study_folders), typed)
+    if folder.parent.name == layout.pretraining_folder(folder, "").name:
+        raise UserError(
+            f"{folder.name} is a pretraining, and has seen no label: name a trial", ExitCode.DATA
+        )
+    file = folder / weights.NAME
+    if not file.is_file() and not record.exists(folder):
+        raise UserError(
+            f"trial {folder.name} has not come to its end: the same bench run goes on with it",
+            ExitCode.DATA,
+        )
+    if not file.is_file():
+        raise UserError(
+            f"the network of trial {folder.name} was not kept: delete {folder} and run the trial "
+            "again with --save weights",
+            ExitCode.DATA,
+        )
+    return file
