@@ -14,7 +14,10 @@ import pytest
 
 from tests.conftest import CHECKOUT
 
-HARNESS = ("root", "toolkit", "data", "study", "store", "training", "forecast", "cluster", "cli")
+HARNESS = (
+    "root", "toolkit", "data", "study", "store", "training", "contract", "forecast", "cluster",
+    "cli",
+)  # fmt: skip
 REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {"render": "sheet"}  # a file that stands in the order where another does
 PACKAGES = ("benchmark", "methods", "reports")

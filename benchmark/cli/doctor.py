@@ -136,9 +136,10 @@ def _writable(subject: str, root: Path, option: str) -> Finding:
 
 
 def _datasets(data_root: Path) -> Finding:
+    from benchmark.data import names as known
     from benchmark.data import prepared
 
-    names = prepared.prepared_names(data_root)
+    names = known.prepared(data_root)
     damaged = [n for n in names if _error(lambda n=n: prepared.read_manifest(data_root, n))]
     if damaged:
         return Finding(

@@ -77,10 +77,10 @@ def _words(name: str) -> list[str]:
 def _datasets(data_root: Path, verbose: bool) -> list[str]:
     """State, terms and source of each dataset, prepared ones without a card included."""
     from benchmark.data import card as cards
-    from benchmark.data import prepared
+    from benchmark.data import names
 
-    names = sorted({*cards.names(), *prepared.prepared_names(data_root)})
-    lines = [line for name in names for line in _dataset(name, data_root, verbose)]
+    known = sorted({*names.cards(), *names.prepared(data_root)})
+    lines = [line for name in known for line in _dataset(name, data_root, verbose)]
     return [*lines, *_collections(verbose), *cards.notes()]
 
 
@@ -104,9 +104,9 @@ _SYMMETRY = {
 
 def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
     from benchmark.data import card as cards
-    from benchmark.data import prepared
+    from benchmark.data import names, prepared
 
-    is_prepared = name in prepared.prepared_names(data_root)
+    is_prepared = name in names.prepared(data_root)
     try:
         manifest = prepared.read_manifest(data_root, name) if is_prepared else None
         card = manifest.card if manifest else cards.find(name)

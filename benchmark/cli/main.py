@@ -12,23 +12,47 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
-from benchmark.cli import data, doctor, list, report, run, studies, tune
+from benchmark import __version__
+from benchmark.cli import check, data, doctor, list, new, report, run, studies, tune
 from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
 
 app = new_app(
-    "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably."
+    "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
+    completes=True,
 )
 app.add_typer(run.app)
 app.add_typer(tune.app)
 app.add_typer(list.app)
 app.add_typer(data.app, name="data")
+app.add_typer(new.app, name="new")
+app.add_typer(check.app)
 app.add_typer(report.app)
 app.add_typer(studies.app)
 app.add_typer(doctor.app)
+
+
+def _print_version(value: bool) -> bool:
+    if value:
+        say(f"semiseg-bench {__version__}")
+        raise typer.Exit
+    return value
+
+
+@app.callback()
+def _bench(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options before the verb."""
 
 
 def main() -> None:

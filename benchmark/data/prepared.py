@@ -189,11 +189,6 @@ def test_set(name: str, further: str) -> str:
     return f"{name}/tests/{further}"
 
 
-def prepared_names(data_root: Path) -> list[str]:
-    """Datasets that lie prepared under the data root."""
-    return sorted(file.parent.name for file in data_root.glob("[!.]*/manifest.json"))
-
-
 def _again(name: str, fields: Mapping[str, Any]) -> str:
     """How a dataset of another format gets this one."""
     if fields.get("card", {}).get("phantom"):

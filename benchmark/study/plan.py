@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
+from benchmark.data import names as known_data
 from benchmark.data import phantoms, prepared
 from benchmark.data.collections import known
 from benchmark.data.prepared import Manifest
@@ -301,7 +302,7 @@ def _datasets(study: Study, data_root: Path) -> list[str]:
     """The names; "all" is every prepared dataset but the phantoms."""
     named = [name for name in study.datasets if name != ALL]
     if ALL in study.datasets:
-        names = prepared.prepared_names(data_root)
+        names = known_data.prepared(data_root)
         manifests = {name: prepared.read_manifest(data_root, name) for name in names}
         real = [name for name, found in manifests.items() if found.card.phantom is None]
         if not (real or named):
@@ -317,7 +318,7 @@ def _datasets(study: Study, data_root: Path) -> list[str]:
 
 
 def _manifest(name: str, data_root: Path) -> Manifest:
-    names = prepared.prepared_names(data_root)
+    names = known_data.prepared(data_root)
     card = cards.find(name) if name in cards.names() else None
     if card is not None and card.phantom is not None:
         return phantoms.ensure_prepared(card, data_root)
