@@ -12,6 +12,7 @@ from benchmark.cli.options import (
     DataRoot,
     ResultsRoot,
     Verbose,
+    examples,
     new_app,
     say,
 )
@@ -20,14 +21,30 @@ from benchmark.errors import UserError, require_choice
 app = new_app()
 
 
-@app.command(name="list")
+@app.command(
+    name="list",
+    epilog=examples(
+        "bench list methods -v",
+        "bench list datasets",
+        "bench list published",
+    ),
+)
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, datasets, networks, presets or published.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="methods, datasets, networks, presets or published; none: what each of them is.",
+            autocompletion=lambda incomplete: [n for n in _TOLD if n.startswith(incomplete)],
+        ),
+    ] = None,
     data_root: DataRoot = DATA,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """List methods, datasets, networks, presets or published results."""
+    if what is None:
+        say("\n".join(f"bench list {name:11}{told}" for name, told in _TOLD.items()))
+        return
     require_choice("bench list", what, _LISTINGS)
     root = results_root if what == "published" else data_root
     say("\n".join(_LISTINGS[what](root, verbose)))
@@ -155,9 +172,9 @@ def _networks(data_root: Path, verbose: bool) -> list[str]:
 
 def _presets(data_root: Path, verbose: bool) -> list[str]:
     """Each preset's first line; the whole file with -v."""
-    from benchmark.study import presets
+    from benchmark.study import preset_files
 
-    texts = presets.texts()
+    texts = preset_files.texts()
     if verbose:
         return [f"{name}\n{textwrap.indent(text, '    ')}" for name, text in texts.items()]
     return [f"{name:14}{text.splitlines()[0].lstrip('# ')}" for name, text in texts.items()]
@@ -170,6 +187,13 @@ def _published(results_root: Path, verbose: bool) -> list[str]:
     return published_listing(results_root, verbose)
 
 
+_TOLD = {
+    "methods": "what can be compared, and each method's hyper-parameters (-v: all of its header)",
+    "datasets": "what is prepared, and what there is to prepare: where to get it, its terms",
+    "networks": "names that --network takes (-v: weights of each)",
+    "presets": "settings under one name (-v: all of them)",
+    "published": "printed results that a report can stand beside",
+}
 _LISTINGS = {
     "methods": _methods,
     "datasets": _datasets,

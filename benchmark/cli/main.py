@@ -11,8 +11,8 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import typer
 
@@ -77,8 +77,7 @@ def guarded(command: Callable[[], object]) -> int:
     except UserError as error:
         return _said(str(error), error.exit_code)
     except typer.TyperException as error:
-        error.show()
-        return ExitCode.USAGE
+        return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted; the same command continues", err=True)
         return ExitCode.INTERRUPTED
@@ -90,7 +89,42 @@ def guarded(command: Callable[[], object]) -> int:
         return _said(_of_the_world(error), ExitCode.RESOURCES)
 
 
-def _said(text: str, code: ExitCode) -> int:
+def _misused(error: typer.TyperException) -> int:
+    """What was typed wrongly; of an option of other verbs, which these are."""
+    if elsewhere := _having(getattr(error, "option_name", "")):
+        return _said(f"{_at(error)} has no option {error.option_name}; {elsewhere}")
+    error.show()
+    return ExitCode.USAGE
+
+
+def _at(error: typer.TyperException) -> str:
+    """The verb that was typed."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "bench"
+
+
+def _having(option: str) -> str:
+    """Which verbs have the option; "" if none has, or none was meant."""
+    found = [
+        " ".join(("bench", *words))
+        for words, verb in verbs()
+        if any(option in parameter.opts for parameter in verb.params)
+    ]
+    return f"{', '.join(found)} {'have' if len(found) > 1 else 'has'} it" if found else ""
+
+
+def verbs() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every verb by its words."""
+    waiting = [((), typer.main.get_command(app))]
+    while waiting:
+        words, command = waiting.pop(0)
+        inner = getattr(command, "commands", {})
+        waiting += [((*words, name), one) for name, one in inner.items()]
+        if not inner:
+            yield words, command
+
+
+def _said(text: str, code: ExitCode = ExitCode.USAGE) -> int:
     if Verbosity.is_on:
         traceback.print_exc()
     say(f"error: {text}", err=True)

@@ -3,6 +3,7 @@
 Only the module of the method that is asked for is imported, so a broken one breaks only itself.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -177,6 +178,15 @@ def hyperparameters(name: str) -> dict[str, Any]:
     They are the fields of the class's `Options`, if it has one, else the keywords of its signature.
     """
     return _hyperparameters(name, find(name))
+
+
+def defaults() -> dict[str, dict[str, Any]]:
+    """Of each method that can be loaded, its hyper-parameters."""
+    found = {}
+    for name in names():
+        with contextlib.suppress(UserError):
+            found[name] = hyperparameters(name)
+    return found
 
 
 def _hyperparameters(name: str, method: type[Method]) -> dict[str, Any]:
