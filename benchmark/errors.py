@@ -39,6 +39,13 @@ def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UserError:
     """The error for a name that does not exist, with the nearest one that does."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(known) or 'none'}."
+    close = _nearest(name, known)
+    hint = f'; did you mean "{close}"?' if close else f"; known: {', '.join(known) or 'none'}."
     return UserError(f'no {kind} "{name}"{hint}' + (f" ({see})" if see else ""))
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The known name that is most like it, capital letters apart; "" if none is like it."""
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else ""

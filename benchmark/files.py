@@ -13,6 +13,7 @@ from typing import BinaryIO
 from filelock import FileLock
 
 from benchmark import scratch
+from benchmark.errors import UserError
 
 _PACKAGE = Path(__file__).parent
 _LONGEST_LINE = 200  # bytes, more than a label with a checksum has
@@ -60,6 +61,17 @@ def write_atomically(file: Path, text: str) -> None:
     """The whole text, or what was there before."""
     with replacing(file) as stream:
         stream.write(text.encode())
+
+
+def write_new(file: Path, text: str) -> None:
+    """The text in a file that is not there yet; `UserError` if something is, whatever it is."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UserError(f"{file} is there already, and is not overwritten") from None
+    except FileNotFoundError:
+        raise UserError(f"no such folder: {file.parent}") from None
 
 
 def read_within(folder: Path, file: Path, largest: int) -> bytes:

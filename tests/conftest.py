@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from filelock import FileLock
 
 from benchmark.cli import main
+from benchmark.contract import subject
 from benchmark.data import card as cards
 from benchmark.data import phantoms
 from benchmark.data import prepared as preparing
@@ -20,7 +20,6 @@ from benchmark.study.syntax import Variant
 from benchmark.study.trials import DataFacts, trials
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
-from benchmark.toolkit.method import Batch
 from tests.grids import CHECKOUT, TINY_RUN, keys_of, one_by_one
 
 SAMPLES = CHECKOUT.parent / "shared" / "data"
@@ -113,19 +112,27 @@ def build():
 @pytest.fixture
 def batch():
     """A function: two labelled and three unlabelled images of a bright square on noise."""
+    return subject.batch
 
-    def make(dims: int = 2, seed: int = 0) -> Batch:
-        rng = np.random.default_rng(seed)
-        side = {2: 32, 3: 16}[dims]
-        y = np.zeros((5, *[side] * dims), np.int64)
-        for i in range(5):
-            start = rng.integers(0, side // 2, dims)
-            y[(i, *(slice(s, s + side // 3) for s in start))] = 1
-        x = y + rng.normal(0, 0.3, y.shape)
-        images = torch.tensor(x[:, None], dtype=torch.float32)
-        return Batch(images[:2], torch.tensor(y[:2]), images[2:])
 
-    return make
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function: what `pip install` of a package leaves behind, at the front of the path."""
+
+    def package(name: str, files: dict[str, str], methods=(), cards=(), version: str = "1.2"):
+        site = tmp_path / f"site-{name}"
+        for file, text in files.items():
+            (site / file).parent.mkdir(parents=True, exist_ok=True)
+            (site / file).write_text(text)
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = ["[benchmark.methods]", *methods, "[benchmark.cards]", *cards]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        monkeypatch.syspath_prepend(str(site))
+        return site
+
+    return package
 
 
 Bench = Callable[..., tuple[int, str, str]]

@@ -15,8 +15,8 @@ import pytest
 from tests.conftest import CHECKOUT
 
 HARNESS = (
-    "root", "toolkit", "data", "study", "store", "loggers", "training", "prediction", "forecast",
-    "cluster", "cli",
+    "root", "toolkit", "data", "study", "store", "loggers", "training", "prediction", "contract",
+    "forecast", "cluster", "cli",
 )  # fmt: skip
 REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {"render": "sheet"}  # a file that stands in the order where another does

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import DATA, DataRoot, Verbose, new_app, say
+from benchmark.cli import completion
+from benchmark.cli.options import DATA, DataRoot, Verbose, examples, new_app, say
 from benchmark.errors import UserError, require_choice, unknown
 from benchmark.files import replacing
 from benchmark.wording import command, counted
@@ -35,13 +36,21 @@ Preview = Annotated[
 ]
 
 
-@app.command(short_help="Read a dataset once and store it for training.")
+@app.command(
+    short_help="Read a dataset once and store it for training.",
+    epilog=examples(
+        "bench data prepare glas --from warwick_qu_dataset.zip",
+        "bench data prepare mine.yaml --from my-images --preview mine.png",
+        "bench data prepare nnunet:hippocampus --from Task04_Hippocampus",
+    ),
+)
 def prepare(
     card: Annotated[
         str,
         typer.Argument(
             help="Name of a dataset, path to a card (.yaml), medsegbench:NAME, or nnunet:NAME for "
-            "a folder with a dataset.json (NAME is yours)."
+            "a folder with a dataset.json (NAME is yours).",
+            autocompletion=completion.cards,
         ),
     ],
     source: Annotated[
@@ -105,9 +114,14 @@ def _reading(cases):
     return track(cases, "reading", console=console, disable=not console.is_terminal)
 
 
-@app.command(short_help="Check a prepared dataset again.")
+@app.command(
+    short_help="Check a prepared dataset again.",
+    epilog=examples("bench data check glas --preview glas.png"),
+)
 def check(
-    name: Annotated[str, typer.Argument(help="A prepared dataset.")],
+    name: Annotated[
+        str, typer.Argument(help="A prepared dataset.", autocompletion=completion.one_prepared)
+    ],
     preview: Preview = None,
     data_root: DataRoot = DATA,
     verbose: Verbose = False,
@@ -122,9 +136,17 @@ def check(
         _draw(preview, data_root, name)
 
 
-@app.command(short_help="The labelled cases of a trial, one a line.")
+@app.command(
+    short_help="The labelled cases of a trial, one a line.",
+    epilog=examples(
+        "bench data subsets glas --labels 5% --seed 3",
+        "bench data subsets acdc --labels list:ssl4mis-7",
+    ),
+)
 def subsets(
-    name: Annotated[str, typer.Argument(help="A prepared dataset.")],
+    name: Annotated[
+        str, typer.Argument(help="A prepared dataset.", autocompletion=completion.one_prepared)
+    ],
     labels: Annotated[
         str,
         typer.Option(
@@ -159,7 +181,11 @@ def subsets(
         say("\n".join(sorted(chosen)))
 
 
-@app.command(name="lists", short_help="Published lists of cases, for --labels list:NAME.")
+@app.command(
+    name="lists",
+    short_help="Published lists of cases, for --labels list:NAME.",
+    epilog=examples("bench data lists", "bench data lists acdc -v"),
+)
 def lists_(
     dataset: Annotated[
         str | None, typer.Argument(help="A dataset, such as acdc; none: all of them.")
@@ -196,7 +222,13 @@ def _listed(found: "Sequence[PublishedList]", *, caveats: bool, sources: bool) -
     return lines
 
 
-@app.command(short_help="Generate a synthetic dataset.")
+@app.command(
+    short_help="Generate a synthetic dataset.",
+    epilog=examples(
+        "bench data synth la --out la-download",
+        "bench data prepare la --from la-download --data-root synthetic",
+    ),
+)
 def synth(
     kind: Annotated[
         str,

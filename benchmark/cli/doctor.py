@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
+from benchmark.cli.options import (
+    DATA,
+    RESULTS,
+    DataRoot,
+    ResultsRoot,
+    Verbose,
+    examples,
+    new_app,
+    say,
+)
 from benchmark.errors import ExitCode, UserError
 
 app = new_app()
@@ -25,7 +34,12 @@ class Finding(NamedTuple):
         return f"{self.level:8} {self.subject:10} {self.text}"
 
 
-@app.command(short_help="Check this machine: is it ready to run?")
+@app.command(
+    short_help="Check this machine: is it ready to run?",
+    epilog=examples(
+        "bench doctor", "bench doctor --data-root /scratch/data --results /scratch/results"
+    ),
+)
 def doctor(
     data_root: DataRoot = DATA,
     results_root: ResultsRoot = RESULTS,
@@ -136,9 +150,10 @@ def _writable(subject: str, root: Path, option: str) -> Finding:
 
 
 def _datasets(data_root: Path) -> Finding:
+    from benchmark.data import names as known
     from benchmark.data import prepared
 
-    names = prepared.prepared_names(data_root)
+    names = known.prepared(data_root)
     damaged = [n for n in names if _error(lambda n=n: prepared.read_manifest(data_root, n))]
     if damaged:
         return Finding(

@@ -13,18 +13,10 @@ if TYPE_CHECKING:
 
 def read(typed: "Mapping[str, str | bool | None]") -> dict[str, Any]:
     """Parts of the grid and roles of the splits, read; None where nothing was typed."""
-    from benchmark.data.split.budget import parse_budgets
-    from benchmark.study import syntax
+    from benchmark.study.syntax import GRID
 
-    readers = {
-        "methods": syntax.split_outside_brackets,
-        "datasets": syntax.split_outside_brackets,
-        "labels": parse_budgets,
-        "seeds": syntax.parse_seeds,
-        "also_test": syntax.split_outside_brackets,
-    }
     return {
-        name: readers[name](text) if name in readers and text is not None else text
+        name: GRID[name](text) if name in GRID and text is not None else text
         for name, text in typed.items()
     }
 

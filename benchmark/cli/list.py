@@ -12,6 +12,7 @@ from benchmark.cli.options import (
     DataRoot,
     ResultsRoot,
     Verbose,
+    examples,
     new_app,
     say,
 )
@@ -21,14 +22,30 @@ from benchmark.wording import counted
 app = new_app()
 
 
-@app.command(name="list")
+@app.command(
+    name="list",
+    epilog=examples(
+        "bench list methods -v",
+        "bench list datasets",
+        "bench list published",
+    ),
+)
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, datasets, networks, presets or published.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="methods, datasets, networks, presets or published; none: what each of them is.",
+            autocompletion=lambda incomplete: [n for n in _TOLD if n.startswith(incomplete)],
+        ),
+    ] = None,
     data_root: DataRoot = DATA,
     results_root: ResultsRoot = RESULTS,
     verbose: Verbose = False,
 ) -> None:
     """List methods, datasets, networks, presets or published results."""
+    if what is None:
+        say("\n".join(f"bench list {name:11}{told}" for name, told in _TOLD.items()))
+        return
     require_choice("bench list", what, _LISTINGS)
     root = data_root if what == "datasets" else results_root
     say("\n".join(_LISTINGS[what](root, verbose)))
@@ -97,10 +114,10 @@ def _words(name: str) -> list[str]:
 def _datasets(data_root: Path, verbose: bool) -> list[str]:
     """State, terms and source of each dataset, prepared ones without a card included."""
     from benchmark.data import card as cards
-    from benchmark.data import prepared
+    from benchmark.data import names
 
-    names = sorted({*cards.names(), *prepared.prepared_names(data_root)})
-    lines = [line for name in names for line in _dataset(name, data_root, verbose)]
+    known = sorted({*names.cards(), *names.prepared(data_root)})
+    lines = [line for name in known for line in _dataset(name, data_root, verbose)]
     return [*lines, *_collections(verbose), *cards.notes()]
 
 
@@ -124,9 +141,9 @@ _SYMMETRY = {
 
 def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
     from benchmark.data import card as cards
-    from benchmark.data import prepared
+    from benchmark.data import names, prepared
 
-    is_prepared = name in prepared.prepared_names(data_root)
+    is_prepared = name in names.prepared(data_root)
     try:
         manifest = prepared.read_manifest(data_root, name) if is_prepared else None
         card = manifest.card if manifest else cards.find(name)
@@ -175,9 +192,9 @@ def _networks(results_root: Path, verbose: bool) -> list[str]:
 
 def _presets(results_root: Path, verbose: bool) -> list[str]:
     """Each preset's first line; the whole file with -v."""
-    from benchmark.study import presets
+    from benchmark.study import preset_files
 
-    texts = presets.texts()
+    texts = preset_files.texts()
     if verbose:
         return [f"{name}\n{textwrap.indent(text, '    ')}" for name, text in texts.items()]
     return [f"{name:14}{text.splitlines()[0].lstrip('# ')}" for name, text in texts.items()]
@@ -190,6 +207,13 @@ def _published(results_root: Path, verbose: bool) -> list[str]:
     return published_listing(results_root, verbose)
 
 
+_TOLD = {
+    "methods": "what can be compared, and each method's hyper-parameters (-v: all of its header)",
+    "datasets": "what is prepared, and what there is to prepare: where to get it, its terms",
+    "networks": "names that --network takes (-v: weights of each)",
+    "presets": "settings under one name (-v: all of them)",
+    "published": "printed results that a report can stand beside",
+}
 _LISTINGS = {
     "methods": _methods,
     "datasets": _datasets,

@@ -11,25 +11,49 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import typer
 
-from benchmark.cli import data, doctor, list, predict, report, run, studies, tune
+from benchmark import __version__
+from benchmark.cli import check, data, doctor, list, new, predict, report, run, studies, tune
 from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
 
 app = new_app(
-    "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably."
+    "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
+    completes=True,
 )
 app.add_typer(run.app)
 app.add_typer(tune.app)
 app.add_typer(list.app)
 app.add_typer(data.app, name="data")
+app.add_typer(new.app, name="new")
+app.add_typer(check.app)
 app.add_typer(report.app)
 app.add_typer(studies.app)
 app.add_typer(predict.app)
 app.add_typer(doctor.app)
+
+
+def _print_version(value: bool) -> bool:
+    if value:
+        say(f"semiseg-bench {__version__}")
+        raise typer.Exit
+    return value
+
+
+@app.callback()
+def _bench(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options before the verb."""
 
 
 def main() -> None:
@@ -56,8 +80,7 @@ def guarded(command: Callable[[], object]) -> int:
     except UserError as error:
         return _said(str(error), error.exit_code)
     except typer.TyperException as error:
-        error.show()
-        return ExitCode.USAGE
+        return _misused(error)
     except (KeyboardInterrupt, typer.Abort) as stopped:
         return _interrupted(stopped)
     except SystemExit as leaving:  # Typer's answer to a reader that went away: `bench … | head`
@@ -75,7 +98,42 @@ def _interrupted(stopped: BaseException) -> ExitCode:
     return ExitCode.INTERRUPTED
 
 
-def _said(text: str, code: ExitCode) -> int:
+def _misused(error: typer.TyperException) -> int:
+    """What was typed wrongly; of an option of other verbs, which these are."""
+    if elsewhere := _having(getattr(error, "option_name", "")):
+        return _said(f"{_at(error)} has no option {error.option_name}; {elsewhere}")
+    error.show()
+    return ExitCode.USAGE
+
+
+def _at(error: typer.TyperException) -> str:
+    """The verb that was typed."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "bench"
+
+
+def _having(option: str) -> str:
+    """Which verbs have the option; "" if none has, or none was meant."""
+    found = [
+        " ".join(("bench", *words))
+        for words, verb in verbs()
+        if any(option in parameter.opts for parameter in verb.params)
+    ]
+    return f"{', '.join(found)} {'have' if len(found) > 1 else 'has'} it" if found else ""
+
+
+def verbs() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every verb by its words."""
+    waiting = [((), typer.main.get_command(app))]
+    while waiting:
+        words, command = waiting.pop(0)
+        inner = getattr(command, "commands", {})
+        waiting += [((*words, name), one) for name, one in inner.items()]
+        if not inner:
+            yield words, command
+
+
+def _said(text: str, code: ExitCode = ExitCode.USAGE) -> int:
     if Verbosity.is_on:
         traceback.print_exc()
     say(f"error: {text}", err=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.wording import printable
 
 
@@ -51,7 +52,10 @@ Overrides = Annotated[
 ]
 Datasets = Annotated[
     str | None,
-    typer.Option(help='Dataset names, or "all": every prepared dataset except phantoms.'),
+    typer.Option(
+        help='Dataset names, or "all": every prepared dataset except phantoms.',
+        autocompletion=completion.datasets,
+    ),
 ]
 Labels = Annotated[
     str | None,
@@ -100,19 +104,32 @@ TrialKey = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')]
 Preset = Annotated[
-    str, typer.Option(help="paper, matched, ssl4mis, cpu, cpu3d, demo (bench list presets).")
+    str,
+    typer.Option(
+        help="paper, matched, ssl4mis, cpu, cpu3d, demo (bench list presets); or a file of your "
+        "own, such as mine.yaml or results/paper/study.yaml (docs/presets.md).",
+        autocompletion=completion.presets,
+    ),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what would run, and how long that takes.")
 ]
 
 
-def new_app(help: str | None = None) -> typer.Typer:
-    """An app of verbs. Its help is printed as written: no markup that would swallow brackets."""
+def examples(*lines: str) -> str:
+    """What stands at the end of a verb's help: commands as they can be typed, none wrapped."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def new_app(help: str | None = None, *, completes: bool = False) -> typer.Typer:
+    """An app of verbs. Its help is printed as written: no markup that would swallow brackets.
+
+    completes: with the options that install completion in a shell.
+    """
     return typer.Typer(
         help=help,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completes,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

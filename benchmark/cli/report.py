@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
+from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, examples, new_app, say
 from benchmark.errors import ExitCode, UserError, require_choice, unknown
 
 if TYPE_CHECKING:
@@ -20,7 +20,15 @@ app = new_app()
 FORMATS = ("text", "markdown", "latex", "csv", "html")
 
 
-@app.command(short_help="Tables with intervals, tests, figures, a page.")
+@app.command(
+    short_help="Tables with intervals, tests, figures, a page.",
+    epilog=examples(
+        "bench report",
+        "bench report --study paper --format latex > table.tex",
+        "bench report --table differences --control cps",
+        "bench report --out report",
+    ),
+)
 def report(
     study: Annotated[str | None, typer.Option(help="Study to report [the newest].")] = None,
     form: Annotated[
@@ -230,6 +238,7 @@ def _made(
     if configurations is not None:
         trials = trials[trials.configuration.isin(configurations)]
     trials = _without_folds(folder, trials)
+    options = _with_control(options, trials)
     done = trials[trials.status == "done"]
     if options.evaluate_on is not None:
         done = done[done.evaluate_on == options.evaluate_on]
@@ -260,6 +269,15 @@ def _made(
         )
     except MissingPairs as error:
         raise UserError(str(error), ExitCode.STATISTICS) from error
+
+
+def _with_control(options: "Options", trials) -> "Options":
+    """The control as these trials are called: cps[weight=0.50] is cps[weight=0.5]."""
+    from benchmark.study.syntax import same_variant
+
+    if options.control is None:
+        return options
+    return replace(options, control=same_variant(options.control, sorted(set(trials.variant))))
 
 
 def published_listing(results_root: Path, verbose: bool) -> list[str]:

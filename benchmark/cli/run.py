@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import grid, report
+from benchmark.cli import completion, grid, report
 from benchmark.cli.options import (
     DATA,
     PLANNING,
@@ -28,6 +28,7 @@ from benchmark.cli.options import (
     Unlabelled,
     ValAs,
     Verbose,
+    examples,
     new_app,
     say,
 )
@@ -40,14 +41,22 @@ if TYPE_CHECKING:
 app = new_app()
 
 
-@app.command(short_help="Run the trials that have no result yet.")
+@app.command(
+    short_help="Run the trials that have no result yet.",
+    epilog=examples(
+        "bench run --preset demo",
+        'bench run --preset cpu --datasets glas --methods "cps,cps[weight=0.5]" --labels 5,20',
+        "bench run --preset mine.yaml --datasets all --seeds 10 --dry-run",
+    ),
+)
 def run(
     overrides: Overrides = None,
     methods: Annotated[
         str | None,
         typer.Option(
             help='Methods to run: "supervised,cps"; change a hyper-parameter with '
-            '"cps[weight=0.5]"; or all.'
+            '"cps[weight=0.5]"; or all.',
+            autocompletion=completion.methods,
         ),
     ] = None,
     ablation: Annotated[
@@ -195,7 +204,7 @@ def run(
     else:
         failed = running.run_grid(plan, data_root, cluster, probes=probe)
     _evaluate_elsewhere(plan, data_root, trial)
-    _print_results(plan)
+    _print_results(plan, are_all_failed=failed == len(plan.own))
     if failed:
         raise UserError(
             f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
@@ -256,7 +265,7 @@ def _plan(
         from benchmark.cluster import tuned as choices
 
         made = choices.planned(study, tuned, *roots)
-    return replace(made, shard=part, overrides=[o for o in overrides if presets.is_hashed(o)])
+    return replace(made, shard=part, overrides=presets.told(preset, overrides))
 
 
 def _with_rerun(plan: "Plan", rerun: str) -> "Plan":
@@ -280,7 +289,7 @@ def _settings(
     return [*overrides, *given, *([f"nsd=[{nsd}]"] if nsd else [])]
 
 
-def _print_results(plan: "Plan") -> None:
+def _print_results(plan: "Plan", *, are_all_failed: bool) -> None:
     """The table, and where to go on."""
     from benchmark.loggers.next_steps import next_steps
 
@@ -289,13 +298,16 @@ def _print_results(plan: "Plan") -> None:
     say(f"\nresults: {plan.folder / 'results.csv'}  (columns: results/README.md)")
     for line in next_steps(plan.study.log, plan.folder):
         say(f"curves:  {line}")
-    say(f"next:    {_next(plan)}")
+    say(f"next:    {_next(plan, are_all_failed=are_all_failed)}")
 
 
-def _next(plan: "Plan") -> str:
+def _next(plan: "Plan", *, are_all_failed: bool) -> str:
     """What a user is likely to type after a run."""
     root = plan.folder.parent
     where = () if root == RESULTS else ("--results", root)
+    if are_all_failed and plan.own:
+        shown = command("bench", "show", plan.own[0].key, *where)
+        return f"{shown}   (why the first of them failed, and its log)"
     if plan.study.preset == "demo":
         shown = command("bench", "report", "--format", "latex", *where)
         return f"{shown}   (then your data: bench list datasets)"

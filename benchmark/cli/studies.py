@@ -5,14 +5,26 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import DATA, RESULTS, DataRoot, ResultsRoot, Verbose, new_app, say
+from benchmark.cli.options import (
+    DATA,
+    RESULTS,
+    DataRoot,
+    ResultsRoot,
+    Verbose,
+    examples,
+    new_app,
+    say,
+)
 from benchmark.errors import UserError
 from benchmark.wording import command
 
 app = new_app()
 
 
-@app.command(short_help="How far a study is, also while it runs.")
+@app.command(
+    short_help="How far a study is, also while it runs.",
+    epilog=examples("bench status", "bench status --study paper"),
+)
 def status(
     study: Annotated[str | None, typer.Option(help="Name of the study [the newest].")] = None,
     results_root: ResultsRoot = RESULTS,
@@ -27,7 +39,10 @@ def status(
     say(reading.describe(results_root / name))
 
 
-@app.command(short_help="One trial or pretraining: settings, scores, files.")
+@app.command(
+    short_help="One trial or pretraining: settings, scores, files.",
+    epilog=examples("bench show 1f6bf94c", "bench show 1f6bf94c --requirements > requirements.txt"),
+)
 def show(
     key: Annotated[str, typer.Argument(help="Key of a trial or a pretraining, or a prefix of it.")],
     study: Annotated[str | None, typer.Option(help="Where to look [all, newest first].")] = None,
@@ -47,7 +62,10 @@ def show(
     say(reading.requirements(trial) if requirements else reading.describe(trial))
 
 
-@app.command(short_help="Run drawn trials again and compare every number.")
+@app.command(
+    short_help="Run drawn trials again and compare every number.",
+    epilog=examples("bench verify paper --sample 3", "bench verify results/paper --trial 1f6bf94c"),
+)
 def verify(
     study: Annotated[str, typer.Argument(help="Name of the study, or its folder.")],
     sample: Annotated[int, typer.Option(min=1, help="How many trials, drawn at random.")] = 3,
@@ -66,7 +84,12 @@ def verify(
     verifying.verify(folder, data_root, sample=sample, key=trial, say=say, log=log)
 
 
-@app.command(short_help="Evaluate trained networks on further test sets.")
+@app.command(
+    short_help="Evaluate trained networks on further test sets.",
+    epilog=examples(
+        "bench evaluate paper --on ph2", "bench evaluate results/paper --on ph2 --nsd 1,2"
+    ),
+)
 def evaluate(
     study: Annotated[str, typer.Argument(help="Name of the study, or its folder.")],
     on: Annotated[
@@ -116,7 +139,10 @@ def _numbers(text: str) -> list[float]:
     return found
 
 
-@app.command(short_help="Copy the trials of several studies into one.")
+@app.command(
+    short_help="Copy the trials of several studies into one.",
+    epilog=examples("bench merge here/paper there/paper --into results/paper"),
+)
 def merge(
     sources: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of studies.")],
     into: Annotated[Path, typer.Option(help="Folder of the study that gets their trials.")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import grid
+from benchmark.cli import completion, grid
 from benchmark.cli.options import (
     DATA,
     PLANNING,
@@ -30,6 +30,7 @@ from benchmark.cli.options import (
     Unlabelled,
     ValAs,
     Verbose,
+    examples,
     new_app,
     say,
 )
@@ -45,10 +46,20 @@ app = new_app()
 _ON = ("folds", "dev")
 
 
-@app.command(short_help="Choose hyper-parameters, and never on the test set.")
+@app.command(
+    short_help="Choose hyper-parameters, and never on the test set.",
+    epilog=examples(
+        "bench tune --methods cps,em --over weight=.1,1,5 --datasets glas --labels 5",
+        "bench run --methods cps,em --datasets glas --labels 5 --tuned paper-tuned",
+    ),
+)
 def tune(
     methods: Annotated[
-        str, typer.Option(help='Methods to tune: "cps,ours[rounds=3]" keeps 3 rounds; or all.')
+        str,
+        typer.Option(
+            help='Methods to tune: "cps,ours[rounds=3]" keeps 3 rounds; or all.',
+            autocompletion=completion.methods,
+        ),
     ],
     over: Annotated[
         list[str],
@@ -95,19 +106,20 @@ def tune(
     Repeat the command to resume. bench run --tuned STUDY uses what was chosen.
     """
     require_choice("--on", on, _ON)
+    from benchmark.study import preset_files
+    from benchmark.study.tuning import parse_over
+
     say(PLANNING, err=True)
     typed = {
         "datasets": datasets,
         "labels": labels,
         "seeds": seeds,
-        "name": study or f"{preset}-tuned",
+        "name": study or f"{preset_files.read(preset).name}-tuned",
         "evaluate_on": on,
         "val_as": val_as,
         "unlabelled": unlabelled,
         "slices": slices,
     }
-    from benchmark.study.tuning import parse_over
-
     search = _search(methods, parse_over(over), tries, draw)
     settings = [*(overrides or []), *grid.listed({"log": log})]
     plan = _plan(search, preset, settings, typed, (data_root, results_root))
@@ -134,7 +146,7 @@ def tune(
     if concluded is None:
         say("not all tries have run yet: nothing is chosen; the same command goes on")
     else:
-        _print(concluded, plan)
+        _print(concluded, plan, _again(typed, data_root))
     if failed:
         raise UserError(
             f"{counted(failed, 'trial')} failed; the same command tries again",
@@ -166,10 +178,19 @@ def _plan(
 
     study = presets.load(preset, overrides, known_methods=methods.names(), **grid.read(typed))
     made = tuning.planned(search, study, *roots)
-    return replace(made, overrides=[o for o in overrides if presets.is_hashed(o)])
+    return replace(made, overrides=presets.told(preset, overrides))
 
 
-def _print(tuning: "Tuning", plan: "Plan") -> None:
+def _again(typed: dict[str, str | bool | None], data_root: Path) -> list[str]:
+    """What was typed of the data and their splits, without which the choice would not hold."""
+    named = {"--val-as": typed["val_as"], "--unlabelled": typed["unlabelled"]}
+    words = [word for name, value in named.items() if value is not None for word in (name, value)]
+    if typed["slices"] is not None:
+        words.append("--slices" if typed["slices"] else "--volumes")
+    return words + ([] if data_root == DATA else ["--data-root", str(data_root)])
+
+
+def _print(tuning: "Tuning", plan: "Plan", again: list[str]) -> None:
     from benchmark.loggers.next_steps import next_steps
     from benchmark.store.tuning import FILE
 
@@ -183,11 +204,11 @@ def _print(tuning: "Tuning", plan: "Plan") -> None:
     say(f"written: {plan.folder / FILE}")
     for line in next_steps(plan.study.log, plan.folder):
         say(f"curves:  {line}")
-    say(f"next:    {_next(tuning, plan)}")
+    say(f"next:    {_next(tuning, plan, again)}")
 
 
-def _next(tuning: "Tuning", plan: "Plan") -> str:
-    """The run on the test set that uses the choice."""
+def _next(tuning: "Tuning", plan: "Plan", again: list[str]) -> str:
+    """The run on the test set that uses the choice. again: options that were typed."""
     root, study = plan.folder.parent, plan.study
     where = () if root == RESULTS else ("--results", root)
     named = {
@@ -198,7 +219,7 @@ def _next(tuning: "Tuning", plan: "Plan") -> str:
         "--tuned": tuning.name,
     }
     words = [word for pair in named.items() for word in pair]
-    return command("bench", "run", *words, *plan.overrides, *where)
+    return command("bench", "run", *words, *again, *plan.overrides, *where)
 
 
 def _table(choice: "Choice", tuning: "Tuning") -> Iterator[str]:

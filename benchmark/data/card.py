@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark import files
 from benchmark.data import lists
+from benchmark.data.names import cards as names
+from benchmark.data.names import own_cards
 from benchmark.entry_points import CARDS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
 
@@ -256,18 +258,9 @@ def _ids_of(dataset: Any, name: str) -> list[str]:
     return list(found.ids)
 
 
-def names() -> list[str]:
-    """Names of the cards that come with the tool or that another installed package offers."""
-    return sorted({*_own(), *offers(CARDS)})
-
-
-def _own() -> list[str]:
-    return [file.stem for file in files.packaged("datasets").glob("*.yaml")]
-
-
 def notes() -> list[str]:
     """A line for each card of another package that ours of the same name hides."""
-    return shadowed("card", CARDS, _own())
+    return shadowed("card", CARDS, own_cards())
 
 
 def find(name_or_path: str) -> Card:
@@ -278,7 +271,7 @@ def find(name_or_path: str) -> Card:
     """
     if name_or_path.endswith((".yaml", ".yml")):
         return _own_name(read(Path(name_or_path)), name_or_path)
-    if name_or_path in _own():
+    if name_or_path in own_cards():
         return read(files.packaged("datasets") / f"{name_or_path}.yaml")
     found = offers(CARDS).get(name_or_path)
     if not found:
@@ -293,7 +286,7 @@ def _own_name(card: Card, path: str) -> Card:
 
     Reports compare datasets with published results by their names.
     """
-    if card.name in _own() and card != read(files.packaged("datasets") / f"{card.name}.yaml"):
+    if card.name in own_cards() and card != read(files.packaged("datasets") / f"{card.name}.yaml"):
         raise UserError(
             f"card {path}: {card.name} is the name of a card that comes with the tool, and this is "
             "another: give it a name of its own",

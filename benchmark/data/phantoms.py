@@ -17,6 +17,7 @@ from benchmark import scratch
 from benchmark.data import card as cards
 from benchmark.data import lists
 from benchmark.data.card import Card, PhantomOptions
+from benchmark.data.names import prepared as prepared_names
 from benchmark.data.painting import (
     paint_eye,
     paint_glands,
@@ -25,7 +26,7 @@ from benchmark.data.painting import (
     paint_skin,
 )
 from benchmark.data.prepare import prepare
-from benchmark.data.prepared import Manifest, prepared_names, read_manifest
+from benchmark.data.prepared import Manifest, read_manifest
 from benchmark.data.source import SYNTHETIC
 from benchmark.errors import UserError, unknown
 from benchmark.randomness import generator

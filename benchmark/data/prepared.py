@@ -12,10 +12,11 @@ from jaxtyping import Float, UInt, UInt8
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
+from benchmark.data import names
 from benchmark.data.card import Card
 from benchmark.data.decoding.images import lost_classes, resize_image, resize_mask
 from benchmark.data.slices import Slices, cut_images, cut_masks, starts
-from benchmark.errors import ExitCode, UserError
+from benchmark.errors import ExitCode, UserError, unknown
 
 _LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
 FORMAT = 2  # of the prepared folder
@@ -189,11 +190,6 @@ def test_set(name: str, further: str) -> str:
     return f"{name}/tests/{further}"
 
 
-def prepared_names(data_root: Path) -> list[str]:
-    """Datasets that lie prepared under the data root."""
-    return sorted(file.parent.name for file in data_root.glob("[!.]*/manifest.json"))
-
-
 def _again(name: str, fields: Mapping[str, Any]) -> str:
     """How a dataset of another format gets this one."""
     if fields.get("card", {}).get("phantom"):
@@ -205,6 +201,9 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
     """The manifest alone; `UserError` (exit code 3) if the dataset is not prepared or damaged."""
     file = data_root / name / "manifest.json"
     if not file.is_file():
+        known = {*names.cards(), *names.prepared(data_root)}
+        if name not in known and name.casefold() in known:
+            raise unknown("dataset", name, known, "bench list datasets")
         raise not_prepared(data_root, name)
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))

@@ -96,6 +96,13 @@ def _last_run(folder: Path) -> float:
 def chosen_study(results_root: Path, name: str | None) -> str:
     """The name, or the newest study; `UserError` (exit code 3) if there is none at all."""
     known = studies(results_root)
+    if not known and (results_root / "trials").is_dir():
+        raise UserError(
+            f"{results_root} is a study itself (it has trials/), and --results takes the folder "
+            f"that studies lie in: --study {results_root.absolute().name} --results "
+            f"{results_root.absolute().parent}",
+            ExitCode.DATA,
+        )
     if not known:
         raise UserError(
             f"no study under {results_root}; make one, such as: bench run --preset demo",

@@ -6,16 +6,18 @@ Without this PyTorch would stop every trial, once it has started.
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmark.data.prepared import Manifest
-from benchmark.errors import UserError
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE
 from benchmark.study.trials import Trial
 from benchmark.toolkit.method import Method
 from benchmark.wording import counted, times
 
+Objection = tuple[Trial, str]
+"""A trial that cannot run, and why: to be told to who typed it."""
 
-def check_values(grid: list[Trial], manifests: dict[str, Manifest]) -> None:
-    """Refuse batches of one image of which the network leaves one pixel.
+
+def of_values(grid: Sequence[Trial], manifests: Mapping[str, Manifest]) -> Iterator[Objection]:
+    """Batches of one image of which the network leaves one pixel.
 
     Batch normalisation has nothing to normalise by.
     """
@@ -33,20 +35,21 @@ def check_values(grid: list[Trial], manifests: dict[str, Manifest]) -> None:
             batches[f"pretraining{kind}.batch"] = trial.pretraining.settings.batch
         for name, batch in batches.items():
             if batch == 1:
-                raise UserError(
+                why = (
                     f"{trial.variant} on {trial.dataset} has {name}=1, and of {times(sides)} the "
                     f"network {network.name} leaves a single value at its coarsest level, which "
                     f"cannot be normalised: use {name}=2 or more, or a larger "
                     f"{'patch' if patch else 'size'}"
                 )
+                yield trial, why
 
 
-def check_images(
+def of_images(
     grid: Sequence[Trial],
     built: Mapping[str, Method | ValueError | None],
     subsets: Sequence[Subset],
-) -> None:
-    """Refuse batches with fewer images than a method's `LEAST_BATCH`.
+) -> Iterator[Objection]:
+    """Batches with fewer images than a method's `LEAST_BATCH`.
 
     built: each variant's method, where it could be built. A batch is the smallest of the trial.
     """
@@ -60,10 +63,9 @@ def check_images(
             ("labelled", "unlabelled"), method.LEAST_BATCH, _smallest(trial, n), strict=True
         ):
             if found < least:
-                raise UserError(
-                    f"{trial.variant} on {trial.dataset} needs {counted(least, f'{kind} image')} "
-                    f"in a batch, and has {found}: {why}"
-                )
+                needs = counted(least, f"{kind} image")
+                where = f"{trial.variant} on {trial.dataset}"
+                yield trial, f"{where} needs {needs} in a batch, and has {found}: {why}"
 
 
 def _smallest(trial: Trial, n_labelled: int) -> Iterator[tuple[int, str]]:

@@ -3,30 +3,27 @@
 Only the module of the method that is asked for is imported, so a broken one breaks only itself.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
-import pkgutil
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import methods
 from benchmark.entry_points import METHODS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
 from benchmark.study import sources
+from benchmark.study.names import methods as names
+from benchmark.study.names import own_methods
 from benchmark.study.settings import BASELINE
 from benchmark.study.trials import MethodFacts, Trial, restored
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
 
 NO_FAMILY = "other"
-
-
-def names() -> list[str]:
-    """Every method that can be asked for, also those that turn out broken; the baseline first."""
-    found = {*_own(), *offers(METHODS)}
-    return sorted(found, key=lambda name: (name != BASELINE, name))
 
 
 def by_family() -> dict[str, list[str]]:
@@ -50,27 +47,70 @@ def _family(name: str) -> str:
         return NO_FAMILY
 
 
-def _own() -> list[str]:
-    found = [m.name for m in pkgutil.iter_modules(methods.__path__)]
-    return [name for name in found if not name.startswith("_")]
-
-
 def find(name: str) -> type[Method]:
     """The method's class; `UserError` (exit code 5) if it cannot be had, with the reason."""
     if name not in names():
         raise unknown("method", name, names(), "bench list methods")
     offer = offered(name)
     where = f'"{offer.entry.value}" of package {offer}' if offer else f"methods/{name}.py"
-    if offer and (name == "all" or not re.fullmatch(r"[a-z][a-z0-9_]*", name)):
-        raise _broken(name, where, 'a name is lower-case letters, digits and "_", and not "all"')
+    if offer and not is_name(name):
+        raise _broken(name, where, _NAMED)
     try:
         loaded = offer.entry.load() if offer else importlib.import_module(f"methods.{name}")
     except (Exception, SystemExit) as error:
         raise _broken(name, where, f"{type(error).__name__}: {error}") from error
     sources.code_of(name)  # as it is loaded, whatever becomes of its file
+    hint = ' (an entry point may name the class, "module:Class")' if offer else ""
+    return _only_class(name, where, loaded, hint)
+
+
+def from_file(file: Path) -> type[Method]:
+    """The method's class, of a file that need not be installed; its name is the file's.
+
+    `UserError`: exit code 2 for a file that is not there, 5 if it cannot be had, as of `find`.
+    """
+    if not file.is_file():
+        raise UserError(f"no such file: {file}")
+    name, where = file.stem, str(file)
+    if not is_name(name):
+        raise _broken(name, where, _NAMED)
+    inside = [name, *_packages_above(file)]
+    module = ".".join(reversed(inside))
+    folder = str(file.resolve().parents[len(inside) - 1])
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: what is installed is not hidden by what lies there
+    importlib.invalidate_caches()
+    try:
+        loaded = importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        raise _broken(name, where, f"{type(error).__name__}: {error}") from error
+    origin = getattr(loaded, "__file__", None)
+    if origin is None or not file.samefile(origin):
+        raise _broken(
+            name, where, f"Python finds another module {module}, in {origin}: rename the file"
+        )
+    return _only_class(name, where, loaded)
+
+
+def _packages_above(file: Path) -> Iterator[str]:
+    """The packages that the file lies in, the innermost first."""
+    for folder in file.resolve().parents:
+        if not (folder / "__init__.py").is_file():
+            return
+        yield folder.name
+
+
+def is_name(name: str) -> bool:
+    """Can a method be called so, and typed?"""
+    return name != "all" and bool(re.fullmatch(r"[a-z][a-z0-9_]*", name))
+
+
+_NAMED = 'a name is lower-case letters, digits and "_", and not "all"'
+
+
+def _only_class(name: str, where: str, loaded: Any, hint: str = "") -> type[Method]:
     found = _classes(loaded)
     if len(found) != 1:
-        hint = ' (an entry point may name the class, "module:Class")' if offer else ""
         raise _broken(name, where, f"it must define exactly one Method, found {len(found)}{hint}")
     return found[0]
 
@@ -94,7 +134,7 @@ def _broken(name: str, where: str, reason: str) -> UserError:
 
 def offered(name: str) -> Offer | None:
     """Who offers the method; None for one of our own, whose name wins."""
-    found = [] if name in _own() else offers(METHODS).get(name, [])
+    found = [] if name in own_methods() else offers(METHODS).get(name, [])
     return only("method", name, found) if found else None
 
 
@@ -109,26 +149,39 @@ def package_of(name: str) -> dict[str, str]:
 
 def notes() -> list[str]:
     """A line for each method of another package that ours of the same name hides."""
-    return shadowed("method", METHODS, _own())
+    return shadowed("method", METHODS, own_methods())
 
 
 def header(name: str) -> str:
     """The docstring of the method's file; its parts: docs/own-method.md."""
-    return inspect.cleandoc(inspect.getmodule(find(name)).__doc__ or "")
+    return header_of(find(name))
+
+
+def header_of(method: type[Method]) -> str:
+    """As `header`, of its class."""
+    return inspect.cleandoc(inspect.getmodule(method).__doc__ or "")
 
 
 def documented_options(name: str) -> dict[str, str]:
     """Hyper-parameter → meaning, of a method with `Options`; others have theirs in the header."""
-    options = find(name).Options
-    fields = dataclasses.fields(options) if options is not None else ()
+    return documented_options_of(find(name))
+
+
+def documented_options_of(method: type[Method]) -> dict[str, str]:
+    """As `documented_options`, of its class."""
+    fields = dataclasses.fields(method.Options) if method.Options is not None else ()
     return {field.name: field.metadata.get("meaning", "") for field in fields}
 
 
 def facts(name: str) -> MethodFacts:
     """What the grid of trials needs to know of the method."""
-    method = find(name)
+    return facts_of(name, find(name))
+
+
+def facts_of(name: str, method: type[Method]) -> MethodFacts:
+    """As `facts`, of its class."""
     return MethodFacts(
-        hyperparameters(name),
+        _hyperparameters(name, method),
         method.BUNDLES,
         method.PRETRAIN_PARAMETERS if method.PRETRAINED else None,
         method.BEFORE,
@@ -148,7 +201,19 @@ def hyperparameters(name: str) -> dict[str, Any]:
 
     They are the fields of the class's `Options`, if it has one, else the keywords of its signature.
     """
-    method = find(name)
+    return _hyperparameters(name, find(name))
+
+
+def defaults() -> dict[str, dict[str, Any]]:
+    """Of each method that can be loaded, its hyper-parameters."""
+    found = {}
+    for name in names():
+        with contextlib.suppress(UserError):
+            found[name] = hyperparameters(name)
+    return found
+
+
+def _hyperparameters(name: str, method: type[Method]) -> dict[str, Any]:
     if method.Options is not None:
         found = {f.name: _default(f) for f in dataclasses.fields(method.Options)}
     else:
@@ -185,7 +250,11 @@ def _default(field: dataclasses.Field) -> Any:
 
 def build(name: str, builder: NetworkBuilder, hyperparameters: dict[str, Any]) -> Method:
     """The method with freshly initialised networks; ValueError for values that it refuses."""
-    method = find(name)
+    return built(find(name), builder, hyperparameters)
+
+
+def built(method: type[Method], builder: NetworkBuilder, hyperparameters: dict[str, Any]) -> Method:
+    """As `build`, of its class."""
     if method.Options is not None:
         return method(builder, method.Options(**hyperparameters))
     return method(builder, **hyperparameters)

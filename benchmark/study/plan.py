@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
+from benchmark.data import names as known_data
 from benchmark.data import phantoms, prepared
 from benchmark.data.collections import known
 from benchmark.data.prepared import Manifest
@@ -114,14 +115,17 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     data = {name: labels.facts_of(manifest, study.budgets) for name, manifest in manifests.items()}
     grid = trials(study, [*wanted.others, *wanted.typed], wanted.facts, data)
     built = _built(grid)
-    grid, refused = _accepted(grid, study, wanted, built)
+    typed = _typed_names(study, wanted)
+    grid, refused = _accepted(grid, typed, built)
     if study.conditions.evaluate_on == FOLDS:
         grid = in_folds(grid, {(s.dataset, s.budget.text, s.seed): s.n_folds for s in subsets})
-    least_batches.check_values(grid, manifests)
-    least_batches.check_images(grid, built, subsets)
+    of_values = least_batches.of_values(grid, manifests)
+    of_images = least_batches.of_images(grid, built, subsets)
+    grid, too_small = _with_enough(grid, typed, [*of_values, *of_images])
     told = [
         *wanted.notes,
         *refused,
+        *too_small,
         *labels.notes(subsets),
         *labels.notes_on_lists(study.budgets, manifests),
         *_notes_on_sizes(study, manifests, data_root),
@@ -227,19 +231,23 @@ def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Pat
         )
 
 
+def _typed_names(study: Study, wanted: Wanted) -> set[str]:
+    """Variants that were typed, as trials have them: an error of theirs is one of the run."""
+    return {
+        resolve(variant, study, wanted.facts, is_3d=is_3d).variant.name
+        for variant in wanted.typed
+        for is_3d in (False, True)
+    }
+
+
 def _accepted(
-    grid: list[Trial], study: Study, wanted: Wanted, built: Mapping[str, Method | ValueError | None]
+    grid: list[Trial], typed: set[str], built: Mapping[str, Method | ValueError | None]
 ) -> tuple[list[Trial], list[str]]:
     """The trials whose values their methods accept: refused before hours are spent.
 
     A method refuses a value by ValueError; what was typed raises `UserError`, what is among "all"
     is left out, with a note.
     """
-    typed = {
-        resolve(variant, study, wanted.facts, is_3d=is_3d).variant.name
-        for variant in wanted.typed
-        for is_3d in (False, True)
-    }
     refused = {}
     for variant, objection in built.items():
         if isinstance(objection, ValueError):
@@ -247,6 +255,32 @@ def _accepted(
                 raise UserError(f"{variant}: {objection}")
             refused[variant] = f"left out of all methods: {variant}: {objection}"
     return [trial for trial in grid if trial.variant not in refused], list(refused.values())
+
+
+def _with_enough(
+    grid: list[Trial], typed: set[str], objections: Sequence[least_batches.Objection]
+) -> tuple[list[Trial], list[str]]:
+    """The trials whose batches are large enough for their methods, and notes on the others.
+
+    Where one of "all" cannot run, on a dataset at a budget, the others do; what was typed, and a
+    grid of which nothing is left, raises `UserError`.
+    """
+
+    def cell(trial: Trial) -> tuple[str, str, str]:
+        return trial.variant, trial.dataset, trial.budget.text
+
+    budgets: dict[str, dict[str, None]] = {}
+    for trial, why in objections:
+        if trial.variant in typed:
+            raise UserError(why)
+        budgets.setdefault(why, {})[trial.budget.text] = None
+    refused = {cell(trial) for trial, _ in objections}
+    left = [trial for trial in grid if cell(trial) not in refused]
+    if objections and not left:
+        raise UserError(objections[0][1])
+    return left, [
+        f"left out of all methods at {', '.join(at)}: {why}" for why, at in budgets.items()
+    ]
 
 
 def _built(grid: list[Trial]) -> dict[str, Method | ValueError | None]:
@@ -276,11 +310,12 @@ def _around_a_small_network(trial: Trial) -> Method | ValueError | None:
 def ablated(texts: Sequence[str], factors: Sequence[str]) -> list[str]:
     """The variants, and for each factor every value that a method of theirs compares, as typed.
 
-    texts: empty for those of all methods that have the factors, and none beside them.
+    texts: empty for those of all methods that have the factors, and none beside them; with "all",
+    those beside all methods.
     """
-    bases = [Variant.parse(text) for text in texts] or [
-        Variant(name) for name in methods.names() if methods.ablations(name)
-    ]
+    bases = [Variant.parse(text) for text in texts if text != ALL]
+    if ALL in texts or not texts:
+        bases += [Variant(name) for name in methods.names() if methods.ablations(name)]
     made, known = list(texts), set()
     for base in bases:
         values = methods.ablations(base.method)
@@ -289,20 +324,27 @@ def ablated(texts: Sequence[str], factors: Sequence[str]) -> list[str]:
             made += [base.with_change(factor, value).name for value in values.get(factor, ())]
     for factor in factors:
         if factor not in known:
-            raise unknown(
-                f"ablation of {', '.join(base.name for base in bases)}",
-                factor,
-                known,
-                "bench list methods -v",
-            )
-    return made
+            raise _no_ablation(factor, bases, known)
+    return list(dict.fromkeys(made))
+
+
+def _no_ablation(factor: str, bases: Sequence[Variant], known: set[str]) -> UserError:
+    """The error for a hyper-parameter that none of these compares, with those that do."""
+    of = ", ".join(base.name for base in bases)
+    owners = [name for name in methods.names() if factor in methods.ablations(name)]
+    if not owners:
+        return unknown(f"ablation of {of}", factor, known, "bench list methods -v")
+    return UserError(
+        f'no ablation of {of} "{factor}"; {", ".join(owners)} can be ablated so (--methods '
+        f"{owners[0]} --ablation {factor}; bench list methods -v)"
+    )
 
 
 def _datasets(study: Study, data_root: Path) -> list[str]:
     """The names; "all" is every prepared dataset but the phantoms."""
     named = [name for name in study.datasets if name != ALL]
     if ALL in study.datasets:
-        names = prepared.prepared_names(data_root)
+        names = known_data.prepared(data_root)
         manifests = {name: prepared.read_manifest(data_root, name) for name in names}
         real = [name for name, found in manifests.items() if found.card.phantom is None]
         if not (real or named):
@@ -318,7 +360,7 @@ def _datasets(study: Study, data_root: Path) -> list[str]:
 
 
 def _manifest(name: str, data_root: Path) -> Manifest:
-    names = prepared.prepared_names(data_root)
+    names = known_data.prepared(data_root)
     card = cards.find(name) if name in cards.names() else None
     if card is not None and card.phantom is not None:
         return phantoms.ensure_prepared(card, data_root)

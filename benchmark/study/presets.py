@@ -4,13 +4,13 @@ Hydra composes a preset (YAML in `conf/`) with `key=value` overrides against the
 so that a wrong type fails at once. On the command line and in presets the fields of
 `Study.conditions` stand beside the study's own: `precision=bfloat16`. Hydra's advice on unknown
 keys (`+key=…`) would add settings that nothing reads; such keys are refused here with the nearest
-known name instead.
+known name instead. A preset of one's own is a shipped one whose settings are replaced by a file's,
+before those that are typed.
 """
 
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -22,6 +22,9 @@ from omegaconf.errors import OmegaConfBaseException
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, unknown
+from benchmark.study import hints, preset_files
+from benchmark.study.names import PRESETS
+from benchmark.study.preset_files import SIDES, Own, as_typed, dotted, listed
 from benchmark.study.settings import (
     Conditions,
     Optimisation,
@@ -30,8 +33,8 @@ from benchmark.study.settings import (
     TrainingSettings,
     check,
 )
+from benchmark.study.syntax import Variant
 
-_FOLDER = Path(__file__).parent / "conf"
 # Parts of the grid: the command line has flags for them.
 _BY_FLAG = {
     "methods": "--methods",
@@ -47,12 +50,7 @@ _BY_FLAG = {
 _PER_METHOD = ("training_of", "hyperparameters", "hyperparameters_3d")
 _FOR_VOLUMES = {"training_3d": TrainingSettings, "pretraining_3d": PretrainingSettings}
 _OPEN = (*_PER_METHOD, *_FOR_VOLUMES)  # dictionaries: a key in them may be new
-
-
-def texts() -> dict[str, str]:
-    """Name → text of each preset; its first line, a comment, says what it is."""
-    files = sorted(_FOLDER.glob("*.yaml"))
-    return {file.stem: file.read_text(encoding="utf-8") for file in files}
+_OWN_FILE = "preset_of_ones_own"
 
 
 def load(
@@ -64,25 +62,24 @@ def load(
 ) -> Study:
     """The study that the preset, the overrides (`key=value`) and the grid (by name) describe.
 
-    grid: any of methods, datasets, labels, seeds, vary, name, and of the roles of splits
-    (evaluate_on, val_as, unlabelled, slices); None leaves the preset's.
+    preset: a name, or a file of one's own. grid: any of methods, datasets, labels, seeds, vary,
+    name, and of the roles of splits (evaluate_on, val_as, unlabelled, slices); None leaves the
+    preset's.
     Raises `UserError` for an unknown preset or key and for a value of the wrong type.
     """
-    if preset not in (known := texts()):
-        raise unknown("preset", preset, known, "bench list presets")
-    checked = [_checked(override, list(known_methods)) for override in overrides]
-    study = _compose(preset, checked)
+    own = _read(preset, list(known_methods))
+    chosen = [Variant.parse(text).method for text in grid.get("methods") or []]
+    known = _Known(list(known_methods), chosen)
+    study = _compose(own, [_checked(override, known) for override in overrides])
     given = {name: value for name, value in grid.items() if value is not None}
     roles = {name: given.pop(name) for name in Roles._fields if name in given}
     roles.setdefault("unlabelled", study.conditions.unlabelled)
     if roles["unlabelled"] != "all":  # 50% is 50 %
         roles["unlabelled"] = Budget.parse(roles["unlabelled"]).text
     conditions = dataclasses.replace(study.conditions, **roles)
-    study = dataclasses.replace(study, preset=preset, conditions=conditions, **given)
+    study = dataclasses.replace(study, preset=own.base, conditions=conditions, **given)
     if not study.name:
-        evaluate_on = study.conditions.evaluate_on
-        name = preset if evaluate_on == "test" else f"{preset}-{evaluate_on}"
-        study = dataclasses.replace(study, name=name)
+        study = dataclasses.replace(study, name=_named(own, study.conditions.evaluate_on))
     if not re.fullmatch(r"\w[\w.-]{,99}", study.name) or study.name == "published":
         raise UserError(
             'a study name is made of letters, digits, ".", "-" and "_", up to 100, no "-" or '
@@ -93,11 +90,57 @@ def load(
     return study
 
 
-def _compose(preset: str, overrides: list[str]) -> Study:
-    ConfigStore.instance().store(name="study_schema", node=_unlocked(_flat_schema()))
+def _named(own: Own, evaluate_on: str) -> str:
+    """The study's name, where none is typed: one for what is not evaluated on the test set."""
+    ending = "" if evaluate_on == "test" else f"-{evaluate_on}"
+    return own.name if own.name.endswith(ending) else f"{own.name}{ending}"
+
+
+def told(preset: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides that could change a number, those of a preset of one's own first, as typed."""
+    own = _read(preset)
+    base = dict(dotted(flat(load(own.base))))
+    changed = [
+        f"{key}={as_typed(value)}"
+        for key, value in dotted(own.settings)
+        if key not in _BY_FLAG and base.get(key, _OWN_FILE) != value
+    ]
+    return [override for override in (*changed, *overrides) if is_hashed(override)]
+
+
+def _read(preset: str, known_methods: Sequence[str] | None = None) -> Own:
+    """The preset, with settings that there are, and sides and grids as lists."""
+    own = preset_files.read(preset)
+    for key, value in dotted(own.settings):
+        _require_in_file(preset, key, value, known_methods)
+    settings = {name: listed(name, value) for name, value in own.settings.items()}
+    return own._replace(settings=settings)
+
+
+def _require_in_file(
+    preset: str, key: str, value: Any, known_methods: Sequence[str] | None
+) -> None:
+    group, _, rest = key.partition(".")
+    where = f"setting (in {preset})"
+    if isinstance(value, str) and "${" in value:
+        raise UserError(f"{preset}: {key} is a text with ${{…}}, which is not replaced: {value!r}")
+    if group in _PER_METHOD:
+        method = rest.partition(".")[0].partition("[")[0]
+        if known_methods is not None and method and method not in known_methods:
+            raise unknown(f"method (in {preset})", method, known_methods, "bench list methods")
+    elif key == "ratios":
+        raise UserError(f"{preset}: ratios are called labels")
+    elif group not in _OPEN and key not in (*_BY_FLAG, *keys()):
+        raise hints.of_setting(key, [*keys(), *_BY_FLAG], where)
+
+
+def _compose(own: Own, overrides: list[str]) -> Study:
+    store = ConfigStore.instance()
+    store.store(name="study_schema", node=_unlocked(_flat_schema()))
+    store.store(name=_OWN_FILE, node={"defaults": [own.base, "_self_"], **own.settings})
     try:
-        with initialize_config_dir(str(_FOLDER), version_base="1.3"):
-            config = compose(preset, overrides)
+        with initialize_config_dir(str(PRESETS), version_base="1.3"):
+            config = compose(_OWN_FILE if own.settings else own.base, overrides)
         study = _nested(OmegaConf.to_object(config))
         per_method = {
             name: _fields(TrainingSettings, f"training_of.{name}", fields)
@@ -145,7 +188,7 @@ def _fields(schema: type[Optimisation], where: str, fields: dict[str, Any]) -> d
     """The given fields of the schema, with their types checked and converted."""
     for name in fields:
         if name not in schema.__dataclass_fields__:
-            raise unknown(f"setting {where}", name, schema.__dataclass_fields__)
+            raise hints.of_setting(name, [*schema.__dataclass_fields__], f"setting {where}")
     merged = OmegaConf.to_object(OmegaConf.merge(_unlocked(schema), fields))
     return {name: getattr(merged, name) for name in fields}
 
@@ -160,9 +203,17 @@ def _unlocked(schema: type) -> DictConfig:
     return config
 
 
-def _checked(override: str, known_methods: list[str]) -> str:
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """The methods that there are, and those of the run."""
+
+    methods: list[str]
+    chosen: list[str]
+
+
+def _checked(override: str, known: _Known) -> str:
     """The override in a form that Hydra takes; raises for keys that no setting has."""
-    key, equals, _ = override.partition("=")
+    key, equals, value = override.partition("=")
     if not equals or not re.fullmatch(r"[\w.]+", key):
         raise UserError(
             f"a setting is written key=value, such as training.epochs=20, got {override!r}"
@@ -171,17 +222,33 @@ def _checked(override: str, known_methods: list[str]) -> str:
         raise UserError(f'"{key}" is set with {_BY_FLAG[key]}, not as {override!r}')
     group, _, rest = key.partition(".")
     if group in _PER_METHOD:
-        method, _, field = rest.partition(".")
-        if not field:
-            raise UserError(f"{group} is written {group}.METHOD.NAME=value, got {override!r}")
-        if method not in known_methods:
-            raise unknown("method", method, known_methods, "bench list methods")
+        _require_method(override, group, rest, known)
+    if group in _PER_METHOD or (group in _FOR_VOLUMES and rest):
         return f"++{override}"  # checked later
-    if group in _FOR_VOLUMES and rest:
-        return f"++{override}"
     if key not in keys():
-        raise unknown("setting", key, keys(), "bench run --help")
-    return override
+        raise _no_setting(key, value, known)
+    is_side = key in SIDES and value.strip().isdigit()
+    return f"{key}=[{','.join([value.strip()] * SIDES[key])}]" if is_side else override
+
+
+def _require_method(override: str, group: str, rest: str, known: _Known) -> None:
+    method, _, field = rest.partition(".")
+    if not field:
+        raise UserError(f"{group} is written {group}.METHOD.NAME=value, got {override!r}")
+    if method not in known.methods:
+        raise unknown("method", method, known.methods, "bench list methods")
+
+
+def _no_setting(key: str, value: str, known: _Known) -> UserError:
+    from benchmark.study import methods  # PyTorch, for which nobody waits who types what there is
+
+    method, _, name = key.rpartition(".")
+    if not method or method in known.methods:
+        chosen = [method] if method else known.chosen
+        found = hints.of_hyperparameter(name, value, chosen, methods.defaults())
+        if found is not None:
+            return found
+    return hints.of_setting(key, keys())
 
 
 def is_hashed(override: str) -> bool:
@@ -207,4 +274,7 @@ def _explain(error: Exception) -> str:
     cause = error.__cause__ or error
     lines = str(cause).splitlines()
     where = next((line.split(":", 1)[1].strip() for line in lines if "full_key:" in line), "")
+    if where and "is not a ListConfig" in lines[0]:
+        sides = ",".join(["64"] * SIDES[where]) if where in SIDES else "…,…"
+        return f"{where} takes a list in square brackets, such as {where}=[{sides}]"
     return f"{where}: {lines[0]}" if where else lines[0]

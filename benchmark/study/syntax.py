@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
+from benchmark.data.split.budget import parse_budgets
 from benchmark.data.split.roles import Fold
 from benchmark.errors import UserError
 
@@ -31,7 +32,7 @@ class Variant:
         """
         method, bracket, inside = text.strip().partition("[")
         mistake = UserError(f"a variant is written method[name=value,…], got {text!r}")
-        if bracket and not inside.endswith("]"):
+        if (bracket and not inside.endswith("]")) or "=" in method:
             raise mistake
         bundles: list[str] = []
         changes: dict[str, Any] = {}
@@ -55,6 +56,12 @@ class Variant:
         changes = [f"{name}={typed(value)}" for name, value in self.changes.items()]
         inside = ",".join([*self.bundles, *changes])
         return f"{self.method}[{inside}]" if inside else self.method
+
+
+def same_variant(text: str, known: Iterable[str]) -> str:
+    """The known variant that says the same in other words (cps[weight=0.50]); else the text."""
+    wanted = Variant.parse(text)
+    return next((name for name in known if Variant.parse(name) == wanted), text)
 
 
 def value_of(text: str) -> Any:
@@ -210,3 +217,13 @@ def parse_seeds(text: str) -> list[int]:
     if not seeds:
         raise mistake
     return list(dict.fromkeys(seeds))
+
+
+GRID: Mapping[str, Callable[[str], list[Any]]] = {
+    "methods": split_outside_brackets,
+    "datasets": split_outside_brackets,
+    "labels": parse_budgets,
+    "seeds": parse_seeds,
+    "also_test": split_outside_brackets,
+}
+"""Part of a grid → what reads it as it is typed."""

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -30,7 +31,7 @@ def test_every_verb_is_there():
     names = {" ".join(words) for words in VERBS}
     assert names == {
         "", "run", "tune", "list", "report", "status", "show", "verify", "evaluate", "merge",
-        "predict", "export", "doctor", "data",
+        "predict", "export", "doctor", "data", "check", "new", "new method", "new dataset",
         "data prepare",
         "data check", "data subsets", "data synth", "data lists",
     }  # fmt: skip
@@ -54,6 +55,22 @@ def test_defaults_in_brackets_are_seen(bench):
         assert text in out
 
 
+LEAVES = [words for words, command in VERBS.items() if not hasattr(command, "commands")]
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_the_examples_of_a_verb_can_be_typed(words, bench, monkeypatch):
+    """Each is of the verb, or follows it, and none is broken into lines."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = bench(*words, "--help")
+    lines = [line.strip() for line in out.partition("Examples:\n")[2].splitlines() if line.strip()]
+    assert lines and lines[0].startswith(" ".join(("bench", *words)))
+    for line in lines:
+        _, *typed = shlex.split(line.partition(" > ")[0])
+        verb = next(w for w in LEAVES if tuple(typed[: len(w)]) == w)
+        VERBS[verb].make_context(" ".join(verb), typed[len(verb) :])
+
+
 @pytest.mark.parametrize("words", ["--help", "data --help"])
 def test_verbs_are_listed_in_whole_sentences(words, bench, monkeypatch):
     """At the width of any terminal."""
@@ -74,10 +91,10 @@ def test_a_verb_and_its_options_are_explained(words):
 
 
 def test_the_help_names_every_table_test_and_preset(bench):
-    from benchmark.study import presets
+    from benchmark.study import preset_files
     from reports.report import TABLES
     from reports.stats.significance import TESTS
 
     out = plain(bench("report", "--help")[1])
     assert all(name in out for name in (*TABLES, *TESTS))
-    assert all(name in plain(bench("run", "--help")[1]) for name in presets.texts())
+    assert all(name in plain(bench("run", "--help")[1]) for name in preset_files.texts())

@@ -334,9 +334,9 @@ def test_a_text_file_among_the_images_is_ignored_and_named(samples, bench, tmp_p
 
 def test_cards_and_presets_and_published_numbers_are_found():
     from benchmark import files
-    from benchmark.study import presets
+    from benchmark.study import preset_files
 
-    assert "paper" in presets.texts()
+    assert "paper" in preset_files.texts()
     assert (files.packaged("datasets") / "glas.yaml").is_file()
     published = (files.packaged("results/published") / "arxiv_2504.01547v2.csv").read_text()
     assert len(published.splitlines()) == 130

@@ -42,26 +42,6 @@ GRID = (
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
-    """A function: what `pip install` of a package leaves behind, at the front of the path."""
-
-    def package(name: str, files: dict[str, str], methods=(), cards=(), version: str = "1.2"):
-        site = tmp_path / f"site-{name}"
-        for file, text in files.items():
-            (site / file).parent.mkdir(parents=True, exist_ok=True)
-            (site / file).write_text(text)
-        info = site / f"{name}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        lines = ["[benchmark.methods]", *methods, "[benchmark.cards]", *cards]
-        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-        monkeypatch.syspath_prepend(str(site))
-        return site
-
-    return package
-
-
-@pytest.fixture
 def tiny(install):
     """A package with a method and a card."""
     files = {"tiny_ssl/weighted.py": METHOD, "tiny_ssl/squares.yaml": CARD}

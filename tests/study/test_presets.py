@@ -1,7 +1,7 @@
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.study import presets
+from benchmark.study import preset_files, presets
 from benchmark.study.settings import pretraining_of, training_of
 from benchmark.training import pretraining, trial
 
@@ -13,13 +13,13 @@ def load(preset="cpu", *overrides, **grid):
 
 
 def test_there_are_at_most_six_presets_and_each_says_what_it_is():
-    assert {"demo", "cpu", "matched", "paper"} <= set(presets.texts())
-    assert len(presets.texts()) <= 6
-    assert all(text.startswith("# ") for text in presets.texts().values())
-    assert all(len(text.splitlines()[0]) > 20 for text in presets.texts().values())
+    assert {"demo", "cpu", "matched", "paper"} <= set(preset_files.texts())
+    assert len(preset_files.texts()) <= 6
+    assert all(text.startswith("# ") for text in preset_files.texts().values())
+    assert all(len(text.splitlines()[0]) > 20 for text in preset_files.texts().values())
 
 
-@pytest.mark.parametrize("preset", sorted(presets.texts()))
+@pytest.mark.parametrize("preset", sorted(preset_files.texts()))
 def test_every_preset_loads_and_names_its_study_after_itself(preset):
     study = load(preset)
     assert study.name == study.preset == preset

@@ -100,7 +100,7 @@ def as_mask(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card
         if isinstance(image, ndarray):
             raise ValueError(f"{name} has colours of {image.dtype}: save it with 8 bits")
         return Mask(masks.of_colours(np.asarray(image.convert("RGB")), card, name))
-    values = _one_channel(name, image, card)
+    values = one_channel(name, image, card)
     _require_lossless(name, image, values, card)
     return masks.read(values, card, name)
 
@@ -115,7 +115,7 @@ def _require_lossless(name: str, image: Image.Image | ndarray, values: ndarray, 
         )
 
 
-def _one_channel(name: str, image: Image.Image | ndarray, card: Card) -> ndarray:
+def one_channel(name: str, image: Image.Image | ndarray, card: Card) -> ndarray:
     """The one channel that holds the classes; bits are 0 and 1 of classes, 0 and 255 of greys."""
     if isinstance(image, Image.Image):
         if (channel := card.mask_channel) is not None:

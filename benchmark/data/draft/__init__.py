@@ -1,0 +1,1 @@
+"""A card to begin with, filled in from what a folder holds."""

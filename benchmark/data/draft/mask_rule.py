@@ -1,0 +1,77 @@
+"""Which rule reads masks that hold these values. Pure."""
+
+from typing import Any, NamedTuple
+
+_MOST_CLASSES = 20  # more are taken for instances, or for shades
+_BYTE, _HALF_BYTE, _HALF = 255, 127, 0.5
+
+
+class Values(NamedTuple):
+    """What all masks hold together."""
+
+    numbers: frozenset[float] = frozenset()
+    colours: frozenset[str] = frozenset()
+    """Such as "#ff0000", of coloured masks."""
+    channel: int | None = None
+    """The one that holds the object, where the masks have several."""
+    are_lossy: bool = False
+    """JPEG, which changes values near edges."""
+
+
+class Rule(NamedTuple):
+    """Fields of a card, and a remark on the rule."""
+
+    fields: dict[str, Any]
+    remark: str
+
+
+def of(found: Values) -> Rule:
+    """The rule that is most likely meant, and the classes."""
+    rule = _of_colours(found.colours) if found.colours else _of_numbers(found)
+    channel = {} if found.channel is None else {"mask_channel": found.channel}
+    return rule._replace(fields={"classes": ["background", "foreground"], **rule.fields, **channel})
+
+
+def _of_numbers(found: Values) -> Rule:
+    objects = sorted(number for number in found.numbers if number != 0)
+    is_whole = all(number == int(number) for number in objects)
+    if objects and (found.are_lossy or not is_whole):
+        half = _HALF if objects[-1] <= 1 else _HALF_BYTE
+        return Rule({"mask": f"> {half}"}, "the masks are soft: foreground is what lies above it")
+    if len(objects) < 2 or objects == [1, _BYTE]:
+        return Rule({"mask": "binary"}, f"0 and {_listed(objects) or 'nothing else'}")
+    if len(objects) >= _MOST_CLASSES and objects[-1] == _BYTE:
+        return Rule({"mask": f"> {_HALF_BYTE}"}, f"{len(objects)} shades up to {_BYTE} were found")
+    if len(objects) >= _MOST_CLASSES:
+        return Rule({"mask": "nonzero"}, f"instance numbers up to {objects[-1]:g}")
+    return _of_classes([int(number) for number in objects])
+
+
+def _of_classes(numbers: list[int]) -> Rule:
+    """Values below 0 become background: no class is negative."""
+    positive = [number for number in numbers if number > 0]
+    fields: dict[str, Any] = {
+        "mask": "labels",
+        "classes": ["background", *(f"class_{i + 1}" for i in range(max(1, len(positive))))],
+    }
+    if positive != list(range(1, len(positive) + 1)) or len(positive) < len(numbers):
+        order = {number: i + 1 for i, number in enumerate(positive)}
+        fields["values"] = {0: 0, **{number: order.get(number, 0) for number in numbers}}
+    return Rule(fields, f"0, {_listed(numbers)}; if these count objects of one class: nonzero")
+
+
+def _of_colours(colours: frozenset[str]) -> Rule:
+    """Black is the background, else the first of the colours."""
+    ordered = sorted(colours, key=lambda colour: (colour != "#000000", colour))
+    names = [f"colour_{colour[1:]}" for colour in ordered[1:]]
+    fields = {
+        "mask": "labels",
+        "classes": ["background", *names],
+        "values": {colour: i for i, colour in enumerate(ordered)},
+    }
+    return Rule(fields, "the masks are coloured")
+
+
+def _listed(numbers: list[int] | list[float]) -> str:
+    shown = ", ".join(f"{number:g}" for number in numbers[:6])
+    return f"{shown}, …" if len(numbers) > 6 else shown
