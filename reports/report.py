@@ -111,6 +111,10 @@ class Report:
             self._made[name] = self._make(name)
         return self._made[name]
 
+    def remade(self) -> "Report":
+        """The same, nothing of it made yet: within `sheet.in_full` its lists go to their end."""
+        return Report(self.trials, self._options, self._sources)
+
     @cached_property
     def oddities(self) -> list[str]:
         """Whatever makes the scores less than they seem."""

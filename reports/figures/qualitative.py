@@ -52,8 +52,10 @@ def _panel(inputs: Inputs, dataset: str, budget: Budget) -> Named:
         f"qualitative-{plain(f'{dataset}-{budget.text}')}",
         f"{dataset}, {budget.text} labelled: the first cases of the evaluation set, not chosen; "
         f"below each mask its Dice{mean}{inputs.left_out}",
-        f"Images, targets and masks. Dice: {'; '.join(told)}.",
+        "Images, targets, and the masks that each method predicts.",
         figure,
+        told,
+        {"dataset": dataset, "labelled": budget.text},
     )
 
 
@@ -77,6 +79,7 @@ def pretrainings(inputs: Inputs) -> Iterator[Named]:
                 "\n", " "
             ),
             figure,
+            of={"dataset": dataset},
         )
 
 
