@@ -98,6 +98,7 @@ class TrialJob:
         tested = outputs.tested_modules(method, data, trial.conditions.patch)
         outputs.write_tables(folder, trial, data, state.history, final, surfaces)
         outputs.write_panel(folder, method, view, final)
+        outputs.write_extremes(folder, data, final)
         outputs.write_saved(folder, trial.save, method, view, final, tested)
         return self._record(
             destination,
