@@ -1,7 +1,7 @@
 """What figures are drawn of, and what a drawn one is."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -48,6 +48,13 @@ class Inputs:
     """One `panel.npz` of each configuration."""
     pretrainings: dict[tuple[str, str], Mapping[str, ndarray]] = field(default_factory=dict)
     """One `panel.npz` of a pretraining of each dataset and variant."""
+    cases: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """All `cases.csv`, with dataset, budget, variant and seed."""
+    pictures_of: Callable[
+        [Mapping[Configuration, Sequence[str]]], Mapping[Configuration, Mapping[str, Any]]
+    ] = lambda wanted: {}
+    """Of the cases of a configuration that are wanted, by name, those whose image, target,
+    prediction and seed were kept."""
 
     @cached_property
     def plain(self) -> set[str]:

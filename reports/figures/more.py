@@ -23,7 +23,9 @@ def ranks(inputs: Inputs) -> Iterator[Named]:
         names = sorted(places, key=lambda name: (places[name], name))
         groups = alike([places[name] for name in names], difference)
         levels = 0.4 * len(groups) + 0.75 * ((len(names) + 1) // 2)
-        figure, axes = style.grid(1, 1, 5.2, 0.75 + 0.26 * levels)
+        figure, axes = style.grid(1, 1, 3.6, 0.75 + 0.26 * levels)
+        for _ in ("left", "right"):
+            style.make_room(figure, names)
         one = axes[0, 0]
         worst = float(len(names))
         _draw_scale(one, worst, difference)

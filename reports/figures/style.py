@@ -40,12 +40,22 @@ CLASS_COLOURS = np.array(
 )  # fmt: skip
 """Of masks: the background, then the classes in their order, as `bench data prepare --preview` has
 them; of more classes they begin again."""
+
+
+def colours_of(mask: ndarray) -> ndarray:
+    """Class numbers → the colour of each."""
+    hues = len(CLASS_COLOURS) - 1
+    return CLASS_COLOURS[np.where(mask > 0, (mask.astype(int) - 1) % hues + 1, 0)]
+
+
 _MARKERS = "osD^vPX*<>hp8d"
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)))
 _HANDLE, _LETTER, _LINE = 0.55, 0.06, 0.16  # inches that an entry of a legend takes
 _NEAR = 1.25  # ranges of the scores from their middle: a floor beyond is far
 _NAME, _AROUND = 0.1, 0.6  # inches: a name at a line's end; title and label of axes
 _GREY = "#707070"
+PIXELS = {"interpolation": "none"}
+"""Of `Axes.imshow`: a file holds the pixels of the picture, and no more of them."""
 FLOOR = {"color": "#8a8a8a", "linestyle": (0, (1, 2)), "linewidth": 1.0}
 
 
@@ -186,6 +196,13 @@ def log_axis(axes: Any) -> None:
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.1)
+
+
+def bare(axes: Any) -> None:
+    """Nothing but the picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
 
 
 def make_room(figure: Figure, names: Iterable[str]) -> None:
