@@ -22,6 +22,7 @@ from reports.select import (
 )
 from reports.sheet import Sheet
 from reports.tables import (
+    cases,
     classes,
     comparisons,
     differences,
@@ -61,6 +62,8 @@ class Sources:
 
     cases: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     """The lines of all their cases, for intervals over cases."""
+    case_scores: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: pd.DataFrame()
+    """The same of those trials that have them, for their worst and best cases."""
     pretrainings: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: pd.DataFrame()
     """A line for each that they started from (`benchmark.store.tables.pretrainings`)."""
     notes: Callable[[pd.DataFrame], list[str]] = lambda rows: []
@@ -110,6 +113,15 @@ class Report:
         if name not in self._made:
             self._made[name] = self._make(name)
         return self._made[name]
+
+    def remade(self) -> "Report":
+        """The same, nothing of it made yet: within `sheet.in_full` its lists go to their end."""
+        return Report(self.trials, self._options, self._sources)
+
+    @cached_property
+    def case_scores(self) -> pd.DataFrame:
+        """Dice of every case of every trial that kept them."""
+        return self._sources.case_scores(self.rows)
 
     @cached_property
     def oddities(self) -> list[str]:
@@ -231,6 +243,11 @@ TABLES = {
         lambda r: None if r.reading.of_class else rates.sheet(r.rows, r.reading),
         "the trials are of a version that did not measure sensitivity and precision, or one class "
         "is asked for: they are means over classes",
+        says_reading=True,
+    ),
+    "cases": Table(
+        lambda r: cases.sheet(r.rows, r.case_scores),
+        "no trial has kept the scores of its cases (cases.csv)",
         says_reading=True,
     ),
     "pretraining": Table(

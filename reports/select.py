@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.sheet import counted, shortened
+from reports.sheet import counted, fits, shortened
 from reports.stats.intervals import INTERVALS, Interval, crossed_interval
 
 BASELINE = "supervised"
@@ -264,7 +264,7 @@ def of_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 def reasons(failed: pd.DataFrame) -> str:
     """Why trials failed: the first line of each error, the most frequent first."""
     lines = [str(error).strip().partition("\n")[0] or "no reason given" for error in failed.error]
-    counts = Counter(line if len(line) <= _LONG else line[:_LONG] + "…" for line in lines)
+    counts = Counter(line if fits(len(line), _LONG) else line[:_LONG] + "…" for line in lines)
     return shortened([f"{line} ({n})" for line, n in counts.most_common()], shown=3)
 
 

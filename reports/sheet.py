@@ -1,7 +1,9 @@
 """A table before it is text: cells with their marks, a title, a footer, and the exact scores."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import IntEnum
@@ -116,10 +118,28 @@ def of_fewer(n: int, full_n: int) -> str:
     return f" (n={n})" if n < full_n or n == 1 else ""
 
 
+_IS_IN_FULL: ContextVar[bool] = ContextVar("lists are printed in full", default=False)
+
+
+@contextmanager
+def in_full() -> Iterator[None]:
+    """Within, lists are printed to their end: for the page, which folds what is long."""
+    token = _IS_IN_FULL.set(True)
+    try:
+        yield
+    finally:
+        _IS_IN_FULL.reset(token)
+
+
+def fits(n: int, shown: int) -> bool:
+    """May a list of n be printed to its end where usually so many are shown?"""
+    return n <= shown or _IS_IN_FULL.get()
+
+
 def shortened(texts: list[str], shown: int = 6, between: str = ", ") -> str:
     """A list for a footer: "a, b, c and 4 more"."""
-    more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
-    return between.join(texts[:shown]) + more
+    more = "" if fits(len(texts), shown) else f" and {len(texts) - shown} more"
+    return between.join(texts[:shown] if more else texts) + more
 
 
 def signed(difference: float, half_width: float = math.nan) -> str:

@@ -43,8 +43,8 @@ def report(
         str | None,
         typer.Option(
             help="table, classes, label-efficiency, differences, optimism, ranks, distances, "
-            "rates, pretraining, variance, published, published-distances, or all [table; all "
-            "with --out]."
+            "rates, cases, pretraining, variance, published, published-distances, or all [table; "
+            "all with --out]."
         ),
     ] = None,
     published: Annotated[
@@ -256,6 +256,7 @@ def _made(
             options,
             Sources(
                 cases=partial(tables.cases, folder),
+                case_scores=partial(tables.stacked, folder, name="cases.csv"),
                 pretrainings=partial(tables.pretrainings, folder),
                 notes=lambda rows: [
                     *footnotes.of(folder, rows, there.records),
@@ -462,7 +463,7 @@ def _write_figures(folder: Path, made: "Report", forms: list[str], out: Path) ->
 
 
 def _drawn(folder: Path, made: "Report") -> list:
-    from benchmark.store import tables
+    from benchmark.store import extremes, tables
     from reports import figures
 
     return figures.draw(
@@ -472,13 +473,17 @@ def _drawn(folder: Path, made: "Report") -> list:
             histories=tables.stacked(folder, made.rows, "history.csv"),
             panels=tables.panels(folder, made.rows),
             pretrainings=tables.pretraining_panels(folder, made.pretrainings),
+            cases=made.case_scores,
+            pictures_of=partial(extremes.pictures, folder, made.rows),
         )
     )
 
 
 def _write_page(folder: Path, made: "Report", file: Path, drawn: list) -> None:
+    from benchmark.cli import origins
     from benchmark.files import write_atomically
     from reports.page import summary
 
-    write_atomically(file, summary.page(folder.name, made, made.trials, drawn))
+    found = summary.Origins(**origins.of(folder, made.rows, made.trials))
+    write_atomically(file, summary.page(folder.name, made, made.trials, drawn, found))
     say(f"wrote {file}")

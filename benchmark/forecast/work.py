@@ -81,7 +81,7 @@ def _of_trial(of: Trial, n_labelled: int, n_evaluated: int) -> Amount:
 _WEIGHTS = 8_000_000  # bytes of the shared network
 _TEXTS = 12_000  # of a record, its log, settings and requirements
 _LINE = 250  # of an epoch or of a case
-_PANEL = 4  # cases
+_PANEL = 10  # cases: the first four, the three worst, the three best
 
 
 def _disk(of: Trial, amount: Amount, manifest: Manifest) -> int:

@@ -79,12 +79,14 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def trials(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a trial: the columns of `results.csv`; as in the record `settings`, and `classes`."""
+    """One row a trial: the columns of `results.csv`; as in the record `settings`, `classes` and
+    `packages`.
+    """
     records = list(records)
     frame = table(records)
     nested = {
         name: frame.key.map({found.key: getattr(found, name) for found in records})
-        for name in ("settings", "classes")
+        for name in ("settings", "classes", "packages")
     }
     return frame.assign(**nested)
 
@@ -212,7 +214,7 @@ def pretraining_panels(
     for row in found.itertuples():
         file = pretraining_folder(study_folder, row.key) / "panel.npz"
         if (row.dataset, row.variant) not in panels and file.exists():
-            panels[row.dataset, row.variant] = _pictures(study_folder, file, _OF_A_PRETRAINING)
+            panels[row.dataset, row.variant] = pictures_in(study_folder, file, _OF_A_PRETRAINING)
     return panels
 
 
@@ -223,12 +225,12 @@ def panels(study_folder: Path, rows: pd.DataFrame) -> dict[tuple, dict[str, ndar
         where = (row["dataset"], row["budget"], row["variant"])
         file = trial_folder(study_folder, row["key"]) / "panel.npz"
         if where not in found and file.exists():
-            found[where] = _pictures(study_folder, file, _OF_A_TRIAL)
+            found[where] = pictures_in(study_folder, file, _OF_A_TRIAL)
     return found
 
 
-def _pictures(study_folder: Path, file: Path, needed: set[str]) -> dict[str, ndarray]:
-    """What is in a `panel.npz`, by name."""
+def pictures_in(study_folder: Path, file: Path, needed: set[str]) -> dict[str, ndarray]:
+    """What is in a `panel.npz` or `extremes.npz`, by name; `UserError` (exit code 3) if damaged."""
     with _readable(file):
         content = io.BytesIO(read_within(study_folder, file, _LARGEST))
         with np.load(content) as pictures:

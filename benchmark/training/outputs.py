@@ -26,6 +26,7 @@ from benchmark.training.evaluate import Evaluation, Surfaces
 from benchmark.training.inference import View
 
 _PANEL_CASES = 4
+_EXTREMES = 3  # of the worst cases, and of the best
 
 
 def write_tables(
@@ -70,22 +71,54 @@ def write_panel(folder: Path, method: Method, view: View, final: Evaluation) -> 
 
     Of a volume it is the slice across the last axis that has most foreground.
     """
-    data = view.data
-    rows = data.evaluation.indices[:_PANEL_CASES]
+    rows = view.data.evaluation.indices[:_PANEL_CASES]
+    places = range(len(rows))
     further = inference.pictures(method, view, rows)
-    panel: dict[str, ndarray] = {"case": np.array(data.evaluation.ids[:_PANEL_CASES])}
-    for i, row in enumerate(rows):
-        target = data.evaluation.masks[row]
-        picture = np.s_[...]
-        if target.ndim == 3:
-            picture = np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
-        panel[f"image_{i}"] = as_bytes(data.evaluation.images[row][picture])
-        panel[f"target_{i}"] = target[picture]
-        panel[f"prediction_{i}"] = final.predicted[i][picture]
-        for name, pictures in further.items():
-            panel[f"{name}_{i}"] = pictures[i][picture]
+    panel = _pictures(view.data, final, places)
+    for i in places:
+        picture = _slice_of(view.data.evaluation.masks[rows[i]])
+        panel |= {f"{name}_{i}": pictures[i][picture] for name, pictures in further.items()}
     with replacing(folder / "panel.npz") as file:
         np.savez_compressed(file, **panel)
+
+
+def write_extremes(folder: Path, data: TrialData, final: Evaluation) -> None:
+    """`extremes.npz`: the cases of lowest Dice, then those of highest, in form of a panel."""
+    with replacing(folder / "extremes.npz") as file:
+        np.savez_compressed(file, **_pictures(data, final, extremes(final.cases)))
+
+
+def extremes(cases: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Places of up to three cases of lowest Dice, ascending, and of highest, descending.
+
+    None is among both; none has Dice without a meaning, or is empty in target and prediction.
+    """
+    told = [i for i, c in enumerate(cases) if c["tp"] + c["fp"] + c["fn"] and c["dc"] == c["dc"]]
+    ranked = sorted(told, key=lambda i: (cases[i]["dc"], cases[i]["case"]))
+    n_best = min(_EXTREMES, len(ranked) // 2)
+    n_worst = min(_EXTREMES, len(ranked) - n_best)
+    return ranked[:n_worst] + ranked[::-1][:n_best]
+
+
+def _pictures(data: TrialData, final: Evaluation, places: Sequence[int]) -> dict[str, ndarray]:
+    """Of these of the evaluated cases: case, image_0, target_0, prediction_0, …"""
+    evaluation = data.evaluation
+    found = {"case": np.array([evaluation.ids[place] for place in places], np.str_)}
+    for i, place in enumerate(places):
+        row = evaluation.indices[place]
+        target = evaluation.masks[row]
+        picture = _slice_of(target)
+        found[f"image_{i}"] = as_bytes(evaluation.images[row][picture])
+        found[f"target_{i}"] = target[picture]
+        found[f"prediction_{i}"] = final.predicted[place][picture]
+    return found
+
+
+def _slice_of(target: UInt8[ndarray, "*s"]) -> Any:
+    """What of a case is shown, as an index: of a volume the slice with most foreground."""
+    if target.ndim < 3:
+        return np.s_[...]
+    return np.s_[:, :, int((target > 0).sum((0, 1)).argmax())]
 
 
 def write_examination(

@@ -113,6 +113,7 @@ class TrialJob:
         tested = outputs.tested_modules(method, data.channels, sides)
         outputs.write_tables(folder, trial, data, state.history, final, surfaces)
         outputs.write_panel(folder, method, view, final)
+        outputs.write_extremes(folder, data, final)
         outputs.write_saved_predictions(folder, trial.save, method, view, final)
         parameters = outputs.count_parameters(tested)
         metrics = (

@@ -5,7 +5,7 @@ The only room that knows Matplotlib.
 
 from collections.abc import Callable, Iterator
 
-from reports.figures import dice, more, qualitative, style
+from reports.figures import cases, dice, more, qualitative, style
 from reports.figures.inputs import Inputs, Named
 from reports.figures.style import FORMS, saved
 
@@ -21,6 +21,7 @@ _MAKERS: tuple[Callable[[Inputs], Iterator[Named]], ...] = (
     more.curves,
     more.costs,
     qualitative.panels,
+    cases.cases,
     qualitative.pretrainings,
 )
 

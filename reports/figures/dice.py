@@ -32,17 +32,19 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
                     bars(interval for _, interval in found),
                     label=variant, elinewidth=0.8, **look.line(),
                 )  # fmt: skip
-        style.floor(one, inputs.floors[dataset])
         ticks = places[dataset]
         one.set_xticks(list(ticks.values()), [budget.text for budget in ticks])
         one.set(title=dataset, xlabel="labelled", ylabel=inputs.dice)
         one.grid(axis="x", visible=False)
+    style.floors(axes, [inputs.floors[dataset] for dataset in datasets])
+    if all(budget.share is not None for found in budgets.values() for budget in found):
+        style.equal(axes, "x")
     style.legend(figure)
     keys = [(d, r, v) for d in datasets for v in inputs.curves for r in budgets[d]]
     yield Named(
         "label-efficiency",
         f"Dice over what is labelled, with intervals over seeds{inputs.left_out}",
-        f"Curves of mean Dice. {inputs.told(keys)}.", figure,
+        "Mean Dice over how much is labelled, a curve a method.", figure, inputs.told(keys),
     )  # fmt: skip
 
 
@@ -62,18 +64,19 @@ def _by_budget(inputs: Inputs, dataset: str) -> tuple[Any, Iterator[tuple[Any, B
     budgets = sorted({budget for _, budget, _ in keys})
     rows = [v for v in inputs.looks if any(key[2] == v for key in keys)]
     figure, axes = style.grid(
-        1, len(budgets), 1.9 if len(budgets) > 2 else 3.2, max(1.7, 0.7 + 0.22 * len(rows)),
+        1, len(budgets), 1.9 if len(budgets) > 2 else 2.6, max(1.7, 0.7 + 0.22 * len(rows)),
         sharey=True,
     )  # fmt: skip
+    style.make_room(figure, rows)
 
     def each() -> Iterator[tuple[Any, Budget, list]]:
         for one, budget in zip(axes[0], budgets, strict=True):
             yield one, budget, [(y, v) for y, v in enumerate(rows) if (dataset, budget, v) in keys]
-            one.axvline(inputs.floors[dataset], zorder=1, label="floor", **style.FLOOR)
             one.set(title=f"{budget.text} labelled", xlabel=inputs.dice)
             one.set_yticks(range(len(rows)), rows)
             one.set_ylim(len(rows) - 0.5, -0.5)
             one.grid(axis="y", visible=False)
+        style.floors(list(axes[0]), [inputs.floors[dataset]] * len(budgets), "x")
 
     return figure, each()
 
@@ -98,8 +101,9 @@ def seeds(inputs: Inputs) -> Iterator[Named]:
         keys = [key for key in inputs.means if key[0] == dataset]
         yield Named(
             f"seeds-{plain(dataset)}",
-            f"{dataset}: every run as a dot; bars are means with intervals; dotted: the floor",
-            f"Dice of each seed. {inputs.told(keys)}.", figure,
+            f"{dataset}: every run as a dot; bars are means with intervals; dotted, or at the "
+            "edge if it is far: the floor",
+            "Dice of each seed, and their mean.", figure, inputs.told(keys), {"dataset": dataset},
         )  # fmt: skip
 
 
@@ -122,11 +126,11 @@ def optimism(inputs: Inputs) -> Iterator[Named]:
             )  # fmt: skip
         style.legend(figure)
         gaps = (pairs[names[1]] - pairs[names[0]]).loc[dataset].groupby("variant").mean()
-        told = "; ".join(f"{name}: {gaps[name]:.2f}" for name in ordered(gaps.index))
+        told = [f"{name}: {gaps[name]:.2f}" for name in ordered(gaps.index)]
         yield Named(
             f"optimism-{plain(dataset)}",
             f"{dataset}: what choosing epoch and threshold on the evaluation set adds to Dice",
-            f"Mean gain in points of Dice by method. {told}.", figure,
+            "Gain in points of Dice of each method.", figure, told, {"dataset": dataset},
         )  # fmt: skip
 
 
@@ -149,17 +153,18 @@ def pretraining(inputs: Inputs) -> Iterator[Named]:
                     [x + shift for x, _ in drawn], [i.mean for _, i in drawn],
                     bars(i for _, i in drawn), label=variant, linestyle="none", **look,
                 )  # fmt: skip
-            style.floor(one, inputs.floors[dataset])
             one.set_xticks(range(len(inputs.budgets)), [b.text for b in inputs.budgets])
             one.set(title=dataset, xlabel="labelled", ylabel=inputs.dice)
             one.set_xlim(-0.5, len(inputs.budgets) - 0.5)
+        style.floors(axes, [inputs.floors[dataset] for dataset in datasets])
         style.legend(figure)
         keys = [(d, b, v) for d in datasets for b in inputs.budgets for v in (whole, bare)]
         yield Named(
             f"pretraining-{plain(whole)}",
             f"{whole} with and without its first stage",
-            f"Means of Dice. {inputs.told(keys)}.",
+            "Mean Dice of both at each label budget.",
             figure,
+            inputs.told(keys),
         )
 
 
@@ -181,8 +186,9 @@ def rounds(inputs: Inputs) -> Iterator[Named]:
                     bars(i for _, i in found), label=f"{budget.text} labelled",
                     **look.line(),
                 )  # fmt: skip
-            style.floor(one, inputs.floors[dataset])
             one.set(title=dataset, xlabel="rounds", ylabel=inputs.dice, xticks=sorted(members))
+        style.equal(axes, "x")
+        style.floors(axes, [inputs.floors[dataset] for dataset in inputs.datasets])
         style.legend(figure)
         keys = [
             (d, b, v)
@@ -193,6 +199,7 @@ def rounds(inputs: Inputs) -> Iterator[Named]:
         yield Named(
             f"rounds-{plain(base)}",
             f"{base}: Dice over the number of rounds",
-            f"Curves of mean Dice. {inputs.told(keys)}.",
+            "Mean Dice over the number of rounds, a curve a label budget.",
             figure,
+            inputs.told(keys),
         )

@@ -1,7 +1,7 @@
 """What figures are drawn of, and what a drawn one is."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,6 @@ from reports.select import Budget, Configuration, Reading, floors, intervals
 from reports.sheet import with_interval
 from reports.stats.intervals import Interval
 
-_TOLD = 20  # scores in words
 _MANY = 9  # curves in one plot: more cannot be told apart
 
 
@@ -28,8 +27,12 @@ class Named:
     """Of its files: letters and hyphens."""
     title: str
     alt: str
-    """What it shows, in words and numbers."""
+    """What it shows, in a sentence."""
     figure: Any
+    told: Sequence[str] = ()
+    """The numbers in it, one by one: for who cannot see it."""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """What all of it is of, "dataset" or "labelled" → its name: by that a reader filters."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,13 @@ class Inputs:
     """One `panel.npz` of each configuration."""
     pretrainings: dict[tuple[str, str], Mapping[str, ndarray]] = field(default_factory=dict)
     """One `panel.npz` of a pretraining of each dataset and variant."""
+    cases: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """All `cases.csv`, with dataset, budget, variant and seed."""
+    pictures_of: Callable[
+        [Mapping[Configuration, Sequence[str]]], Mapping[Configuration, Mapping[str, Any]]
+    ] = lambda wanted: {}
+    """Of the cases of a configuration that are wanted, by name, those whose image, target,
+    prediction and seed were kept."""
 
     @cached_property
     def plain(self) -> set[str]:
@@ -110,16 +120,14 @@ class Inputs:
                 found.setdefault(f"{row.method} {sorted(own.items())}", {})[value] = row.variant
         return [family for family in found.values() if len(family) > 1]
 
-    def told(self, keys: list[Configuration]) -> str:
-        """The scores of these configurations in words; of many, the first."""
-        found = [key for key in keys if key in self.means]
-        told = [
-            f"{variant} on {dataset} at {budget.text}: " + with_interval(self._shares[key])
-            for key in found[:_TOLD]
+    def told(self, keys: list[Configuration]) -> list[str]:
+        """The scores of these configurations in words."""
+        return [
+            f"{variant} on {dataset} at {budget.text}: {with_interval(self._shares[key])}"
+            for key in keys
+            if key in self.means
             for dataset, budget, variant in [key]
         ]
-        more = f"; and {len(found) - _TOLD} more, see the table" if len(found) > _TOLD else ""
-        return "; ".join(told) + more
 
 
 def bars(intervals: Iterable[Interval]) -> Float[ndarray, "2 n"]:

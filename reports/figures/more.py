@@ -1,13 +1,18 @@
 """Figures beside the tables: ranks over datasets, training curves, costs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import pandas as pd
 
 from reports import select
 from reports.figures import style
 from reports.figures.inputs import Inputs, Named, bars, plain
+from reports.select import Budget
 from reports.tables.ranks import rankings
+
+_BANDS = 4  # in one plot: more hide each other
 
 
 def ranks(inputs: Inputs) -> Iterator[Named]:
@@ -18,7 +23,9 @@ def ranks(inputs: Inputs) -> Iterator[Named]:
         names = sorted(places, key=lambda name: (places[name], name))
         groups = alike([places[name] for name in names], difference)
         levels = 0.4 * len(groups) + 0.75 * ((len(names) + 1) // 2)
-        figure, axes = style.grid(1, 1, 5.2, 0.75 + 0.26 * levels)
+        figure, axes = style.grid(1, 1, 3.6, 0.75 + 0.26 * levels)
+        for _ in ("left", "right"):
+            style.make_room(figure, names)
         one = axes[0, 0]
         worst = float(len(names))
         _draw_scale(one, worst, difference)
@@ -41,9 +48,11 @@ def ranks(inputs: Inputs) -> Iterator[Named]:
             f"ranks-{plain(budget.text)}",
             f"Average ranks on {datasets} datasets at {budget.text} labelled; bars connect methods "
             "that do not differ significantly",
-            "Rank 1 is best. " + "; ".join(f"{n}: {places[n]:.2f}" for n in names) + ".",
+            "The methods at their average ranks; rank 1 is best.",
             figure,
-        )  # fmt: skip
+            [f"{name}: {places[name]:.2f}" for name in names],
+            {"labelled": budget.text},
+        )
 
 
 def _draw_scale(axes: Any, worst: float, difference: float) -> None:
@@ -79,26 +88,56 @@ def curves(inputs: Inputs) -> Iterator[Named]:
     spread = 100 * grouped.agg(["mean", "min", "max"])
     for dataset in [d for d in inputs.datasets if d in spread.index]:
         budgets = [b for b in inputs.budgets if (dataset, b) in spread.index]
-        figure, axes = style.tiles(len(budgets))
-        for one, budget in zip(axes, budgets, strict=True):
-            for variant, look in inputs.curves.items():
-                if (dataset, budget, variant) not in spread.index:
-                    continue
-                line = spread.loc[dataset, budget, variant]
-                one.fill_between(
-                    line.index, line["min"], line["max"], color=look.color, alpha=0.1, linewidth=0
-                )
-                one.plot(line.index, line["mean"], label=variant, markevery=0.25, **look.line())
-            style.floor(one, inputs.floors[dataset])
-            one.set(title=f"{budget.text} labelled", xlabel="step", ylabel="Dice (%)")
-        style.legend(figure)
+        lines = {
+            (budget, variant): spread.loc[dataset, budget, variant]
+            for budget in budgets
+            for variant in inputs.curves
+            if (dataset, budget, variant) in spread.index
+        }
+        has_bands = len({variant for _, variant in lines}) <= _BANDS
+        figure = _curves_of(inputs, dataset, budgets, lines, has_bands=has_bands)
         keys = [key for key in inputs.means if key[0] == dataset]
         yield Named(
             f"training-curves-{plain(dataset)}",
-            f"{dataset}: Dice on the evaluation set while training, mean and range over seeds; the "
-            f"last step is reported, nothing is chosen{inputs.left_out}",
-            f"At the last step: {inputs.told(keys)}.", figure,
+            f"{dataset}: Dice on the evaluation set while training, mean "
+            f"{'and range ' * has_bands}over seeds; the last step is reported, nothing is "
+            f"chosen{inputs.left_out}",
+            "Curves of Dice over the steps of training. Told: the last step.",
+            figure, inputs.told(keys), {"dataset": dataset},
         )  # fmt: skip
+
+
+def _curves_of(
+    inputs: Inputs,
+    dataset: str,
+    budgets: list[Budget],
+    lines: Mapping[tuple[Budget, str], pd.DataFrame],
+    *,
+    has_bands: bool,
+) -> Any:
+    """lines: mean, min and max over seeds by step. Without bands each has its name at its end."""
+    figure, axes = style.tiles(len(budgets))
+    for one, budget in zip(axes, budgets, strict=True):
+        for variant, look in inputs.curves.items():
+            if (line := lines.get((budget, variant))) is None:
+                continue
+            if has_bands:
+                one.fill_between(
+                    line.index, line["min"], line["max"], color=look.color, alpha=0.1, linewidth=0
+                )
+            one.plot(line.index, line["mean"], label=variant, markevery=0.25, **look.line())
+        one.set(title=f"{budget.text} labelled", xlabel="step", ylabel="Dice (%)")
+    style.equal(axes, "x")
+    style.floors(axes, [inputs.floors[dataset]] * len(axes))
+    if has_bands:
+        style.legend(figure)
+        return figure
+    for one, budget in zip(axes, budgets, strict=True):
+        ends = {
+            variant: line["mean"].iloc[-1] for (b, variant), line in lines.items() if b == budget
+        }
+        style.name_ends(one, ends | {"floor": inputs.floors[dataset]}, inputs.curves)
+    return figure
 
 
 def costs(inputs: Inputs) -> Iterator[Named]:
@@ -134,12 +173,14 @@ def costs(inputs: Inputs) -> Iterator[Named]:
                 f"{variant} on {dataset}: {cost.seconds:.3g} s, {cost.flops / 1e9:.3g} GFLOP, "
                 f"Dice {interval.mean:.2f}"
             )
-        style.floor(one, inputs.floors[dataset])
         style.log_axis(one)
         one.set(title=f"{dataset}, {budget.text} labelled", ylabel=inputs.dice)
         one.set_xlabel("seconds of a training step")
+    style.equal(axes, "x")
+    style.floors(axes, [inputs.floors[dataset] for dataset in datasets])
     style.legend(figure)
     yield Named(
         "cost", f"What a training step costs, and Dice at the end{inputs.left_out}",
-        "; ".join(told) + ".", figure,
+        "Mean Dice of each method over the seconds of its training step.", figure, told,
+        {"labelled": budget.text},
     )  # fmt: skip

@@ -52,8 +52,10 @@ def _panel(inputs: Inputs, dataset: str, budget: Budget) -> Named:
         f"qualitative-{plain(f'{dataset}-{budget.text}')}",
         f"{dataset}, {budget.text} labelled: the first cases of the evaluation set, not chosen; "
         f"below each mask its Dice{mean}{inputs.left_out}",
-        f"Images, targets and masks. Dice: {'; '.join(told)}.",
+        "Images, targets, and the masks that each method predicts.",
         figure,
+        told,
+        {"dataset": dataset, "labelled": budget.text},
     )
 
 
@@ -77,6 +79,7 @@ def pretrainings(inputs: Inputs) -> Iterator[Named]:
                 "\n", " "
             ),
             figure,
+            of={"dataset": dataset},
         )
 
 
@@ -88,10 +91,8 @@ _HEADS = {
 
 
 def _draw(axes: Any, picture: ndarray) -> None:
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, **style.PIXELS)
+    style.bare(axes)
 
 
 def _columns(found: Mapping[str, Mapping[str, ndarray]]) -> list[tuple[str, str, str]]:
@@ -118,11 +119,8 @@ def _shown(picture: ndarray, kind: str, classes: int) -> ndarray:
     if kind not in ("target", "prediction", "pseudo_label"):
         return picture if picture.ndim == 2 or picture.shape[-1] == 3 else picture[..., 0]
     if classes > 2:
-        return style.CLASS_COLOURS[np.where(picture > 0, (picture - 1) % _HUES + 1, 0)]
+        return style.colours_of(picture)
     return (255 * (picture > 0)).astype(np.uint8)
-
-
-_HUES = len(style.CLASS_COLOURS) - 1
 
 
 def dice(predicted: ndarray, target: ndarray, classes: int) -> float:

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +40,22 @@ CLASS_COLOURS = np.array(
 )  # fmt: skip
 """Of masks: the background, then the classes in their order, as `bench data prepare --preview` has
 them; of more classes they begin again."""
+
+
+def colours_of(mask: ndarray) -> ndarray:
+    """Class numbers → the colour of each."""
+    hues = len(CLASS_COLOURS) - 1
+    return CLASS_COLOURS[np.where(mask > 0, (mask.astype(int) - 1) % hues + 1, 0)]
+
+
 _MARKERS = "osD^vPX*<>hp8d"
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (9, 2)))
 _HANDLE, _LETTER, _LINE = 0.55, 0.06, 0.16  # inches that an entry of a legend takes
+_NEAR = 1.25  # ranges of the scores from their middle: a floor beyond is far
+_NAME, _AROUND = 0.1, 0.6  # inches: a name at a line's end; title and label of axes
+_GREY = "#707070"
+PIXELS = {"interpolation": "none"}
+"""Of `Axes.imshow`: a file holds the pixels of the picture, and no more of them."""
 FLOOR = {"color": "#8a8a8a", "linestyle": (0, (1, 2)), "linewidth": 1.0}
 
 
@@ -99,9 +112,81 @@ def tiles(n: int) -> tuple[Figure, list]:
     return figure, list(axes.flat[:n])
 
 
-def floor(axes: Any, value: float) -> None:
-    """A dotted line across."""
-    axes.axhline(value, zorder=1, label="floor", **FLOOR)
+def equal(axes: Sequence[Any], direction: str) -> None:
+    """One range along "x" or "y" for all of these axes: places compare from panel to panel."""
+    limits = [getattr(one, f"get_{direction}lim")() for one in axes]
+    shared = (min(low for low, _ in limits), max(high for _, high in limits))
+    for one in axes:
+        getattr(one, f"set_{direction}lim")(shared)
+
+
+def floors(axes: Sequence[Any], values: Sequence[float], direction: str = "y") -> None:
+    """One range of scores for all of these axes, and a dotted line at the floor of each.
+
+    A floor that lies far from the scores would press them together: it is written at the edge.
+    """
+    equal(axes, direction)
+    low, high = getattr(axes[0], f"get_{direction}lim")()
+    near = [value for value in values if abs(value - (low + high) / 2) <= _NEAR * (high - low)]
+    margin = 0.03 * (high - low)
+    limits = (min([low, *(v - margin for v in near)]), max([high, *(v + margin for v in near)]))
+    for one, value in zip(axes, values, strict=True):
+        getattr(one, f"set_{direction}lim")(limits)
+        if value in near:
+            line = one.axhline if direction == "y" else one.axvline
+            line(value, zorder=1, label="floor", **FLOOR)
+        else:
+            _far_floor(one, value, direction)
+
+
+def _far_floor(axes: Any, value: float, direction: str) -> None:
+    """Which way it lies, and where: of a horizontal scale below it, where no score is."""
+    if direction == "x":
+        axes.set_xlabel(f"{axes.get_xlabel()}\n← floor {value:.1f}")
+        return
+    axes.annotate(
+        f"↓ floor {value:.1f}", (0, 0), xytext=(3, 3), xycoords="axes fraction",
+        textcoords="offset points", color=_GREY, fontsize=6,
+    )  # fmt: skip
+
+
+def name_ends(axes: Any, ends: Mapping[str, float], looks: Mapping[str, Look]) -> None:
+    """The name of each line at the right of the axes, as near its end as those of others let it.
+
+    ends: name → height; what has no look is grey, and what is outside the axes is not named. The
+    limits of the axes must not change after.
+    """
+    low, high = axes.get_ylim()
+    names = sorted((n for n in ends if low <= ends[n] <= high), key=ends.__getitem__)
+    height = axes.figure.get_size_inches()[1] / axes.get_subplotspec().get_gridspec().nrows
+    gap = _NAME * (high - low) / (height - _AROUND)
+    places = spaced([ends[name] for name in names], gap, (low, high))
+    for name, place in zip(names, places, strict=True):
+        color = looks[name].color if name in looks else _GREY
+        axes.annotate(
+            name, (1, ends[name]), xytext=(1.06, place), xycoords=("axes fraction", "data"),
+            textcoords=("axes fraction", "data"), color=color, fontsize=6, va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.4, "shrinkA": 0,
+                        "shrinkB": 0, "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def spaced(heights: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
+    """Ascending heights moved as little as it takes (squared) to lie so far from each other.
+
+    Within the limits, if there is room: else from the lower one up.
+    """
+    blocks: list[tuple[float, int]] = []  # sums of what each would be without the gaps below it
+    for i, height in enumerate(heights):
+        total, n = height - i * gap, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / n:
+            total, n = total + blocks[-1][0], n + blocks[-1][1]
+            blocks.pop()
+        blocks.append((total, n))
+    low, high = limits[0], limits[1] - (len(heights) - 1) * gap
+    flat = [max(low, min(total / n, high)) for total, n in blocks for _ in range(n)]
+    return [height + i * gap for i, height in enumerate(flat)]
 
 
 def log_axis(axes: Any) -> None:
@@ -111,6 +196,19 @@ def log_axis(axes: Any) -> None:
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.1)
+
+
+def bare(axes: Any) -> None:
+    """Nothing but the picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def make_room(figure: Figure, names: Iterable[str]) -> None:
+    """As much broader as these names need, which stand to the left of the axes."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + _LETTER * max(map(len, names)), height)
 
 
 def legend(figure: Figure) -> None:

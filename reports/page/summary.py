@@ -1,33 +1,60 @@
 """What the page says besides tables and figures: the study in sentences, provenance, failures."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from reports.figures import Named, saved
-from reports.page.page import LIMIT, Page, Picture, render
+from reports.page import facets
+from reports.page.page import LIMIT, Fact, Failure, Page, render
+from reports.page.picture import Picture
 from reports.report import Report
 from reports.select import Reading, named, on_own, ordered, with_budgets
-from reports.sheet import counted
+from reports.sheet import counted, in_full
 from reports.tables import footers, optimism
 
 _MARGIN = 20_000  # bytes, for that sentence
 _SVG_LIMIT = 300_000  # bytes; a figure of many dots is smaller as a PNG
 
 
-def page(study: str, report: Report, trials: pd.DataFrame, drawn: list[Named]) -> str:
+@dataclass(frozen=True)
+class Origins:
+    """What the study's folder tells, and the frames of a report do not."""
+
+    commands: Sequence[str] = ()
+    """Commands that run the trials that are shown."""
+    settings: str = ""
+    """The file with the settings of the study's last run."""
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """Key of a trial that failed → file of what it printed."""
+
+
+def page(
+    study: str,
+    report: Report,
+    trials: pd.DataFrame,
+    drawn: list[Named],
+    origins: Origins | None = None,
+) -> str:
     """The study as one HTML file; trials: all of them, also those that failed.
 
-    Pictures for which there is no room below the page's limit are named instead.
+    No list in it is cut short. Pictures for which there is no room below the page's limit are
+    named instead.
     """
-    bare = Page(
-        study=study,
-        summary=sentences(report),
-        sheets=report.tables(),
-        pictures=[],
-        provenance=provenance(report.rows),
-        failures=failures(trials),
-    )
+    origins = origins or Origins()
+    with in_full():
+        whole = report.remade()
+        bare = Page(
+            study=study,
+            summary=sentences(whole),
+            sheets=whole.tables(),
+            pictures=[],
+            provenance=provenance(whole.rows, origins),
+            failures=failures(trials, origins.logs),
+            facets=facets.of_rows(whole.rows),
+        )
+    report.problems = whole.problems
     room = LIMIT - len(render(bare).encode()) - _MARGIN
     pictures, left_out = fitting([_picture(figure) for figure in drawn], room)
     return render(replace(bare, pictures=pictures, summary=bare.summary + left_out))
@@ -85,29 +112,52 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
+def provenance(rows: pd.DataFrame, origins: Origins) -> list[Fact]:
     """Where the scores come from: each value that occurs."""
     names = {
-        "code_version": "code version", "preset": "preset", "overrides": "command-line overrides",
-        "evaluate_on": "evaluated on", "size": "image size", "data_hash": "data hash",
-        "split_hash": "split hash", "device": "device", "host": "host",
+        "preset": "preset", "overrides": "command-line overrides", "evaluate_on": "evaluated on",
+        "size": "image size", "code_version": "code version", "device": "device", "host": "host",
+        "data_hash": "data hash", "split_hash": "split hash",
     }  # fmt: skip
-    lines = []
-    for column, name in names.items():
-        values = sorted({str(v) for v in rows[column].dropna()} - {""})
-        lines.append((name, ", ".join(values) or "–"))
+    facts = [
+        Fact("command", origins.commands, is_code=True),
+        Fact("settings of the last run", [origins.settings] * bool(origins.settings)),
+        *(Fact(name, _values(rows[column])) for column, name in names.items()),
+        Fact("packages", _packages(rows)),
+    ]
     seconds = float(rows.seconds_total.sum())
-    lines.append(("trial time, all together", f"{seconds / 3600:.1f} h"))
-    finished = sorted(str(v) for v in rows.finished_at)
-    return [*lines, ("finished", f"{finished[0]} to {finished[-1]}")]
+    finished = _values(rows.finished_at)
+    return [
+        *facts,
+        Fact("trial time, all together", [f"{seconds / 3600:.1f} h"]),
+        Fact("finished", [f"{finished[0]} to {finished[-1]}"]),
+    ]
 
 
-def failures(trials: pd.DataFrame) -> list[tuple[str, str]]:
-    """Label and reason of each trial that failed."""
+def _values(column: pd.Series) -> list[str]:
+    return sorted({str(value) for value in column.dropna()} - {""})
+
+
+def _packages(rows: pd.DataFrame) -> list[str]:
+    """Each with the versions that trials were made with."""
+    found: dict[str, set[str]] = {}
+    for packages in rows.get("packages", pd.Series(dtype=object)):
+        for name, version in packages.items():
+            found.setdefault(name, set()).add(version)
+    return [f"{name} {' and '.join(sorted(found[name]))}" for name in sorted(found)]
+
+
+def failures(trials: pd.DataFrame, logs: Mapping[str, str]) -> list[Failure]:
+    """Each trial that failed. logs: key → file of what it printed."""
     failed = with_budgets(trials[trials.status != "done"])
     failed = failed.sort_values(["dataset", "budget", "variant", "seed"])
     return [
-        (f"{named((row.dataset, row.budget, row.variant))}/seed {row.seed}", str(row.error))
+        Failure(
+            f"{named((row.dataset, row.budget, row.variant))}/seed {row.seed}",
+            str(row.error),
+            logs.get(row.key, ""),
+            {"dataset": row.dataset, "labelled": row.budget.text, "method": row.variant},
+        )
         for row in failed.itertuples()
     ]
 
@@ -116,4 +166,6 @@ def _picture(figure: Named) -> Picture:
     content, kind = saved(figure.figure, "svg"), "svg"
     if len(content) > _SVG_LIMIT:
         content, kind = saved(figure.figure, "png"), "png"
-    return Picture(figure.name, figure.title, figure.alt, content, kind)
+    return Picture(
+        figure.name, figure.title, figure.alt, content, kind, list(figure.told), figure.of
+    )

@@ -20,7 +20,7 @@ from reports.select import (
     named,
     ordered,
 )
-from reports.sheet import counted, shortened
+from reports.sheet import counted, fits, shortened
 from reports.stats.intervals import MIN_RESAMPLED, coverage
 
 
@@ -257,8 +257,9 @@ def _steps(rows: pd.DataFrame) -> list[str]:
             lines.append(f"{dataset} at {budget.text}: {told}")
     if not lines:
         return []
-    also = f", and on {len(lines) - 1} more of {groups}" if len(lines) > 1 else ""
-    return [f"training steps differ between methods, on {lines[0]}{also}"]
+    shown = ", and on ".join(lines if fits(len(lines), 1) else lines[:1])
+    also = "" if fits(len(lines), 1) else f", and on {len(lines) - 1} more of {groups}"
+    return [f"training steps differ between methods, on {shown}{also}"]
 
 
 def _counted_steps(before: int, steps: int) -> str:

@@ -1,6 +1,7 @@
 """`bench report` on records with known answers: two methods, 84.60 ± 0.36 and 83.97 ± 0.28."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -227,6 +228,35 @@ def test_the_page_lies_in_the_study_and_names_failures(bench, tmp_path):
     assert "84.60 ± 0.36" in page and "em/glas/20 %/seed 0" in page and "loss &lt;NaN&gt;" in page
     assert "2 methods on 1 dataset (glas) at 20 % labelled images, 10 seeds: 20 trials." in page
     assert "would have added 2.0 points of Dice" in page
+    assert "none kept" in page  # of a log
+
+
+def test_the_page_says_what_was_run_and_where_a_failure_has_its_log(bench, tmp_path):
+    folder = tmp_path / "results" / "golden"
+    write(folder, record("em", 0, 0.5, status="failed", error="loss NaN", metrics={}))
+    log = trial_folder(folder, "em0") / "log.txt"
+    log.write_text("epoch 1")
+    assert bench("--format", "html")[0] == 0
+    page = (folder / "report.html").read_text()
+    assert f"<code>{log}</code>" in page
+    assert (
+        "bench run --preset paper --study golden --datasets glas --methods cps,ours --labels 20% "
+        "--seeds 10</code>"
+    ) in page
+    assert str(folder / "study.yaml") in page
+
+
+def test_no_list_of_the_page_is_cut_short(bench, tmp_path):
+    """Eight methods below the floor of 66.1: a footer of text names six."""
+    folder = tmp_path / "results" / "golden"
+    for name in "abcdefgh":
+        write(folder, record(name, 0, 0.5, finished_at="2026-01-01"))
+    code, out, _ = bench()
+    assert code == 0 and "f/glas/20 % (1 of 1) and 2 more" in out
+    assert bench("--format", "html")[0] == 0
+    page = (folder / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "g/glas/20 % (1 of 1), h/glas/20 % (1 of 1)" in page
+    assert not re.search(r"and \d+ more", page)
 
 
 def test_a_control_without_a_common_seed_leaves_no_table_of_differences(bench, tmp_path):

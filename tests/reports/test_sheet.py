@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reports.sheet import Mark, number, ranked, signed
+from reports.sheet import Mark, in_full, number, ranked, shortened, signed
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,12 @@ B, S = Mark.BEST, Mark.SECOND
 def test_equal_scores_share_a_mark_and_what_is_no_number_has_none(values, expected):
     assert ranked(values) == expected
     assert ranked({name: -value for name, value in values.items()}, lowest=True) == expected
+
+
+def test_a_list_is_cut_short_but_where_it_is_wanted_in_full():
+    names = list("abcd")
+    assert shortened(names, 2) == "a, b and 2 more"
+    assert shortened(names, 4, "; ") == "a; b; c; d"
+    with in_full():
+        assert shortened(names, 2) == "a, b, c, d"
+    assert shortened(names, 2) == "a, b and 2 more"

@@ -30,6 +30,7 @@ from benchmark.study.trials import Trial
 from benchmark.training import job
 from benchmark.training.batches import standardised_arrays
 from benchmark.training.job import Destination
+from benchmark.training.outputs import extremes
 from benchmark.training.trial import TrialJob, build_method
 from tests.conftest import CHECKOUT, TINY
 from tests.studies import VOLATILE
@@ -51,8 +52,8 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
     record = execute(trial, prepared, tmp_path)
     folder = trial_folder(tmp_path, trial.key)
     assert sorted(f.name for f in folder.iterdir()) == [
-        "cases.csv", "config.yaml", "history.csv", "labelled.txt", "log.txt", "panel.npz",
-        "record.json", "requirements.txt",
+        "cases.csv", "config.yaml", "extremes.npz", "history.csv", "labelled.txt", "log.txt",
+        "panel.npz", "record.json", "requirements.txt",
     ]  # fmt: skip
     assert records.read(folder) == record
     assert record.is_done
@@ -69,6 +70,41 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
         assert panel["case"].tolist() == ["testA_1", "testA_10", "testA_11", "testA_12"]
         assert panel["image_3"].shape == (32, 32, 3)
         assert panel["prediction_3"].shape == panel["target_3"].shape == (32, 32)
+
+
+def test_a_trial_keeps_pictures_of_its_worst_and_best_cases(tiny_trials, prepared, tmp_path):
+    trial = tiny_trials()[1]
+    execute(trial, prepared, tmp_path)
+    folder = trial_folder(tmp_path, trial.key)
+    cases = pd.read_csv(folder / "cases.csv").set_index("case")
+    with np.load(folder / "extremes.npz") as found:
+        names, arrays = found["case"].tolist(), dict(found)
+    dice = cases.dc[names].to_list()
+    assert dice[:3] == sorted(cases.dc)[:3] and dice[3:] == sorted(cases.dc)[:-4:-1]
+    for i, name in enumerate(names):
+        target, predicted = arrays[f"target_{i}"] > 0, arrays[f"prediction_{i}"] > 0
+        assert (target & predicted).sum() == cases.tp[name]
+        assert (predicted & ~target).sum() == cases.fp[name]
+        assert arrays[f"image_{i}"].shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("dice", "places"),
+    [
+        ([], []),
+        ([0.5], [0]),
+        ([0.5, 0.25], [1, 0]),
+        ([0.5, 0.25, 0.75], [1, 0, 2]),
+        ([0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.4, 0.6], [0, 2, 4, 1, 3, 5]),
+        ([0.5, float("nan"), 0.25], [2, 0]),  # no class occurs in the second
+    ],
+)
+def test_the_worst_and_the_best_cases_are_told_apart(dice, places):
+    cases = [
+        {"case": f"c{i}", "dc": value, "tp": 1, "fp": 0, "fn": 0} for i, value in enumerate(dice)
+    ]
+    empty = {"case": "empty", "dc": 1.0, "tp": 0, "fp": 0, "fn": 0}
+    assert extremes([*cases, empty]) == places
 
 
 def test_weights_and_predictions_are_saved_if_asked_without_changing_the_key(

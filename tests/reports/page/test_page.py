@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,13 +11,19 @@ import pandas as pd
 import pytest
 
 from reports.page import page as pages
-from reports.page.page import Page, Picture, render
+from reports.page.facets import Facet
+from reports.page.page import Fact, Failure, Page, render
+from reports.page.picture import Picture
 from reports.sheet import NOTHING, Cell, Head, Mark, Sheet
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 36"><path d="M0 0h72"/></svg>'
 EVIL = "<script>alert('&')</script>"
 DATASETS = ("busi", "glas", "isic", "promise")
-VOID = {"meta", "link", "img", "wbr", "br"}
+METHODS = ("cps", "cct", "uamt")
+FACETS = [
+    Facet("dataset", DATASETS), Facet("labelled", ["5 %", "20 %"]), Facet("method", METHODS),
+]  # fmt: skip
+VOID = {"meta", "link", "img", "wbr", "br", "input"}
 
 
 def figure(mark: Mark = Mark.NONE, *, value: float = 0.5, is_tied: bool = False) -> Cell:
@@ -43,6 +50,17 @@ def small(name: str = "table") -> Sheet:
     )  # fmt: skip
 
 
+def grouped() -> Sheet:
+    """A floor, and two groups whose methods lie the other way round on the second dataset."""
+    heads = [Head("labelled"), Head("method"), Head("DC", "glas"), Head("DC", "isic")]
+    rows = [[Cell("", 0.0), Cell("floor: all foreground"), figure(value=0.3), figure(value=0.3)]]
+    for percent, scores in ((5, (0.5, 0.7, 0.6)), (20, (0.9, 0.7, 0.8))):
+        for method, score in zip(METHODS, scores, strict=True):
+            cells = [figure(value=score), figure(value=1 - score)]
+            rows.append([Cell(f"{percent} %", percent / 100), Cell(method), *cells])
+    return Sheet("table", "Grouped", heads, rows, pd.DataFrame(), ["ten seeds each"])
+
+
 def large(name: str = "wide") -> Sheet:
     """Wider than any phone."""
     heads = [Head("labelled"), Head("method")]
@@ -62,8 +80,20 @@ def page(**changes) -> Page:
         "summary": ["Three methods on one dataset.", "Nothing was chosen on the test images."],
         "sheets": [small(), large()],
         "pictures": [Picture("curves", "Dice over share", "Lines that rise.", SVG, "svg")],
-        "provenance": [("code version", "0.1.0+g28b189a0b20f"), ("data hash", "4f73" * 60)],
-        "failures": [("cct/glas/5 %/seed 1", "RuntimeError: " + "x" * 400)],
+        "provenance": [
+            Fact("command", ["bench run --preset cpu"], is_code=True),
+            Fact("code version", ["0.1.0+g28b189a0b20f"]),
+            Fact("data hash", ["4f73" * 60]),
+        ],
+        "failures": [
+            Failure(
+                "cct/glas/5 %/seed 1",
+                "RuntimeError: " + "x" * 400,
+                "results/a/log.txt",
+                {"dataset": "glas", "labelled": "5 %", "method": "cct"},
+            )
+        ],
+        "facets": FACETS,
     }
     return Page(**(parts | changes))
 
@@ -125,8 +155,8 @@ def elements(element: Element) -> list[Element]:
 
 
 def rows_of(root: Element, table: int = 0) -> list[list[Element]]:
-    body = root.all("table")[table].all("tbody")[0]
-    return [row.children for row in body.all("tr")]
+    bodies = root.all("table")[table].all("tbody")
+    return [row.children for body in bodies for row in body.all("tr")]
 
 
 def test_nothing_is_fetched_from_outside():
@@ -188,8 +218,9 @@ def test_whatever_is_given_is_escaped():
             summary=[EVIL],
             sheets=[sheet],
             pictures=[Picture("x", EVIL, EVIL + '"', SVG, "svg")],
-            provenance=[(EVIL, EVIL)],
-            failures=[(EVIL, EVIL)],
+            provenance=[Fact(EVIL, [EVIL]), Fact(EVIL, [EVIL], is_code=True)],
+            failures=[Failure(EVIL, EVIL, EVIL, {"method": EVIL})],
+            facets=[Facet("method", [EVIL, '"><b>'])],
         )
     )
     root = parsed(text)
@@ -209,9 +240,12 @@ def test_best_second_and_tied_figures_are_marked():
     (tie,) = root.all("sup")
     assert tie.text == "≈" and tie.attributes["title"] and rows[0][2].all("sup") == [tie]
     assert rows[0][2].text == "70.00 ± 0.36≈"
-    assert [li.text for li in root.all("ul", "notes")[0].all("li")] == [
-        "bold: best, underlined: second best mean of each dataset and budget", "ten seeds each",
-    ]  # fmt: skip
+    assert root.all("p", "marks")[0].text == (
+        "bold: best, underlined: second best mean of each dataset and budget"
+    )
+    notes = root.all("details", "notes")[0]
+    assert notes.all("summary")[0].text == "Notes (1)"
+    assert [li.text for li in notes.all("li")] == ["ten seeds each"]
 
 
 def test_cells_carry_what_they_sort_by_and_labels_that_repeat_stay():
@@ -268,6 +302,9 @@ def test_failures_are_named_or_there_is_a_sentence():
     root = parsed(render(page()))
     section = next(s for s in root.all("section") if s.attributes.get("id") == "failures")
     assert "cct/glas/5 %/seed 1" in section.text and "x" * 400 in section.text
+    assert "results/a/log.txt" in section.text
+    (row,) = section.all("tbody")[0].all("tr")
+    assert row.attributes == {"data-dataset": "glas", "data-labelled": "5 %", "data-method": "cct"}
     assert "Failures (1)" in root.all("nav")[0].text
     assert "No trial failed." in render(page(failures=[]))
 
@@ -275,6 +312,47 @@ def test_failures_are_named_or_there_is_a_sentence():
 def test_a_page_may_lack_tables_and_pictures():
     root = parsed(render(page(sheets=[], pictures=[], failures=[], summary=[], provenance=[])))
     assert not root.all("table") and not root.all("img")
+
+
+def test_what_was_run_is_told_with_its_command():
+    root = parsed(render(page()))
+    section = next(s for s in root.all("section") if s.attributes.get("id") == "provenance")
+    assert [dt.text for dt in section.all("dt")] == ["command", "code version", "data hash"]
+    assert [code.text for code in section.all("code")] == ["bench run --preset cpu"]
+    assert section.all("dd")[1].text == "0.1.0+g28b189a0b20f"
+
+
+def test_rows_columns_and_figures_say_what_they_are_of():
+    drawn = [Picture("a", "A", "A", SVG, "svg", ["cps: 1"], {"dataset": "glas"})]
+    root = parsed(render(page(sheets=[grouped()], pictures=drawn)))
+    rows = [row[0].parent.attributes for row in rows_of(root)]
+    assert rows[0] == {"class": "fixed"}
+    assert rows[1] == {"data-labelled": "5 %", "data-method": "cps"}
+    assert [len(body.all("tr")) for body in root.all("table")[0].all("tbody")] == [1, 3, 3]
+    heads = [th.attributes.get("data-dataset") for th in root.all("table")[0].all("th")]
+    assert heads[:6] == [None, None, "glas", "isic", "glas", "isic"]
+    assert root.all("figure")[0].attributes["data-dataset"] == "glas"
+    assert root.all("details", "told")[0].all("li")[0].text == "cps: 1"
+
+
+def test_choices_are_offered_where_there_is_a_choice():
+    facets = [Facet("dataset", ["glas"]), Facet("method", ["cps", "em"])]
+    root = parsed(render(page(facets=facets)))
+    assert [legend.text for legend in root.all("legend")] == ["method"]
+    assert [box.attributes["value"] for box in root.all("input")] == ["cps", "em"]
+    assert not parsed(render(page(facets=facets[:1]))).all("form")
+
+
+def test_notes_of_the_main_table_stand_there_alone():
+    more = replace(large(), footer=["ten seeds each", "its own"])
+    own = parsed(render(page(sheets=[small(), more]))).all("details", "notes")[-1]
+    assert [li.text for li in own.all("li")] == ["its own", "1 as under the main table"]
+
+
+def test_a_long_sentence_of_the_summary_is_folded_and_whole():
+    long = "Settings differ: " + "size 64x64, " * 50
+    root = parsed(render(page(summary=["Short.", long])))
+    assert root.all("details", "long")[0].all("p")[0].text == long.strip()
 
 
 def test_a_dozen_pictures_stay_below_the_limit():
@@ -300,14 +378,14 @@ def chromium() -> str:
     return found
 
 
-def opened(chromium: str, file: Path, text: str) -> tuple[Element, list[str]]:
+def opened(chromium: str, file: Path, text: str, fragment: str = "") -> tuple[Element, list[str]]:
     """The document after its scripts ran, and the messages of its console."""
     file.write_text(text)
     done = subprocess.run(
         [
             chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
             "--v=0", "--window-size=1280,900", f"--user-data-dir={file.parent / 'profile'}",
-            "--virtual-time-budget=4000", "--dump-dom", file.as_uri(),
+            "--virtual-time-budget=4000", "--dump-dom", file.as_uri() + fragment,
         ],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
@@ -328,7 +406,8 @@ def test_a_browser_has_nothing_to_say(chromium, tmp_path):
     text = render(page())
     root, messages = opened(chromium, tmp_path / "page.html", text)
     assert messages == []
-    assert len(root.all("button")) == 4 + 10  # the script ran
+    # The script ran: three heads of the small table, nine of the large one, a picture, two more.
+    assert len(root.all("button")) == 3 + 9 + 1 + 2
     # The check can fail, and the page's policy lets no other script run.
     loud = with_script(text, "console.error('deliberate')")
     assert "deliberate" in "".join(opened(chromium, tmp_path / "loud.html", loud)[1])
@@ -338,41 +417,156 @@ def test_a_browser_has_nothing_to_say(chromium, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_click_sorts_and_the_third_restores_the_order(chromium, tmp_path):
-    # Columns and so many clicks on each; what stands there afterwards.
+def test_a_click_sorts_within_groups_and_the_third_restores_the_order(chromium, tmp_path):
+    # Columns and so many clicks on each; what stands there afterwards, floor and groups in place.
     expected = {
-        "2:1": ("uamt cps cct", "descending"),
-        "2:2": ("cct cps uamt", "ascending"),
-        "2:3": ("cps cct uamt", "none"),
-        "3:1": ("uamt cps cct", "descending"),
-        "3:2": ("cps uamt cct", "ascending"),  # what has no value stays last
-        "1:1": ("cct cps uamt", "ascending"),
+        "2:1": ("floor cct uamt cps | cps uamt cct", "descending"),
+        "2:2": ("floor cps uamt cct | cct uamt cps", "ascending"),
+        "2:3": ("floor cps cct uamt | cps cct uamt", "none"),
+        "3:1": ("floor cps uamt cct | cct uamt cps", "descending"),
+        "1:1": ("floor cct cps uamt | cct cps uamt", "ascending"),
     }
     script = """
       const table = document.querySelector(".sheet table"), found = [];
       const head = (i) => table.tHead.querySelector(`[data-column="${i}"]`);
-      const now = (i) => [...table.tBodies[0].rows].map((r) => r.cells[1].textContent).join(" ")
-        + "|" + head(i).getAttribute("aria-sort")
-        + "|" + table.tBodies[0].classList.contains("grouped");
-      for (const [i, clicks] of [[2, 3], [3, 2], [1, 1]])
+      const names = (body) => [...body.rows].map((r) => r.cells[1].textContent.split(":")[0]);
+      const now = (i) => [[...names(table.tBodies[0]), ...names(table.tBodies[1])].join(" "),
+        names(table.tBodies[2]).join(" ")].join(" | ") + "," + head(i).getAttribute("aria-sort");
+      for (const [i, clicks] of [[2, 3], [3, 1], [1, 1]])
         for (let n = 1; n <= clicks; n++) {
           head(i).querySelector("button").click();
-          found.push(`${i}:${n}|${now(i)}`);
+          found.push(`${i}:${n},${now(i)}`);
         }
       found.push(document.querySelectorAll('[aria-sort="ascending"]').length);
+      found.push(head(0).querySelectorAll("button").length);
       document.title = found.join(";");
+    """
+    text = with_script(render(page(sheets=[grouped()])), script)
+    root, messages = opened(chromium, tmp_path / "p.html", text)
+    assert messages == []
+    *found, n_sorted, n_of_groups = root.all("title")[0].text.split(";")
+    assert found == [f"{step},{order},{turn}" for step, (order, turn) in expected.items()]
+    assert (n_sorted, n_of_groups) == ("1", "0")
+    # The label stands at the first row of each group, wherever that came from.
+    repeats = ["repeat" in row[0].parent.attributes.get("class", "") for row in rows_of(root)]
+    assert repeats == [False, False, True, True, False, True, True]
+
+
+@pytest.mark.slow
+def test_what_has_no_value_is_sorted_last_both_ways(chromium, tmp_path):
+    script = """
+      const table = document.querySelector(".sheet table"), found = [];
+      const button = table.tHead.querySelector('[data-column="3"] button');
+      for (const turn of [1, 2]) {
+        button.click();
+        found.push([...table.tBodies[0].rows].map((r) => r.cells[1].textContent).join(" "));
+      }
+      document.title = found.join(";");
+    """
+    root, _ = opened(chromium, tmp_path / "p.html", with_script(render(page()), script))
+    assert root.all("title")[0].text == "cps cct;cps cct"
+
+
+def shown(root: Element, table: int = 0) -> list[list[str]]:
+    """Of each row that is not hidden, the texts of the cells that are not."""
+    return [
+        [cell.text for cell in row if "hidden" not in cell.attributes]
+        for row in rows_of(root, table)
+        if "hidden" not in row[0].parent.attributes
+    ]
+
+
+@pytest.mark.slow
+def test_a_link_opens_the_page_filtered(chromium, tmp_path):
+    drawn = [
+        Picture(name, name, name, SVG, "svg", of={"dataset": name} if name != "all" else {})
+        for name in ("all", "glas", "isic")
+    ]
+    text = render(page(sheets=[grouped(), small("second")], pictures=drawn))
+    choice = "#dataset=isic&labelled=20+%25&method=cps&method=cct"
+    root, messages = opened(chromium, tmp_path / "page.html", text, choice)
+    assert messages == []
+    assert shown(root) == [
+        ["", "floor: all foreground", "30.00 ± 0.36"],
+        ["20 %", "cps", "10.00 ± 0.36"],
+        ["20 %", "cct", "30.00 ± 0.36"],
+    ]
+    figures = [f.all("figcaption")[0].text for f in root.all("figure") if not hidden(f)]
+    assert figures == ["all", "isic"]
+    told = next(p for p in root.all("p") if p.attributes.get("id") == "chosen")
+    assert not hidden(told)
+    assert told.text == "Shown are only dataset: isic; labelled: 20 %; method: cps, cct."
+    checked = [b.attributes["value"] for b in root.all("input") if "checked" in b.attributes]
+    assert checked == []  # the state of a box is none of its attributes
+    # Of the second table nothing is left: it has no column of isic, and says so.
+    assert [hidden(p) for p in root.all("p", "none")] == [True, False]
+    assert [hidden(box) for box in root.all("div", "scroll")] == [False, True]
+    (failure,) = root.all("table", "failures")[0].all("tbody")[0].all("tr")
+    assert hidden(failure)  # of cct on glas
+
+
+def hidden(element: Element) -> bool:
+    return "hidden" in element.attributes
+
+
+@pytest.mark.slow
+def test_without_a_choice_all_is_shown_and_a_tick_makes_the_link(chromium, tmp_path):
+    text = render(page(sheets=[grouped()]))
+    root, _ = opened(chromium, tmp_path / "page.html", text, "#figures")
+    assert len(shown(root)) == 7 and not hidden(root.all("details")[0])
+    script = """
+      const box = (value) => document.querySelector(`#filter [value="${value}"]`);
+      box("glas").click(); box("5 %").click();
+      const rows = [...document.querySelectorAll(".sheet tbody tr")];
+      const n = () => rows.filter((row) => !row.hidden).length;
+      document.title = [location.hash, n(), document.querySelector("#filter summary").textContent];
+    """
+    root, _ = opened(chromium, tmp_path / "ticked.html", with_script(text, script))
+    assert root.all("title")[0].text == "#dataset=glas&labelled=5+%25,4,Filter (2)"
+
+
+@pytest.mark.slow
+def test_a_figure_opens_large_and_closes(chromium, tmp_path):
+    script = """
+      const dialog = document.querySelector("dialog"), found = [];
+      const told = () => found.push([dialog.open, dialog.querySelectorAll("img").length]);
+      told();
+      document.querySelector(".enlarge").click(); told();
+      dialog.querySelector("button").click(); told();
+      document.querySelector("figure img").click(); told();
+      document.title = [found.join(";"), dialog.getAttribute("aria-label")].join("|");
     """
     root, messages = opened(chromium, tmp_path / "p.html", with_script(render(page()), script))
     assert messages == []
-    *found, n_sorted = root.all("title")[0].text.split(";")
-    shown = [
-        f"{step}|{order}|{direction}|{str(direction == 'none').lower()}"
-        for step, (order, direction) in expected.items()
-    ]
-    assert found == shown
-    assert n_sorted == "1"
-    assert [row[1].text for row in rows_of(root)] == ["cct", "cps", "uamt"]
-    assert [row[0].text for row in rows_of(root)] == ["5 %", "5 %", "20 %"]
+    assert root.all("title")[0].text == "false,0;true,1;false,1;true,1|Dice over share"
+
+
+@pytest.mark.slow
+def test_a_printed_table_repeats_its_head_and_its_share_on_each_sheet(chromium, tmp_path):
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext here, which reads what was printed")
+    rows = [[Cell("5 %", 0.05), Cell(f"method_{i}"), figure(), figure()] for i in range(120)]
+    sheet = replace(small(), rows=rows, footer=["folded on the screen"])
+    (tmp_path / "page.html").write_text(render(page(sheets=[sheet], pictures=[])))
+    printed = tmp_path / "page.pdf"
+    subprocess.run(
+        [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+            f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={printed}",
+            (tmp_path / "page.html").as_uri(),
+        ],
+        capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+    text = subprocess.run(
+        ["pdftotext", "-layout", printed, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    sheets = [part for part in text.split("\f") if "method_" in part]
+    assert len(sheets) > 1
+    for part in sheets:
+        lines = [line.split() for line in part.splitlines()]
+        assert ["labelled", "method", "DC", "JI"] in lines
+        assert all(re.match(r"5 ?%", " ".join(line)) for line in lines if "method_" in str(line))
+    assert "olded on the screen" in text
 
 
 @pytest.mark.slow
@@ -385,8 +579,12 @@ def test_a_phone_never_scrolls_the_page_sideways(chromium, tmp_path):
         parent.postMessage([...widths, box.scrollWidth - box.clientWidth].join(" "), "*");
       });
     """
-    errors = [("a/very/long/label/" + "without-a-space" * 9, "E" * 500 + "\n" + "F" * 500)]
-    text = render(page(failures=errors, study="A_study_of_a_very_long_name" * 4))
+    label, error = "a/very/long/label/" + "without-a-space" * 9, "E" * 500 + "\n" + "F" * 500
+    errors = [Failure(label, error, "results/" + "folder" * 40)]
+    command = [Fact("command", ["bench run " + "word" * 80], is_code=True)]
+    text = render(
+        page(failures=errors, provenance=command, study="A_study_of_a_very_long_name" * 4)
+    )
     (tmp_path / "phone.html").write_text(with_script(text, script))
     host = """<!doctype html><html><head><title>none</title></head><body>
       <script>onmessage = (event) => { document.title = event.data; };</script>
