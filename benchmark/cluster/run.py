@@ -41,7 +41,7 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
     probes: first measure what is not known to cost. Raises KeyboardInterrupt after saying how far
     it came; the records that are there stay.
     """
-    console = Console(stderr=True)
+    console = _console()
     with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
@@ -67,7 +67,7 @@ def forecast_lines(
     if probes and jobs:
         with scratch.folder("data") as folder:
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
-            costs = _measured(missing, machine, Console(stderr=True))
+            costs = _measured(missing, machine, _console())
     else:
         costs = known.costs(plan.folder.parent)
     if on is not None:
@@ -114,6 +114,11 @@ def _forecast(missing: _Missing, cluster: Cluster, console: Console, *, probes: 
     if forecast.wall is not None:
         _print(console, estimate.describe(found, on._replace(slots=forecast.slots)))
     return forecast
+
+
+def _console() -> Console:
+    """For what is said on the way. In a notebook lines too: Rich's own widgets need a package."""
+    return Console(stderr=True, force_jupyter=False)
 
 
 def _print(console: Console, lines: Iterable[str]) -> None:
