@@ -3,6 +3,7 @@
 `benchmark/__init__.py` opens it when a name of it is asked for. docs/python.md shows it at work.
 """
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,7 +157,7 @@ class Study:
         from reports.render import FORMS
 
         require_choice("form", form, ("frame", *FORMS))
-        known = report.one_table.__kwdefaults__
+        known = [*inspect.signature(report.one_table).parameters][2:]  # behind folder and name
         for name in options:
             require_choice("an option of report()", name, known)
         with _in_words():
@@ -266,7 +267,7 @@ def _seeds(value: int | str | Sequence[int] | None) -> str | None:
 
 def _value(value: Any) -> str:
     """A setting as it is typed; texts as they stand."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def methods() -> pd.DataFrame:

@@ -219,6 +219,7 @@ def run_jobs(
             name="jobs",
             storage_path=str(folder),
             callbacks=[_Watcher(queue, destination, progress, resources)],
+            progress_reporter=_Silence(),
             verbose=0,
         ),
     )
@@ -255,6 +256,13 @@ class _Next(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing."""
+
+
+class _Silence(tune.ProgressReporter):
+    """In a notebook Tune's own would first clear the cell's output, ours included."""
+
+    def should_report(self, trials, done: bool = False) -> bool:
+        return False
 
 
 class _Watcher(tune.Callback):

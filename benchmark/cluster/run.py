@@ -1,8 +1,11 @@
 """What is missing of a plan is run: all of it on Ray, or one trial here."""
 
 import contextlib
+import logging
 import os
+import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -117,8 +120,11 @@ def _forecast(missing: _Missing, cluster: Cluster, console: Console, *, probes: 
 
 
 def _console() -> Console:
-    """For what is said on the way. In a notebook lines too: Rich's own widgets need a package."""
-    return Console(stderr=True, force_jupyter=False)
+    """For what is said on the way. A notebook gets lines, though it calls itself a terminal (by
+    FORCE_COLOR), and Rich would want a further package to draw in it.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Console(stderr=True, force_terminal=is_terminal, force_jupyter=False)
 
 
 def _print(console: Console, lines: Iterable[str]) -> None:
@@ -133,8 +139,12 @@ def _run_on_ray(
     claim: locks.Claim,
     forecast: Forecast,
 ) -> None:
+    # In a notebook it would say that packages for its widgets are missing. Nothing here draws them.
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)
     try:
-        from benchmark.cluster import ray_runner  # seconds, and only this needs it
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")
+            from benchmark.cluster import ray_runner  # seconds, and only this needs it
     except ImportError as error:
         raise UserError(
             f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "
