@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
+from benchmark.wording import printable
+
 
 class ExitCode(IntEnum):
     """What the shell gets to see."""
@@ -27,6 +29,10 @@ class UserError(Exception):
     def __init__(self, text: str, exit_code: ExitCode = ExitCode.USAGE):
         super().__init__(text)
         self.exit_code = exit_code
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython, and so a notebook, shows in place of a traceback."""
+        return [f"error: {printable(str(self))}"]
 
 
 def require_choice(what: str, value: object, choices: Iterable[str]) -> None:

@@ -1,9 +1,10 @@
-"""Remakes the tables and pictures of the README, of docs/replication.md and of docs/tuning.md.
+"""Remakes the tables and pictures of the README and of the pages in docs/.
 
     python docs/remake.py demo               # the demo's table: about three minutes
     python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
     python docs/remake.py replication        # from the CSVs in docs/replication/: seconds
     python docs/remake.py tuning             # from the CSV in docs/tuning/: seconds
+    python docs/remake.py gallery            # every table and figure: three minutes
 
 In a page such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
 it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset as it is
@@ -88,18 +89,27 @@ def tuning() -> None:
     tuned.figure()
 
 
+def every(folder: Path) -> None:
+    import gallery  # beside this file
+
+    gallery.make(folder, run, replace)
+
+
+FROM_TABLES = {"replication": replication, "tuning": tuning}
+SYNTHETIC = {"demo": demo, "gallery": every}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["demo", "glas", "replication", "tuning"])
+    parser.add_argument("what", choices=[*SYNTHETIC, "glas", *FROM_TABLES])
     parser.add_argument("--from", dest="source", type=Path, help="GlaS, as downloaded")
     given = parser.parse_args()
-    from_tables = {"replication": replication, "tuning": tuning}
-    if given.what in from_tables:
-        from_tables[given.what]()
+    if given.what in FROM_TABLES:
+        FROM_TABLES[given.what]()
         return
     with tempfile.TemporaryDirectory() as folder:
-        if given.what == "demo":
-            demo(Path(folder))
+        if given.what in SYNTHETIC:
+            SYNTHETIC[given.what](Path(folder))
         elif given.source is None:
             parser.error("glas needs --from PATH")
         else:

@@ -21,6 +21,9 @@ HARNESS = (
 REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {"render": "sheet"}  # a file that stands in the order where another does
 PACKAGES = ("benchmark", "methods", "reports")
+DOOR = "benchmark.cli.python"
+"""What `import benchmark` has of the tool, loaded when it is asked for."""
+WITH_REPORTS = ("benchmark.cli.report", DOOR)
 FILES = sorted(f for package in PACKAGES for f in (CHECKOUT / package).rglob("*.py"))
 
 
@@ -66,9 +69,11 @@ def objection(importer: str, imported: str) -> str:
         allowed = other in ("methods", "toolkit")
         return "" if allowed else "methods import benchmark.toolkit alone"
     if away == "reports" and home != "reports":
-        return "" if importer == "benchmark.cli.report" else "only benchmark.cli.report may"
+        return "" if importer in WITH_REPORTS else f"only {' and '.join(WITH_REPORTS)} may"
     if away == "methods":
         return "" if importer == "benchmark.study.methods" else "only benchmark.study.methods may"
+    if (importer, imported) == ("benchmark", DOOR):
+        return ""
     return "" if at <= place else f"{other} stands to the right of {room}"
 
 
@@ -91,8 +96,10 @@ def test_every_module_imports_its_own_room_and_those_to_the_left():
     [
         ("benchmark.toolkit.networks", "benchmark.study.settings", "study stands to the right of"),
         ("benchmark.errors", "benchmark.toolkit.losses", "toolkit stands to the right of root"),
-        ("benchmark.training.loop", "reports.select", "only benchmark.cli.report may"),
-        ("benchmark.cli.run", "reports.select", "only benchmark.cli.report may"),
+        ("benchmark", "benchmark.cli.run", "cli stands to the right of root"),
+        ("benchmark.errors", DOOR, "cli stands to the right of root"),
+        ("benchmark.training.loop", "reports.select", "only benchmark.cli.report and"),
+        ("benchmark.cli.run", "reports.select", "only benchmark.cli.report and"),
         ("methods.cps", "benchmark.data.split", "methods import benchmark.toolkit alone"),
         ("methods.cps", "benchmark.errors", "methods import benchmark.toolkit alone"),
         ("reports.select", "benchmark.wording", "reports import nothing of the harness"),
@@ -165,6 +172,11 @@ def loaded_by(code: str) -> set[str]:
     probe = f"import sys\n{code}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def test_what_python_gets_of_the_tool_is_loaded_when_it_is_asked_for():
+    assert not loaded_by("import benchmark; dir(benchmark)") & {*HEAVY, DOOR}
+    assert {"pandas", DOOR} <= loaded_by("import benchmark; benchmark.load_study")
 
 
 HEAVY = {"torch", "ray", "pandas", "numpy", "hydra", "scipy", "pydantic", "rich"}

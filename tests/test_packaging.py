@@ -55,7 +55,7 @@ def test_a_wheel_holds_the_cards_the_presets_and_the_published_numbers(source, t
     assert {"reports/page/page.html.jinja", "reports/figures/figures.mplstyle"} <= names
     assert {"methods/cps.py", "reports/tables/main.py", "benchmark/data/prepare.py"} <= names
     modules = {str(f.relative_to(CHECKOUT)) for f in CHECKOUT.glob("benchmark/**/*.py")}
-    assert modules <= names
+    assert modules <= names and "benchmark/py.typed" in names
     assert not any(name.startswith(("datasets/", "results/", "tests/")) for name in names)
 
 

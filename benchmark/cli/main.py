@@ -88,7 +88,7 @@ def guarded(command: Callable[[], object]) -> int:
             return ExitCode.DONE
         raise
     except OSError as error:
-        return _said(_of_the_world(error), ExitCode.RESOURCES)
+        return _said(of_the_world(error), ExitCode.RESOURCES)
 
 
 def _interrupted(stopped: BaseException) -> ExitCode:
@@ -140,7 +140,7 @@ def _said(text: str, code: ExitCode = ExitCode.USAGE) -> int:
     return code
 
 
-def _of_the_world(error: OSError) -> str:
+def of_the_world(error: OSError) -> str:
     """What a disk, a folder or a permission did, and what to do about it."""
     what = f"cannot use {error.filename}" if error.filename else "cannot write"
     why = error.strerror

@@ -137,6 +137,36 @@ def print_main(folder: Path, configurations: set[str]) -> None:
         say(_printed(_wanted(made, ["table"]), "text"), nl=False)
 
 
+def one_table(
+    folder: Path,
+    name: str,
+    *,
+    selection: str | None = None,
+    aggregate: str | None = None,
+    as_published: bool = False,
+    of_class: str | None = None,
+    ci: str = "seeds",
+    interval: str = "t",
+    ci_level: float = 0.90,
+    control: str | None = None,
+    test: str = "sign-flip",
+    costs: bool = False,
+    evaluate_on: str | None = None,
+) -> "Sheet":
+    """A table of a study, for Python: the options of the verb by their names.
+
+    Raises `UserError` (exit code 7) where the trials are not enough for it.
+    """
+    _require_main_table([name], costs, ci, interval)
+    reading = _reading(selection, aggregate, as_published, ci, interval, ci_level)
+    reading = replace(reading, of_class=of_class or "")
+    made = _made(folder, _options(reading, control, test, costs, evaluate_on))
+    if made is None:
+        raise UserError(f"no table of {folder}: nothing in it is done", ExitCode.STATISTICS)
+    (sheet,) = _wanted(made, [name])
+    return sheet
+
+
 def _names(table: str | None, published: bool) -> list[str]:
     """The tables that were asked for; none: the usual ones."""
     names = [name.strip() for name in table.split(",")] if table else []

@@ -36,6 +36,7 @@ from benchmark.errors import ExitCode, UserError, require_choice
 from benchmark.wording import command, counted
 
 if TYPE_CHECKING:
+    from benchmark.cluster.cluster import Cluster
     from benchmark.study.plan import Plan
 
 app = new_app()
@@ -179,10 +180,8 @@ def run(
         "tuned": tuned,
     }
     lists = grid.listed({"save": save, "log": log})
-    settings = [*_settings(overrides or [], network, weights, nsd), *lists]
-    plan = _plan(preset, settings, shard, typed, (data_root, results_root))
-    if rerun is not None:
-        plan = _with_rerun(plan, rerun)
+    settings = [*with_flags(overrides or [], network, weights, nsd), *lists]
+    plan = planned(preset, settings, typed, (data_root, results_root), shard=shard, rerun=rerun)
     gc.set_threshold(700, 10, 10)  # Python's own: what trains in this process is measured
     for note in plan.notes:
         say(f"note: {note}", err=True)
@@ -199,11 +198,7 @@ def run(
         say("\n".join([*outlook.describe(plan), *lines, *listed]))
         return
 
-    if trial is not None:
-        failed = running.run_single(plan, trial, data_root, cluster.gpus_per_trial)
-    else:
-        failed = running.run_grid(plan, data_root, cluster, probes=probe)
-    _evaluate_elsewhere(plan, data_root, trial)
+    failed = carried_out(plan, data_root, cluster, trial=trial, probes=probe)
     _print_results(plan, are_all_failed=failed == len(plan.own))
     if failed:
         raise UserError(
@@ -211,6 +206,20 @@ def run(
             "again",
             ExitCode.SOME_TRIALS_FAILED,
         )
+
+
+def carried_out(
+    plan: "Plan", data_root: Path, cluster: "Cluster", *, trial: str | None, probes: bool = False
+) -> int:
+    """Run what is missing, or one trial of it here; returns how many have no result."""
+    from benchmark.cluster import run as running
+
+    if trial is not None:
+        failed = running.run_single(plan, trial, data_root, cluster.gpus_per_trial)
+    else:
+        failed = running.run_grid(plan, data_root, cluster, probes=probes)
+    _evaluate_elsewhere(plan, data_root, trial)
+    return failed
 
 
 def _evaluate_elsewhere(plan: "Plan", data_root: Path, trial: str | None) -> None:
@@ -238,12 +247,14 @@ def _require_sense(given: dict[str, str | None], *, dry_run: bool, probe: bool) 
         raise UserError("--trial names one trial and --shard a part of all: give one of them")
 
 
-def _plan(
+def planned(
     preset: str,
     overrides: list[str],
-    shard: str | None,
     typed: dict[str, str | bool | None],
     roots: tuple[Path, Path],
+    *,
+    shard: str | None = None,
+    rerun: str | None = None,
 ) -> "Plan":
     """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
     from dataclasses import replace
@@ -265,19 +276,22 @@ def _plan(
         from benchmark.cluster import tuned as choices
 
         made = choices.planned(study, tuned, *roots)
-    return replace(made, shard=part, overrides=presets.told(preset, overrides))
+    made = replace(made, shard=part, overrides=presets.told(preset, overrides))
+    return _with_rerun(made, rerun)
 
 
-def _with_rerun(plan: "Plan", rerun: str) -> "Plan":
+def _with_rerun(plan: "Plan", rerun: str | None) -> "Plan":
     from dataclasses import replace
 
+    if rerun is None:
+        return plan
     names = tuple(name.strip() for name in rerun.split(","))
     for name in names:
         require_choice("--rerun", name, sorted({trial.method for trial in plan.trials}))
     return replace(plan, rerun=names)
 
 
-def _settings(
+def with_flags(
     overrides: list[str],
     network: str | None,
     weights: str | None,

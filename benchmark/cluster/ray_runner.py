@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -89,7 +90,8 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
         where = f"the Ray cluster at {cluster.address}" if cluster.address else "Ray"
         hint = _TOKEN_HINT if cluster.address else ""
         raise UserError(f"cannot connect to {where}: {error}{hint}", ExitCode.RESOURCES) from error
-    signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
+    if _is_told_of_signals():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
 
 
@@ -112,11 +114,19 @@ def require_alike(work: Sequence[Job], study_folder: Path, say: Callable[[str], 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """A second Ctrl-C must not cut the shutdown, which ends the workers."""
+    if not _is_told_of_signals():
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _is_told_of_signals() -> bool:
+    """Only the main thread is, and may say what they do: a notebook may run cells in another."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _cpus() -> int | None:
@@ -212,6 +222,7 @@ def run_jobs(
             name="jobs",
             storage_path=str(folder),
             callbacks=[_Watcher(queue, stops, destination, progress, resources)],
+            progress_reporter=_Silence(),
             verbose=0,
         ),
     )
@@ -249,6 +260,13 @@ class _Next(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing."""
+
+
+class _Silence(tune.ProgressReporter):
+    """In a notebook Tune's own would first clear the cell's output, ours included."""
+
+    def should_report(self, trials, done: bool = False) -> bool:
+        return False
 
 
 class _Watcher(tune.Callback):

@@ -1,8 +1,11 @@
 """What is missing of a plan is run: all of it on Ray, or one trial here."""
 
 import contextlib
+import logging
 import os
+import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +58,7 @@ def run_grid(
     it came, at the latest `grace` seconds after it was asked to end; the records that are there
     stay, and so they do when Ray or the kernel ends the run, a `UserError` (exit code 4).
     """
-    console = Console(stderr=True)
+    console = _console()
     try:
         return supervised(
             lambda: _run_grid(plan, data_root, cluster, probes=probes),
@@ -74,7 +77,7 @@ def run_grid(
 
 
 def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) -> int:
-    console, stopped = Console(stderr=True), None
+    console, stopped = _console(), None
     with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
         plan = with_done(plan, mend=plan.own)  # another run may have ended
@@ -103,7 +106,7 @@ def forecast_lines(
     if probes and jobs:
         with scratch.folder("data") as folder:
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
-            costs = _measured(missing, machine, Console(stderr=True))
+            costs = _measured(missing, machine, _console())
     else:
         costs = known.costs(plan.folder.parent)
     if on is not None:
@@ -152,6 +155,14 @@ def _forecast(missing: _Missing, cluster: Cluster, console: Console, *, probes: 
     return forecast
 
 
+def _console() -> Console:
+    """For what is said on the way. A notebook gets lines, though it calls itself a terminal (by
+    FORCE_COLOR), and Rich would want a further package to draw in it.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Console(stderr=True, force_terminal=is_terminal, force_jupyter=False)
+
+
 def _print(console: Console, lines: Iterable[str]) -> None:
     for line in lines:  # of names of files too, which steer no terminal
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
@@ -194,8 +205,12 @@ def _run_on_ray(
 
 def _ray_runner() -> ModuleType:
     """Loaded here, for it takes seconds, and only a grid needs it."""
+    # In a notebook it would say that packages for its widgets are missing. Nothing here draws them.
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)
     try:
-        from benchmark.cluster import ray_runner
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")
+            from benchmark.cluster import ray_runner
     except ImportError as error:
         raise UserError(
             f"Ray cannot be imported ({error}). Install it again (bench doctor checks it), or run "

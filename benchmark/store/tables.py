@@ -92,7 +92,7 @@ def trials(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def stacked(study_folder: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The tables of this name (history.csv, cases.csv) of these trials, one under the other.
+    """The tables of this name (history.csv, cases.csv, classes.csv) of these trials, stacked.
 
     Each line says of which trial it is, by key and by dataset, budget, variant and seed; trials
     without the file have none.
@@ -135,14 +135,14 @@ def _together(study_folder: Path, name: str, contents: _Contents) -> pd.DataFram
     is damaged is named.
     """
     try:
-        return _at_once(contents)
+        return _at_once(contents, name)
     except _DAMAGES:
         pass
     parts = []
     for key, content in contents.items():
         with _readable(trial_folder(study_folder, key) / name):
             lines = _table_of(io.BytesIO(content)).assign(key=key)
-            _require_possible(lines)
+            _require_possible(lines, name)
         parts.append(lines)
     return pd.concat(parts, ignore_index=True)
 
@@ -159,7 +159,7 @@ def _table_of(content: io.BytesIO) -> pd.DataFrame:
     return lines.drop(columns=["key", *_WHERE], errors="ignore")  # a stranger's: ours are put there
 
 
-def _at_once(contents: _Contents) -> pd.DataFrame:
+def _at_once(contents: _Contents, name: str) -> pd.DataFrame:
     head = next(iter(contents.values())).partition(b"\n")[0]
     bodies = {
         key: content[len(head) + 1 :].removesuffix(b"\n") for key, content in contents.items()
@@ -169,7 +169,7 @@ def _at_once(contents: _Contents) -> pd.DataFrame:
     if len(lines) != sum(counts.values()):
         raise ValueError("a line end within a field")
     lines["key"] = np.repeat(list(counts), list(counts.values()))
-    _require_possible(lines)
+    _require_possible(lines, name)
     return lines
 
 
@@ -254,12 +254,17 @@ def _readable(file: Path) -> Iterator[None]:
         ) from error
 
 
-def _require_possible(lines: pd.DataFrame) -> None:
-    """A line an epoch or a case, once of each trial; of cases the scores lie between 0 and 1."""
+def _require_possible(lines: pd.DataFrame, file: str) -> None:
+    """A line an epoch, a case, or a class of a case in `classes.csv`, once of each trial; of cases
+    the scores lie between 0 and 1.
+    """
     first = lines.columns[0]
     if first not in ("epoch", "case"):
         raise ValueError(f"its first column is {first[:40]!r}")
-    if lines.duplicated([first, "key"]).any():
+    of_a_class = ["class"] if file == "classes.csv" else []
+    if missing := set(of_a_class) - {*lines.columns}:
+        raise ValueError(f"it has no column {min(missing)}")
+    if lines.duplicated([first, *of_a_class, "key"]).any():
         raise ValueError(f"a {first} stands there twice")
     for name in lines[first].astype(str).unique() if first == "case" else ():
         if why := objection(name):
