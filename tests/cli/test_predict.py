@@ -178,7 +178,7 @@ def test_a_bad_image_is_a_sentence_and_the_same_command_goes_on(study, bench, tm
 
 
 def test_what_is_no_trained_network_says_so(study, bench, tmp_path):
-    root, (key, other) = study
+    root, (key, _) = study
     words = ("--images", root / "files" / "test" / "image", "--out", tmp_path / "o")
     file = trial(root, key) / "weights.safetensors"
     old = tmp_path / "old.safetensors"
@@ -203,7 +203,13 @@ def test_what_is_no_trained_network_says_so(study, bench, tmp_path):
     )
     code, _, err = predict(bench, root, fewer, *words)
     assert code == 3 and "is not of this trial's network" in err
-    file.unlink()
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_trial_without_a_network_and_a_folder_without_images_say_so(study, bench, tmp_path):
+    root, (key, other) = study
+    words = ("--images", root / "files" / "test" / "image", "--out", tmp_path / "o")
+    (trial(root, key) / "weights.safetensors").unlink()
     code, _, err = predict(bench, root, key, *words)
     assert code == 3 and "was not kept" in err and "--save weights" in err
     (trial(root, key) / "record.json").unlink()
@@ -233,9 +239,8 @@ def test_networks_of_other_classes_make_no_ensemble(study, bench, tmp_path):
     assert code == 3 and "an ensemble is of networks of one dataset: the classes of" in err
 
 
-@pytest.mark.parametrize("how", ["--volumes", "--slices"])
-def test_a_mask_of_a_volume_lies_over_it_however_it_was_saved(how, tmp_path, bench):
-    """The axes of the new volume go the other way; voxels of 0.7 × 0.7 × 2 mm."""
+def volume_trial(how: str, tmp_path, bench) -> str:
+    """A trial on small volumes of which two are tested, with weights and predictions; its key."""
     for kind in ("image", "mask"):
         (tmp_path / "from" / kind).mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -257,6 +262,13 @@ def test_a_mask_of_a_volume_lies_over_it_however_it_was_saved(how, tmp_path, ben
     key = next(line.split()[0] for line in listed if line.startswith("  "))
     code, _, err = bench(*run, "--trial", key)
     assert code == 0, err
+    return key
+
+
+@pytest.mark.parametrize("how", ["--volumes", "--slices"])
+def test_a_mask_of_a_volume_lies_over_it_however_it_was_saved(how, tmp_path, bench):
+    """The axes of the new volume go the other way; voxels of 0.7 × 0.7 × 2 mm."""
+    key = volume_trial(how, tmp_path, bench)
     images = tmp_path / "images"
     images.mkdir()
     source = nibabel.load(tmp_path / "from" / "image" / "a.nii.gz")
