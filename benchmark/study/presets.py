@@ -272,7 +272,7 @@ def keys(schema: type | None = None, prefix: str = "") -> list[str]:
 def _explain(error: Exception) -> str:
     """The cause in one line, without the library's own advice."""
     cause = error.__cause__ or error
-    lines = str(cause).splitlines()
+    lines = [line for line in str(cause).splitlines() if not line.startswith("In '")]
     where = next((line.split(":", 1)[1].strip() for line in lines if "full_key:" in line), "")
     if where and "is not a ListConfig" in lines[0]:
         sides = ",".join(["64"] * SIDES[where]) if where in SIDES else "…,…"

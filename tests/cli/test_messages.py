@@ -44,7 +44,7 @@ DRY = (
         (("network.widths=8",), "network.widths takes a list in square brackets, such as network"),
         (
             ("--methods", "cps", "--ablation", "rounds"),
-            'no ablation of cps "rounds"; ours can be ablated so (--methods ours --ablation rounds',
+            'no ablation of cps "rounds"; ours can be ablated so (--methods ours ',
         ),
     ],
 )

@@ -129,7 +129,7 @@ def _look_at_pictures(source: Source, cases: Sequence[Case], has_modalities: boo
         rasters.opened(name, source.read(name)) for case in _some(cases) for name in case.images[:1]
     ]
     sides = [_sides(one) for one in opened]
-    size = [_as_prepared(median(side)) for side in zip(*sides, strict=True)]
+    size = [_as_prepared(float(median(side))) for side in zip(*sides, strict=True)]
     fields: dict[str, Any] = {"size": size}
     came = sorted(set(sides))
     remarks = {
