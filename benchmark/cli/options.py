@@ -89,6 +89,17 @@ GpusPerTrial = Annotated[
     ),
 ]
 MaxConcurrent = Annotated[int | None, typer.Option(min=1, help="Trials at once [as many as fit].")]
+Grace = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Seconds to end in when asked to (Ctrl-C, SIGTERM, SLURM's USR1); then killed.",
+    ),
+]
+KeepGoing = Annotated[
+    bool,
+    typer.Option("--keep-going", help="Do not stop when a variant's first 3 trials fail alike."),
+]
 Log = Annotated[
     str | None,
     typer.Option(

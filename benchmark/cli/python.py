@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, overload, runtime_checkable
@@ -203,6 +204,8 @@ def run(
     address: str | None = None,
     gpus_per_trial: int | float | str | None = None,
     max_concurrent: int | None = None,
+    grace: int | float = 20.0,
+    keep_going: bool = False,
     shard: str | None = None,
     save: Words | None = None,
     log: Words | None = None,
@@ -249,6 +252,7 @@ def run(
         for note in plan.notes:
             say(f"note: {note}", err=True)
         where = grid.cluster(address, _typed(gpus_per_trial), max_concurrent, plan.shard.suffix)
+        where = replace(where, keeps_going=keep_going, grace=float(grace))
         failed = verb.carried_out(plan, roots[0], where, trial=trial)
     if failed:
         say(f"{failed} failed: the rows of .trials with the status failed say why", err=True)

@@ -1,6 +1,7 @@
 """The verb run: plan a grid of trials, run what is missing, print its table."""
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from benchmark.cli.options import (
     Datasets,
     DryRun,
     GpusPerTrial,
+    Grace,
+    KeepGoing,
     Labels,
     Log,
     MaxConcurrent,
@@ -105,6 +108,8 @@ def run(
     address: Address = None,
     gpus_per_trial: GpusPerTrial = None,
     max_concurrent: MaxConcurrent = None,
+    grace: Grace = 20.0,
+    keep_going: KeepGoing = False,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -189,6 +194,7 @@ def run(
     from benchmark.cluster import run as running
 
     cluster = grid.cluster(address, gpus_per_trial, max_concurrent, plan.shard.suffix)
+    cluster = replace(cluster, keeps_going=keep_going, grace=grace)
     if dry_run:
         from benchmark.cluster import outlook
 
@@ -257,8 +263,6 @@ def planned(
     rerun: str | None = None,
 ) -> "Plan":
     """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
-    from dataclasses import replace
-
     from benchmark.study import methods, plan, presets, syntax
     from benchmark.study.settings import CHOICES
 
@@ -281,7 +285,6 @@ def planned(
 
 
 def _with_rerun(plan: "Plan", rerun: str | None) -> "Plan":
-    from dataclasses import replace
 
     if rerun is None:
         return plan

@@ -16,5 +16,7 @@ class Cluster:
     max_concurrent: int | None = None
     keeps_going: bool = False
     """Does a variant of which every trial fails end nothing?"""
+    grace: float = 20.0
+    """Seconds from being asked to end to being killed: SLURM and Kubernetes wait 30."""
     suffix: str = ""
     """Of the files of this part of the grid: shards that run side by side have each their own."""

@@ -40,29 +40,19 @@ from benchmark.training.job import Destination, Job
 from benchmark.training.trial import TrialJob, jobs_of
 from benchmark.wording import counted, printable
 
-GRACE_SECONDS = 20.0
-"""From being asked to end to being killed: less than SLURM and Kubernetes wait, which is 30."""
 
-
-def run_grid(
-    plan: Plan,
-    data_root: Path,
-    cluster: Cluster,
-    *,
-    probes: bool = False,
-    grace: float = GRACE_SECONDS,
-) -> int:
+def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = False) -> int:
     """Run the missing trials on Ray; returns how many have no result.
 
     probes: first measure what is not known to cost. Raises KeyboardInterrupt after saying how far
-    it came, at the latest `grace` seconds after it was asked to end; the records that are there
-    stay, and so they do when Ray or the kernel ends the run, a `UserError` (exit code 4).
+    it came, at the latest `cluster.grace` seconds after it was asked to end; the records that are
+    there stay, and so they do when Ray or the kernel ends the run, a `UserError` (exit code 4).
     """
     console = _console()
     try:
         return supervised(
             lambda: _run_grid(plan, data_root, cluster, probes=probes),
-            grace,
+            cluster.grace,
             lambda line: _print(console, [line]),
         )
     except Died as died:
