@@ -207,6 +207,7 @@ def run(
     failed = carried_out(plan, data_root, cluster, trial=trial, probes=probe)
     _print_results(plan, are_all_failed=failed == len(plan.own))
     if failed:
+        _print_failures(plan)
         raise UserError(
             f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
             "again",
@@ -316,6 +317,15 @@ def _print_results(plan: "Plan", *, are_all_failed: bool) -> None:
     for line in next_steps(plan.study.log, plan.folder):
         say(f"curves:  {line}")
     say(f"next:    {_next(plan, are_all_failed=are_all_failed)}")
+
+
+def _print_failures(plan: "Plan") -> None:
+    """Those of this run's part, a line for each message."""
+    from benchmark.store import failures, record
+
+    found = (record.trial_record(plan.folder, trial.key) for trial in plan.own)
+    for line in failures.alike(one for one in found if one is not None and not one.is_done):
+        say(f"failed: {line}", err=True)
 
 
 def _next(plan: "Plan", *, are_all_failed: bool) -> str:

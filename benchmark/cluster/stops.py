@@ -1,9 +1,9 @@
 """What ends a run before all trials have: a full disk, a variant that only fails. Pure."""
 
-import re
 from collections import Counter
 
 from benchmark.errors import ExitCode, UserError
+from benchmark.store.failures import without_numbers
 
 
 class Stops:
@@ -39,8 +39,3 @@ class Stops:
     def disk(self, error: OSError) -> None:
         """To be told that records cannot be written: no trial's fault."""
         self.error = error
-
-
-def without_numbers(error: str) -> str:
-    """An error's words, in which steps, keys and sizes do not count: which ones are alike."""
-    return re.sub(r"\b[0-9a-f]{16}\b|\d+(\.\d+)?", "#", error)

@@ -41,18 +41,18 @@ def last_log_line(job_folder: Path) -> str:
 
 def log_lines(job_folder: Path, key: str, start: str) -> list[str]:
     """The lines of a job's log, of its present life, that begin so after the time."""
-    lines = (line.partition(" ")[2] for line in _present(job_folder, key).splitlines())
+    lines = (line.partition(" ")[2] for line in log_of(job_folder, key).splitlines())
     return [printable(line) for line in lines if line.startswith(start)]
 
 
 def last_epoch(job_folder: Path, key: str) -> tuple[int, int] | None:
     """Of a job that runs: how many epochs it has trained, of how many; None before the first."""
-    found = _EPOCH.findall(_present(job_folder, key))
+    found = _EPOCH.findall(log_of(job_folder, key))
     return (int(found[-1][0]), int(found[-1][1])) if found else None
 
 
-def _present(job_folder: Path, key: str) -> str:
-    """What it printed since it was last taken up, which its first line says."""
+def log_of(job_folder: Path, key: str) -> str:
+    """What a job printed since it was last taken up, which its first line says."""
     return _log(job_folder).rpartition(f", key {key}\n")[2]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark import files
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import layout
+from benchmark.store import failures, layout
 from benchmark.store import record as records
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.store.record import PretrainingRecord, Record
@@ -68,7 +68,7 @@ def describe(trial: Path) -> str:
         f"key {record.key}, study {record.study}, preset {record.preset}"
         f"{' with ' + record.overrides if record.overrides else ''}, "
         f"evaluated on {record.evaluate_on}",
-        f"{record.status}{': ' + record.error if record.error else ''}",
+        *_status(record, trial),
         *_section("images", _pairs({name: fields[name] for name in _SIZES})),
         *_numbers(record),
         *_start(record, trial.parent.parent),
@@ -79,6 +79,13 @@ def describe(trial: Path) -> str:
         *_files(trial),
     ]
     return "\n".join(lines)
+
+
+def _status(record: Record | PretrainingRecord, folder: Path) -> list[str]:
+    """One word of what is done; of a failure its story."""
+    if record.is_done:
+        return [record.status]
+    return [f"failed: {record.error}", *(f"  {line}" for line in failures.story(record, folder))]
 
 
 def _start(record: Record, study_folder: Path) -> list[str]:
@@ -95,7 +102,7 @@ def _pretraining(record: PretrainingRecord, folder: Path) -> list[str]:
     return [
         record.label,
         f"key {record.key}, study {folder.parent.parent.name}",
-        f"{record.status}{': ' + record.error if record.error else ''}",
+        *_status(record, folder),
         *(f"warning: {doubt}" for doubt in record.doubts),
         *_section("on images of the train pool", _pairs(record.figures)),
         *_section("costs", _pairs({n: fields[n] for n in _COSTS if n in fields})),
