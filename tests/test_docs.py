@@ -104,7 +104,7 @@ def follow(page: str, checkout: Path, shell) -> list[str]:
 def test_a_method_of_ones_own_comes_from_nothing_to_a_table(checkout, shell):
     checked, ran, chosen, _, packaged, again = follow("own-method.md", checkout, shell)
     assert "pseudo_label  Pseudo-labelling: the network learns" in checked
-    assert " passed" in checked
+    assert "pseudo_label keeps the contract" in checked
     assert "pseudo_label" in ran and "n = 2" in ran
     assert "6 trials: 0 done, 6 to run" in chosen
     assert packaged.count("from package") == 1

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -174,6 +175,21 @@ def test_on_the_development_set_its_masks_are_the_cost(bench, data_root, tmp_pat
     n = tuning.read(tmp_path / "results" / "demo-tuned").choices[0].masks.development
     assert n in range(16, 21)
     assert f"on the development set, 1 seed; it looked at {n} masks beyond the 2 labelled" in out
+
+
+def test_the_command_that_uses_a_choice_is_printed_whole(bench, data_root, tmp_path):
+    """What was typed of the data's splits stands in it: other splits would be another choice."""
+    typed = ("--val-as", "ignore", "--unlabelled", "50%", "--volumes")
+    words = (*TUNE, "--on", "dev", "--seeds", "1", *typed)
+    one_by_one(data_root, tmp_path / "results", *words)
+    code, out, err = bench(*words)
+    assert code == 0, err
+    *_, line = (line for line in out.splitlines() if line.startswith("next:"))
+    _, _, *following = shlex.split(line)
+    assert all(word in following for word in (*typed, "demo-tuned", "training.epochs=1"))
+    code, out, err = bench(*following, "--dry-run")
+    assert code == 0, err
+    assert "39 unlabelled" in out  # half of those of 80 that are not labelled
 
 
 def test_one_labelled_case_is_refused(bench):

@@ -7,6 +7,7 @@ import yaml
 
 from benchmark.errors import UserError
 from benchmark.study import methods, presets
+from tests.conftest import CHECKOUT
 
 KNOWN = methods.names()
 MINE = """\
@@ -51,6 +52,14 @@ def test_a_file_changes_a_shipped_preset_and_names_its_study(file):
     assert study.hyperparameters["em"] == {"weight": 1.0}
     assert load(file(MINE), evaluate_on="dev").name == "mine-dev"
     assert load(file(MINE), name="other").name == "other"
+
+
+def test_the_file_of_the_page_on_presets_is_one(file):
+    """The settings of docs/presets.md."""
+    page = (CHECKOUT / "docs" / "presets.md").read_text(encoding="utf-8")
+    study = load(file(page.partition("```yaml\n")[2].partition("```")[0]))
+    assert (study.preset, study.datasets, study.seeds) == ("cpu", ["phantom_glas"], [0, 1, 2])
+    assert study.training_of == {"cps": {"learning_rate": 0.005}}
 
 
 def test_without_a_preset_the_file_changes_paper(file):
