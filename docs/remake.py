@@ -4,7 +4,7 @@
     python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
     python docs/remake.py replication        # from the CSVs in docs/replication/: seconds
     python docs/remake.py tuning             # from the CSV in docs/tuning/: seconds
-    python docs/remake.py gallery            # every table and figure: three minutes
+    python docs/remake.py gallery            # every table and figure: five minutes
 
 In a page such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
 it names its command. Nothing else is touched. Without PATH, a folder or zip of the dataset as it is
