@@ -132,11 +132,12 @@ def _curves_of(
     if has_bands:
         style.legend(figure)
         return figure
+    edge = float(axes[0].get_xlim()[1])
     for one, budget in zip(axes, budgets, strict=True):
-        ends = {
-            variant: line["mean"].iloc[-1] for (b, variant), line in lines.items() if b == budget
-        }
-        style.name_ends(one, ends | {"floor": inputs.floors[dataset]}, inputs.curves)
+        own = {variant: line["mean"] for (b, variant), line in lines.items() if b == budget}
+        ends = {name: (float(line.index[-1]), float(line.iloc[-1])) for name, line in own.items()}
+        floor = {"floor": (edge, inputs.floors[dataset])}
+        style.name_ends(one, ends | floor, inputs.curves)
     return figure
 
 

@@ -150,25 +150,26 @@ def _far_floor(axes: Any, value: float, direction: str) -> None:
     )  # fmt: skip
 
 
-def name_ends(axes: Any, ends: Mapping[str, float], looks: Mapping[str, Look]) -> None:
+def name_ends(
+    axes: Any, ends: Mapping[str, tuple[float, float]], looks: Mapping[str, Look]
+) -> None:
     """The name of each line at the right of the axes, as near its end as those of others let it.
 
-    ends: name → height; what has no look is grey, and what is outside the axes is not named. The
-    limits of the axes must not change after.
+    ends: name → where it ends; what has no look is grey, and what is outside the axes is not
+    named. The limits of the axes must not change after.
     """
     low, high = axes.get_ylim()
-    names = sorted((n for n in ends if low <= ends[n] <= high), key=ends.__getitem__)
+    names = sorted((n for n in ends if low <= ends[n][1] <= high), key=lambda n: ends[n][1])
     height = axes.figure.get_size_inches()[1] / axes.get_subplotspec().get_gridspec().nrows
     gap = _NAME * (high - low) / (height - _AROUND)
-    places = spaced([ends[name] for name in names], gap, (low, high))
+    places = spaced([ends[name][1] for name in names], gap, (low, high))
     for name, place in zip(names, places, strict=True):
         color = looks[name].color if name in looks else _GREY
+        arrow = {"arrowstyle": "-", "color": color, "linewidth": 0.4}
         axes.annotate(
-            name, (1, ends[name]), xytext=(1.06, place), xycoords=("axes fraction", "data"),
-            textcoords=("axes fraction", "data"), color=color, fontsize=6, va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.4, "shrinkA": 0,
-                        "shrinkB": 0, "relpos": (0, 0.5)},
+            name, ends[name], xytext=(1.06, place), textcoords=("axes fraction", "data"),
+            color=color, fontsize=6, va="center", annotation_clip=False,
+            arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 

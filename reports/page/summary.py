@@ -129,9 +129,13 @@ def provenance(rows: pd.DataFrame, origins: Origins) -> list[Fact]:
     finished = _values(rows.finished_at)
     return [
         *facts,
-        Fact("trial time, all together", [f"{seconds / 3600:.1f} h"]),
+        Fact("trial time, all together", [_time(seconds)]),
         Fact("finished", [f"{finished[0]} to {finished[-1]}"]),
     ]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
 def _values(column: pd.Series) -> list[str]:
