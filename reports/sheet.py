@@ -74,7 +74,10 @@ class Sheet:
     rows: list[list[Cell]]
     data: pd.DataFrame
     """The same in full precision, one line a score or a row: what becomes the CSV."""
+    notes: list[str] = field(default_factory=list)
+    """What its numbers and signs mean: without them it cannot be read."""
     footer: list[str] = field(default_factory=list)
+    """What else is to be said of it."""
     words: int = 2
     """So many first columns hold words and not numbers."""
     marked: str = ""
@@ -82,6 +85,29 @@ class Sheet:
     footer how it marks them."""
     greyed: str = ""
     """What is grey in it; each format has its own way of that too (`reports.render`)."""
+    caption: str = ""
+    """Its title, and what it was made of; "": the title alone."""
+
+
+def key_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
+    """What the marks mean, in the format's own way of marking (how, grey), and the notes."""
+    has_grey = any(cell.is_grey for line in sheet.rows for cell in line)
+    marks = [f"{how} {sheet.marked}"] if sheet.marked else []
+    return [*marks, *[f"{grey} {sheet.greyed}"] * has_grey, *sheet.notes]
+
+
+def footer_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
+    """All that stands under it: `key_lines`, then the footer."""
+    return [*key_lines(sheet, how, grey), *sheet.footer]
+
+
+def without_repeats(sheet: Sheet) -> list[list[Cell]]:
+    """Its rows; of those that belong together the first alone has the label."""
+    found, previous = [], None
+    for first, *rest in sheet.rows:
+        found.append([first if first.text != previous else Cell(""), *rest])
+        previous = first.text
+    return found
 
 
 def counted(n: int, noun: str) -> str:

@@ -24,27 +24,33 @@ from reports.sheet import counted, shortened
 from reports.stats.intervals import MIN_RESAMPLED, coverage
 
 
-def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
-    """Of the main table."""
+def keys(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
+    """What the numbers of the main table mean."""
+    kinds = " or ".join(sorted({f"all {best.name}" for best in floor.values()}))
     return [
         estimator(reading, full_n),
         selection(reading, rows),
+        f"floor: the better of two predictions that look at no image, here {kinds}; a method below "
+        "it has learnt nothing",
         evaluated(rows),
-        *_collapsed(rows, reading, floor),
-        *oddities(rows, reading),
     ]
+
+
+def doubts(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) -> list[str]:
+    """What makes them less than they seem."""
+    return [*_collapsed(rows, reading, floor), *oddities(rows, reading)]
 
 
 def estimator(reading: Reading, full_n: int) -> str:
     """What "84.60 ± 0.36" means."""
-    level = f"{100 * reading.ci_level:g} %"
+    scores, level = " and ".join(reading.shares.values()), f"{100 * reading.ci_level:g} %"
     over_seeds = f"over seeds, n = {full_n} unless given in brackets; the images are fixed"
     if reading.interval != "t":
         kind = {
             "logit-t": "t of the log-odds",
             "bootstrap": f"BCa bootstrap ({MIN_RESAMPLED} seeds or more)",
         }[reading.interval]
-        return f"DC and JI in %, mean and {level} interval, {kind}, {over_seeds}"
+        return f"{scores} in %, mean and {level} interval, {kind}, {over_seeds}"
     over = {
         "seeds": f"t half-width {over_seeds}",
         "cases": f"t half-width over cases, of the mean of {full_n} seeds",
@@ -55,7 +61,7 @@ def estimator(reading: Reading, full_n: int) -> str:
         if full_n > 1:
             real = 100 * coverage(full_n, reading.ci_level)
             over += f", at n = {full_n} it covers {real:.1f} %"
-    return f"DC and JI in %, mean ± {level} {over}"
+    return f"{scores} in %, mean ± {level} {over}"
 
 
 def selection(reading: Reading, rows: pd.DataFrame) -> str:
