@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from reports.sheet import Sheet, key_lines
-from reports.wording import of_trials, sentence
+from reports.sheet import Sheet, key_lines, sentence
+from reports.wording import of_trials
 
 if TYPE_CHECKING:
     from reports.figures import Named

@@ -106,6 +106,7 @@ class Report:
         self._left_out += sources.notes(recorded(self.rows))
         self._left_out += [*pretraining.doubtful(self.pretrainings), *renamed]
         self.reading = options.reading
+        self.test = options.test
         self._options, self._sources = options, sources
         self.problems: list[str] = []
         """Why `tables` had to leave one out."""

@@ -88,6 +88,11 @@ class Sheet:
     caption: str = ""
     """Its title, and what it was made of; "": the title alone."""
 
+    @property
+    def remarks(self) -> list[str]:
+        """All that stands under it but what its marks mean."""
+        return [*self.notes, *self.footer]
+
 
 def key_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
     """What the marks mean, in the format's own way of marking (how, grey), and the notes."""
@@ -146,6 +151,11 @@ def shortened(texts: list[str], shown: int = 6, between: str = ", ") -> str:
     """A list for a footer: "a, b, c and 4 more"."""
     more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
     return between.join(texts[:shown]) + more
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return text[0].upper() + text[1:] + "." * (not text.endswith("."))
 
 
 def signed(difference: float, half_width: float = math.nan) -> str:

@@ -20,8 +20,3 @@ def of_trials(rows: pd.DataFrame) -> str:
 def listed(words: list[str]) -> str:
     """a, b and c."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def sentence(text: str) -> str:
-    """With a capital and a full stop."""
-    return text[0].upper() + text[1:] + "." * (not text.endswith("."))

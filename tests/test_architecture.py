@@ -18,7 +18,8 @@ HARNESS = ("root", "toolkit", "data", "study", "store", "training", "forecast", 
 REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {  # files and folders that stand in the order where another does
     "render": "sheet", "latex": "sheet", "filters": "select", "names": "select",
-    "wording": "select", "captions": "page", "methods_section": "page",
+    "wording": "select", "settings": "select", "captions": "page",
+    "methods_section": "page",
 }  # fmt: skip
 PACKAGES = ("benchmark", "methods", "reports")
 FILES = sorted(f for package in PACKAGES for f in (CHECKOUT / package).rglob("*.py"))

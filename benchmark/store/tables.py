@@ -79,12 +79,14 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def trials(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a trial: the columns of `results.csv`; as in the record `settings`, and `classes`."""
+    """One row a trial: the columns of `results.csv`; as in the record `settings`, `classes` and
+    `packages`.
+    """
     records = list(records)
     frame = table(records)
     nested = {
         name: frame.key.map({found.key: getattr(found, name) for found in records})
-        for name in ("settings", "classes")
+        for name in ("settings", "classes", "packages")
     }
     return frame.assign(**nested)
 

@@ -8,7 +8,7 @@ from reports.latex.cells import SETTINGS
 from reports.latex.layouts import arranged, is_grid
 from reports.latex.pages import Page, paged
 from reports.latex.text import latex_escape
-from reports.sheet import Sheet, key_lines, without_repeats
+from reports.sheet import Sheet, key_lines, sentence, without_repeats
 
 _HOW = ("bold: best, underlined: second best", "grey:")
 
@@ -77,7 +77,7 @@ def _float(
     if notes:
         yield r"\begin{tablenotes}[flushleft]"
         yield rf"\{page.size.name}"
-        yield from (rf"\item {latex_escape(line)}" for line in notes)
+        yield rf"\item[] {latex_escape(' '.join(map(sentence, notes)))}"
         yield r"\end{tablenotes}"
     yield r"\end{threeparttable}"
     yield rf"\end{{{kind}}}"

@@ -101,10 +101,10 @@ def evaluated(rows: pd.DataFrame) -> str:
     sizes = rows.groupby("dataset").n_test.max()
     images = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
     sets = "/".join(sorted(set(rows.evaluate_on)))
-    return f"evaluated on: {sets} ({images} images); presets: {_presets(rows)}"
+    return f"evaluated on: {sets} ({images} images); presets: {presets(rows)}"
 
 
-def _presets(rows: pd.DataFrame) -> str:
+def presets(rows: pd.DataFrame) -> str:
     """With the settings that were typed over them."""
     pairs = sorted(set(zip(rows.preset, rows.overrides, strict=True)))
     return "; ".join(f"{preset} with {typed}" if typed else preset for preset, typed in pairs)
@@ -112,8 +112,8 @@ def _presets(rows: pd.DataFrame) -> str:
 
 def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """Whatever makes the scores less than they seem."""
-    lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
-    lines += [*_tuned(rows), *_lists(rows), *_classes(rows, reading)]
+    lines = [*_precision(rows), *_steps(rows), *settings_differ(rows)]
+    lines += [*tuned(rows), *_lists(rows), *_classes(rows, reading)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -131,7 +131,7 @@ def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     return lines
 
 
-def _tuned(rows: pd.DataFrame) -> list[str]:
+def tuned(rows: pd.DataFrame) -> list[str]:
     """Which variants a tuning study chose, how, at what cost in masks; and which none did."""
     if "tuned" not in rows:
         return []
@@ -189,7 +189,7 @@ def _classes(rows: pd.DataFrame, reading: Reading) -> list[str]:
 
 
 def _precision(rows: pd.DataFrame) -> list[str]:
-    """Where it is not the usual one; that of several in one table `_settings` tells too."""
+    """Where it is not the usual one; that of several in one table `settings_differ` tells too."""
     computed = rows.settings.map(lambda settings: settings.get("precision", "float32"))
     return [
         f"computed in {precision}, scores in float32: {shortened(ordered(trials.variant))}"
@@ -271,7 +271,7 @@ def _counted_steps(before: int, steps: int) -> str:
     return f"{before} of pretraining and {steps}" if before else f"{steps}"
 
 
-def _settings(rows: pd.DataFrame) -> list[str]:
+def settings_differ(rows: pd.DataFrame) -> list[str]:
     """Settings that differ between the variants or label budgets of one dataset."""
     firsts = rows.drop_duplicates(WHERE)
     told: dict[str, list[str]] = {}  # what is said → the datasets of which it is true

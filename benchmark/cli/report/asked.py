@@ -53,7 +53,7 @@ class Asked:
     @property
     def forms(self) -> list[str]:
         """The formats, the usual ones where none was asked for."""
-        if self.form is None and self.out is not None:
+        if self.form is None and self.out is not None and not self.methods_section:
             return [name for name in FORMATS if name != "html" or not self.tables]
         return _parts(self.form) or ["text"]
 
@@ -95,6 +95,11 @@ class Asked:
                     require_choice(option, one, filter(None, choices))
 
     def _check_forms(self) -> None:
+        from reports.methods_section import ENDINGS
+
+        if self.methods_section and self.form is not None:
+            for form in self.forms:
+                require_choice("--format of a methods section", form, ENDINGS)
         if self.out is not None and self.out.exists() and not self.out.is_dir():
             raise UserError(f"--out takes a folder, {self.out} is a file")
         if "html" in self.forms and self.tables:
