@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from reports.select import Selected, ordered
-from reports.sheet import Cell, Head, Sheet, shortened
+from reports.sheet import GROUP, Cell, Sheet, shortened
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def put(rows: pd.DataFrame, names: Names) -> Selected:
         group=rows.variant.map(names.group),
     )
     _require_apart(shown)
-    return Selected(shown, [*_renamed(shown), *_unused(rows, names)])
+    return Selected(shown, _renamed(rows, names))
 
 
 def _require_apart(shown: pd.DataFrame) -> None:
@@ -91,22 +91,22 @@ class Alike(ValueError):
     """Two of a study would be shown under one name."""
 
 
-def _renamed(shown: pd.DataFrame) -> list[str]:
-    pairs = [
-        f"{new} is {old}"
-        for column in ("dataset", "variant")
-        for new, old in dict(zip(shown[column], shown[f"recorded_{column}"], strict=True)).items()
-        if new != old
-    ]
-    return [f"names of the study: {shortened(sorted(pairs), 40)}"] if pairs else []
-
-
-def _unused(rows: pd.DataFrame, names: Names) -> list[str]:
-    """Names of the file that the shown trials do not have, such as one with a mistake in it."""
+def _renamed(rows: pd.DataFrame, names: Names) -> list[str]:
+    """What the study calls those that the file names."""
     known = {*rows.dataset, *rows.variant, *rows.method}
+    pairs = [
+        f"{shown} is {name}"
+        for name, shown in (*names.datasets.items(), *names.methods.items())
+        if name in known and name != shown
+    ]
+    return [f"names of the study: {shortened(pairs, 40)}"] if pairs else []
+
+
+def unused(trials: pd.DataFrame, names: Names) -> list[str]:
+    """Names of the file that no trial has, such as one with a mistake in it."""
+    known = {*trials.dataset, *trials.variant, *trials.method}
     asked = [*names.datasets, *names.methods, *(n for own in names.groups.values() for n in own)]
-    unused = [name for name in dict.fromkeys(asked) if name not in known]
-    return [f"named, but not among these trials: {shortened(unused, 12)}"] if unused else []
+    return [name for name in dict.fromkeys(asked) if name not in known]
 
 
 def with_groups(sheet: Sheet, rows: pd.DataFrame) -> Sheet:
@@ -115,15 +115,11 @@ def with_groups(sheet: Sheet, rows: pd.DataFrame) -> Sheet:
     if at is None or "group" not in rows or not any(rows.group):
         return sheet
     of_each = dict(zip(rows.variant, rows.group, strict=True))
-    body, previous = [], ("", "")
-    for row in sheet.rows:
-        where = (row[0].text, of_each.get(row[at].text, ""))
-        body.append([*row[:at], Cell(where[1] if where != previous else ""), *row[at:]])
-        previous = where
+    body = [[*row[:at], Cell(of_each.get(row[at].text, "")), *row[at:]] for row in sheet.rows]
     data = sheet.data
     if "variant" in data:
         place = list(data.columns).index("variant")
         data = data.copy()
         data.insert(place, "group", data.variant.map(of_each))
-    heads = [*sheet.heads[:at], Head("group"), *sheet.heads[at:]]
+    heads = [*sheet.heads[:at], GROUP, *sheet.heads[at:]]
     return replace(sheet, heads=heads, rows=body, data=data, words=sheet.words + 1)

@@ -60,6 +60,10 @@ class Head:
     group: str = ""
 
 
+GROUP = Head("group")
+"""Of the column, the second, of groups of methods (`reports.names`)."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A table.
@@ -107,11 +111,18 @@ def footer_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
 
 
 def without_repeats(sheet: Sheet) -> list[list[Cell]]:
-    """Its rows; of those that belong together the first alone has the label."""
-    found, previous = [], None
-    for first, *rest in sheet.rows:
-        found.append([first if first.text != previous else Cell(""), *rest])
-        previous = first.text
+    """Its rows; of those that belong together the first alone has the label, or the group."""
+    labels = 2 if GROUP in sheet.heads[1:2] else 1
+    found: list[list[Cell]] = []
+    previous: list[str] = []
+    for row in sheet.rows:
+        texts = [cell.text for cell in row[:labels]]
+        shown = [
+            Cell("") if texts[: i + 1] == previous[: i + 1] else cell
+            for i, cell in enumerate(row[:labels])
+        ]
+        found.append([*shown, *row[labels:]])
+        previous = texts
     return found
 
 

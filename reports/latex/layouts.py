@@ -5,8 +5,13 @@ from dataclasses import replace
 from itertools import groupby
 from math import ceil
 
-from reports.sheet import NOTHING, Cell, Head, Sheet
+from reports.latex.text import INDENT
+from reports.sheet import GROUP, NOTHING, Cell, Head, Sheet
 
+SCORE = Head("score")
+"""Of a transposed table, the last of its words."""
+BLANK = Cell("")
+"""Behind a name of a group."""
 LAYOUTS = ("wide", "split", "transposed", "ratio-per-column")
 
 
@@ -18,31 +23,44 @@ def is_grid(sheet: Sheet) -> bool:
 
 
 def arranged(sheet: Sheet, layout: str) -> Sheet:
-    """In the layout, if it is a grid, else as it is."""
-    if not is_grid(sheet):
-        return sheet
+    """The grid in this layout; those of parts below each other are as it is."""
     if layout == "transposed":
         return _transposed(sheet)
     return _budget_per_column(sheet) if layout == "ratio-per-column" else sheet
 
 
+def headed(sheet: Sheet) -> Sheet:
+    """With a line above each group of methods, in the place of a column of groups."""
+    if GROUP not in sheet.heads:
+        return sheet
+    at, rows = sheet.heads.index(GROUP), []
+    previous: tuple[str, str] = ("", "")
+    for row in sheet.rows:
+        group, (method, *numbers) = row[at].text, row[at + 1 :]
+        if group and (row[0].text, group) != previous:
+            rows.append([*row[:at], Cell(group), *[BLANK] * len(numbers)])
+        indented = replace(method, text=INDENT + method.text) if group else method
+        rows.append([*row[:at], indented, *numbers])
+        previous = (row[0].text, group)
+    heads = [head for head in sheet.heads if head != GROUP]
+    return replace(sheet, heads=heads, rows=rows, words=sheet.words - 1)
+
+
 def bundles(sheet: Sheet) -> list[list[int]]:
-    """Columns of numbers that are not to be parted: those of a group, or of none each by itself."""
+    """Columns of numbers that are not to be parted: those of a dataset; methods each by itself."""
     found: list[list[int]] = []
-    numbered = enumerate(sheet.heads[sheet.words :], sheet.words)
-    for group, members in groupby(numbered, lambda item: item[1].group):
-        columns = [i for i, _ in members]
-        found += [columns] if group else [[i] for i in columns]
+    for group, columns in _groups(sheet):
+        is_whole = group and sheet.heads[sheet.words - 1] != SCORE
+        found += [columns] if is_whole else [[i] for i in columns]
     return found
 
 
-def parted(sheet: Sheet, most: int) -> list[Sheet]:
-    """Sheets with so many bundles at most, as many in each as can be, that repeat the words."""
-    every = bundles(sheet)
-    size = ceil(len(every) / ceil(len(every) / most))
+def parted(sheet: Sheet, bundles: list[list[int]], most: int) -> list[Sheet]:
+    """Sheets with so many bundles at most, about as many in each, that all have the words."""
+    size = ceil(len(bundles) / ceil(len(bundles) / most))
     return [
-        _with_columns(sheet, [i for bundle in every[at : at + size] for i in bundle])
-        for at in range(0, len(every), size)
+        _with_columns(sheet, [i for bundle in bundles[at : at + size] for i in bundle])
+        for at in range(0, len(bundles), size)
     ]
 
 
@@ -114,6 +132,7 @@ def _transposed(sheet: Sheet) -> Sheet:
                 words = [budget, Cell(dataset), Cell(sheet.heads[i].label)]
                 cells = [_cell(lines, budget.text, method[-1].text, i) for method in methods]
                 rows.append([*words, *cells])
-    heads = [Head("labelled"), Head("dataset"), Head("score")]
-    heads += [Head(method[-1].text) for method in methods]
+    heads = [Head("labelled"), Head("dataset"), SCORE]
+    is_grouped = GROUP in sheet.heads
+    heads += [Head(words[-1].text, words[0].text if is_grouped else "") for words in methods]
     return replace(sheet, heads=heads, rows=rows, words=3)

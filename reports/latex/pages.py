@@ -9,6 +9,7 @@ from itertools import groupby
 
 from reports.latex.cells import Column, column
 from reports.latex.layouts import bundles, parted
+from reports.latex.text import width
 from reports.sheet import Cell, Sheet
 
 TEXT_WIDTH, TEXT_HEIGHT = 345.0, 550.0
@@ -47,19 +48,21 @@ class Page:
 def paged(sheet: Sheet, *, is_split: bool | None, extra: int) -> list[Page]:
     """The tables that it takes, one if that can be.
 
-    is_split: are bundles of columns to stand below each other; None: where they do not fit.
-    extra: characters of the caption and the notes.
+    is_split: are datasets to stand below each other; None: where they do not fit beside each other;
+    False: rather on its side. extra: characters of the caption and the notes.
     """
-    count = len(bundles(sheet))
-    upright = range(count, 0, -1) if is_split is None else range(count - is_split or 1, 0, -1)
-    tries = [(most, size, False) for most in upright for size in SIZES]
-    if is_split is False:
-        tries = [(count, size, False) for size in SIZES] + [(count, SIZES[1], True)] + tries
-    for most, size, is_on_side in tries:
-        parts = parted(sheet, most)
-        if _breadth(parts) * size.scale <= (TEXT_HEIGHT if is_on_side else TEXT_WIDTH):
-            return _below_each_other(parts, size, is_on_side, extra)
-    return _below_each_other(parted(sheet, 1), SIZES[1], True, extra)
+    whole = bundles(sheet)
+    single = [[i] for bundle in whole for i in bundle]
+    tries = [(whole, len(whole), upright) for upright in (True, False)] if is_split is False else []
+    tries += [(whole, n, True) for n in range(max(1, len(whole) - (is_split is True)), 0, -1)]
+    tries += [(whole, 1, False)] + [(single, n, True) for n in range(len(single), 0, -1)]
+    for columns, most, is_upright in tries:
+        parts = parted(sheet, columns, most)
+        breadth = _breadth(parts)
+        for size in SIZES:
+            if breadth * size.scale <= (TEXT_WIDTH if is_upright else TEXT_HEIGHT):
+                return _below_each_other(parts, size, not is_upright, extra)
+    return _below_each_other(parts, SIZES[-1], is_on_side=False, extra=extra)
 
 
 def columns_of(parts: Sequence[Sheet]) -> list[Column]:
@@ -74,9 +77,18 @@ def columns_of(parts: Sequence[Sheet]) -> list[Column]:
 
 
 def _breadth(parts: list[Sheet]) -> float:
-    """Of the tabular at 10 pt, in points; a name of a group may be wider than what it spans."""
+    """Of the tabular at 10 pt, in points, names above several columns included."""
     columns = columns_of(parts)
-    return sum(one.width for one in columns) + _GAP / SIZES[0].scale * (len(columns) - 1)
+    gap = _GAP / SIZES[0].scale
+    widest = 0.0
+    for part in parts:
+        pairs = zip(part.heads, columns, strict=False)
+        taken = 0.0
+        for group, members in groupby(pairs, lambda pair: pair[0].group):
+            own = [one.width + gap for _, one in members]
+            taken += max(sum(own), width(group) + gap)
+        widest = max(widest, taken - gap)
+    return widest
 
 
 def _below_each_other(parts: list[Sheet], size: Size, is_on_side: bool, extra: int) -> list[Page]:

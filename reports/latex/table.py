@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from reports.latex.cells import SETTINGS
-from reports.latex.layouts import arranged, is_grid
+from reports.latex.layouts import arranged, headed, is_grid
 from reports.latex.pages import Page, paged
 from reports.latex.text import latex_escape
 from reports.sheet import Sheet, key_lines, sentence, without_repeats
@@ -27,10 +27,11 @@ def as_latex(sheet: Sheet, style: Style | None = None) -> str:
     """One float, or several where it fits no page; of the footer what is no key as comments."""
     style = style or Style()
     caption, notes = sheet.caption or sheet.title, key_lines(sheet, *_HOW)
-    is_split = {None: None, "wide": False, "split": True}.get(style.layout)
-    laid = arranged(sheet, style.layout or "wide")
+    layout = style.layout if is_grid(sheet) else "wide"
+    is_split = {"wide": False, "split": True}.get(layout)
+    laid = headed(arranged(sheet, layout or "wide"))
     extra = 0 if style.is_bare else len(caption) + sum(map(len, notes))
-    pages = paged(laid, is_split=is_split if is_grid(laid) else None, extra=extra)
+    pages = paged(laid, is_split=is_split, extra=extra)
     comments = [*(notes if style.is_bare else []), *sheet.footer]
     lines = [f"% {' '.join(line.split())}" for line in comments]
     lines += [f"% packages: {', '.join(_packages(pages, style.is_bare))}"]
@@ -93,9 +94,9 @@ def _tabular(page: Page) -> Iterator[str]:
         for i, line in enumerate(without_repeats(part)):
             if i == 0 or line[0].text:
                 yield r"\midrule"
-            own = [one.cells[first + i] for one in page.columns[1:]]
-            start = page.columns[0].cells[first + i] if line[0].text else ""
-            yield " & ".join([start, *own]) + r" \\"
+            cells = [one.cells[first + i] for one in page.columns]
+            words = [text if cell.text else "" for text, cell in zip(cells, line, strict=False)]
+            yield " & ".join([*words[: part.words], *cells[part.words :]]) + r" \\"
         first += len(part.rows)
     yield r"\bottomrule"
     yield r"\end{tabular}"

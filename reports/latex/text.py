@@ -1,5 +1,6 @@
 """Text for LaTeX: escaped, and how wide it is in Computer Modern."""
 
+INDENT = "\N{EN SPACE}"
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -7,7 +8,7 @@ _LATEX = str.maketrans(
         "±": r"$\pm$", "–": "--", "−": "$-$", "≈": r"$\approx$", "≥": r"$\geq$",
         "≤": r"$\leq$", "<": "$<$", ">": "$>$", "λ": r"$\lambda$", "×": r"$\times$",
         "²": r"\textsuperscript{2}", "₂": r"\textsubscript{2}", "χ": r"$\chi$",
-        "†": r"$^{\dagger}$",
+        "†": r"$^{\dagger}$", INDENT: r"\enspace ",
     }
 )  # fmt: skip
 
@@ -18,7 +19,7 @@ def latex_escape(text: str) -> str:
 
 
 _WIDTHS = {
-    2.8: "ijlI.,:;'!()[]|", 3.3: " -", 3.9: "frst", 4.5: "ceazv/", 5.0: "goy0123456789–_*",
+    2.8: "ijlI.,:;'!()[]|", 3.3: " -", 3.9: "frst", 4.5: "ceazv/", 5.0: "goy0123456789–_*" + INDENT,
     5.6: "bdhknpqux", 7.2: "w", 8.4: "m%±−×=≈≤≥+<>",
 }  # fmt: skip
 _OF_CHARACTER = {character: width for width, own in _WIDTHS.items() for character in own}
@@ -27,4 +28,4 @@ _CAPITAL = 7.5
 
 def width(text: str) -> float:
     """About as wide as it is printed at 10 pt, in points; rather too wide."""
-    return sum(_OF_CHARACTER.get(character, _CAPITAL) for character in text)
+    return sum((_OF_CHARACTER.get(character, _CAPITAL) for character in text), 0.0)

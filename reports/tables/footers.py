@@ -16,6 +16,7 @@ from reports.select import (
     Floor,
     Reading,
     classes_of,
+    datasets_of,
     flat,
     named,
     ordered,
@@ -99,7 +100,7 @@ def masks_used(rows: pd.DataFrame) -> str:
 def evaluated(rows: pd.DataFrame) -> str:
     """On which images, under which presets."""
     sizes = rows.groupby("dataset").n_test.max()
-    images = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
+    images = ", ".join(f"{name} {sizes[name]:.0f}" for name in datasets_of(rows))
     sets = "/".join(sorted(set(rows.evaluate_on)))
     return f"evaluated on: {sets} ({images} images); presets: {presets(rows)}"
 
@@ -112,7 +113,7 @@ def presets(rows: pd.DataFrame) -> str:
 
 def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """Whatever makes the scores less than they seem."""
-    lines = [*_precision(rows), *_steps(rows), *settings_differ(rows)]
+    lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
     lines += [*tuned(rows), *_lists(rows), *_classes(rows, reading)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
@@ -189,7 +190,7 @@ def _classes(rows: pd.DataFrame, reading: Reading) -> list[str]:
 
 
 def _precision(rows: pd.DataFrame) -> list[str]:
-    """Where it is not the usual one; that of several in one table `settings_differ` tells too."""
+    """Where it is not the usual one; that of several in one table `_settings` tells too."""
     computed = rows.settings.map(lambda settings: settings.get("precision", "float32"))
     return [
         f"computed in {precision}, scores in float32: {shortened(ordered(trials.variant))}"
@@ -271,7 +272,7 @@ def _counted_steps(before: int, steps: int) -> str:
     return f"{before} of pretraining and {steps}" if before else f"{steps}"
 
 
-def settings_differ(rows: pd.DataFrame) -> list[str]:
+def _settings(rows: pd.DataFrame) -> list[str]:
     """Settings that differ between the variants or label budgets of one dataset."""
     firsts = rows.drop_duplicates(WHERE)
     told: dict[str, list[str]] = {}  # what is said → the datasets of which it is true

@@ -113,13 +113,12 @@ Costs = Annotated[
 Layout = Annotated[
     str | None,
     typer.Option(
-        help="Of LaTeX: wide, split (datasets one below the other), transposed (a column a "
-        "method), or ratio-per-column (a column a label budget) [wide, or split where that is too "
-        "wide]."
+        help="LaTeX: wide, split (datasets below each other), transposed (methods in columns), "
+        "ratio-per-column (label budgets in columns) [wide; split where that is too wide]."
     ),
 ]
 Bare = Annotated[
-    bool, typer.Option("--bare", help="Of LaTeX: the tabular alone, without caption and notes.")
+    bool, typer.Option("--bare", help="LaTeX: the tabular alone, without caption and notes.")
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Write tables, figures and captions there instead of printing.")

@@ -32,10 +32,12 @@ def made(
     configurations: of the trials that are shown; None: all.
     """
     from benchmark.store import record
+    from reports.names import Alike
     from reports.report import Report
 
     there = record.survey(folder)
     trials, damaged = _trials(folder, there, options)
+    _name_unused(trials, options)
     if configurations is not None:
         trials = trials[trials.configuration.isin(configurations)]
     trials, left_out = _filtered(trials, wanted)
@@ -49,7 +51,10 @@ def made(
     _require_reading(done, options.reading)
     if options.control is not None and options.control not in set(done.variant):
         raise unknown("finished trial of the control", options.control, set(done.variant))
-    return Report(trials, options, _sources(folder, there, damaged), left_out)
+    try:
+        return Report(trials, options, _sources(folder, there, damaged), left_out)
+    except Alike as error:
+        raise UserError(f"names file: {error}") from error
 
 
 def published_listing(results_root: Path, verbose: bool) -> list[str]:
@@ -86,6 +91,15 @@ def _without_folds(folder: Path, trials: "DataFrame") -> "DataFrame":
             err=True,
         )
     return trials[~is_fold]
+
+
+def _name_unused(trials: "DataFrame", options: "Options") -> None:
+    """What a names file has and the study has not may be a mistake."""
+    from reports.names import unused
+
+    names = unused(trials, options.names) if options.names is not None else []
+    if names:
+        say(f"not in this study, so not used: {', '.join(names)} of the names file", err=True)
 
 
 def _filtered(trials: "DataFrame", wanted: "Filter | None") -> tuple["DataFrame", list[str]]:
