@@ -125,8 +125,12 @@ def _network(rows: pd.DataFrame) -> Iterator[str]:
     network = _stated(rows, said.network)
     if not network:
         return
-    of_test = rows.get("parameters_tested", rows.parameters).dropna().astype(int)
-    low, high = (_amount(n) for n in (of_test.min(), of_test.max())) if len(of_test) else ("", "")
+    trained = rows.parameters.astype(float)
+    tested = rows.get("parameters_tested", trained).astype(float).fillna(trained)
+    of_test = tested.dropna().astype(int)
+    low, high = (
+        (_amount(int(n)) for n in (of_test.min(), of_test.max())) if len(of_test) else ("", "")
+    )
     size = low if low == high else f"{low} to {high}"
     yield f"the network is {network}{f' ({size} parameters at test)' if size else ''}"
 
