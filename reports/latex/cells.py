@@ -14,7 +14,8 @@ from reports.sheet import Cell, Mark
 _NUMBER = re.compile(r"(?P<sign>[+−]?)(?P<whole>\d+)(?:\.(?P<rest>\d+))?(?P<behind>.*)")
 _BEHIND = re.compile(r"|†.*| ±.*| \(n=\d+\).*| \[.*")
 SETTINGS = (
-    r"\sisetup{detect-weight, table-align-text-after=false, retain-explicit-plus}",
+    r"\sisetup{detect-weight, retain-explicit-plus}",
+    r"\sisetup{group-digits=false, table-align-text-after=false}",
     r"\providecommand{\secondbest}[1]{\llap{\underline{\phantom{#1}}}}",
 )
 """What such cells need, before the tabular."""

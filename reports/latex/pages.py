@@ -15,6 +15,10 @@ from reports.sheet import Cell, Sheet
 TEXT_WIDTH, TEXT_HEIGHT = 345.0, 550.0
 _GAP = 6.0
 """Between columns, in points: twice `tabcolsep`."""
+_CAPTION = 50.0
+"""Three lines of it, with the space around them."""
+_LETTER = 4.8
+"""Width of a letter at 10 pt, on average."""
 _RULE = 5.0
 """What a rule takes with the space around it, in points."""
 
@@ -49,7 +53,7 @@ def paged(sheet: Sheet, *, is_split: bool | None, extra: int) -> list[Page]:
     """The tables that it takes, one if that can be.
 
     is_split: are datasets to stand below each other; None: where they do not fit beside each other;
-    False: rather on its side. extra: characters of the caption and the notes.
+    False: rather on its side. extra: characters of the notes.
     """
     whole = bundles(sheet)
     single = [[i] for bundle in whole for i in bundle]
@@ -92,11 +96,20 @@ def _breadth(parts: list[Sheet]) -> float:
 
 
 def _below_each_other(parts: list[Sheet], size: Size, is_on_side: bool, extra: int) -> list[Page]:
-    """Parts, cut where they are too tall, filled into pages."""
+    """Parts, cut where they are too tall, filled into pages; below those of the last are notes."""
     breadth, height = TEXT_WIDTH, TEXT_HEIGHT
     if is_on_side:
         breadth, height = height, breadth
-    room = height - size.line * (2 + extra * 4.8 * size.scale / breadth)
+    room = height - _CAPTION
+    notes = size.line * extra * _LETTER * size.scale / breadth
+    filled = _filled(parts, size, room)
+    if sum(_height(part, size) for part in filled[-1]) > room - notes:
+        filled[-1:] = _filled(filled[-1], size, room - notes)
+    return [Page(own, columns_of(own), size, is_on_side) for own in filled]
+
+
+def _filled(parts: list[Sheet], size: Size, room: float) -> list[list[Sheet]]:
+    """Of each page its parts."""
     filled: list[list[Sheet]] = []
     left = 0.0
     for piece in (piece for part in parts for piece in _cut(part, size, room)):
@@ -106,7 +119,7 @@ def _below_each_other(parts: list[Sheet], size: Size, is_on_side: bool, extra: i
             left = room
         filled[-1].append(piece)
         left -= taken
-    return [Page(own, columns_of(own), size, is_on_side) for own in filled]
+    return filled
 
 
 def _height(part: Sheet, size: Size) -> float:

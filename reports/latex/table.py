@@ -30,7 +30,7 @@ def as_latex(sheet: Sheet, style: Style | None = None) -> str:
     layout = style.layout if is_grid(sheet) else "wide"
     is_split = {"wide": False, "split": True}.get(layout)
     laid = headed(arranged(sheet, layout or "wide"))
-    extra = 0 if style.is_bare else len(caption) + sum(map(len, notes))
+    extra = 0 if style.is_bare else sum(map(len, notes))
     pages = paged(laid, is_split=is_split, extra=extra)
     comments = [*(notes if style.is_bare else []), *sheet.footer]
     lines = [f"% {' '.join(line.split())}" for line in comments]

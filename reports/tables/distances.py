@@ -68,7 +68,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     title = "Surface distances (less is better)"
     return Sheet(
         "distances", title, heads, body, _data(means), _notes(reading), unknown,
-        marked="mean of each dataset and budget",
+        words=3, marked="mean of each dataset and budget",
     )  # fmt: skip
 
 

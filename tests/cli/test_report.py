@@ -30,7 +30,8 @@ def bench(tmp_path, capsys):
     return run
 
 
-LATEX = r"""\sisetup{detect-weight, table-align-text-after=false, retain-explicit-plus}
+LATEX = r"""\sisetup{detect-weight, retain-explicit-plus}
+\sisetup{group-digits=false, table-align-text-after=false}
 \providecommand{\secondbest}[1]{\llap{\underline{\phantom{#1}}}}
 \begin{tabular}{l l S[table-format=2.2]@{\,}l S[table-format=2.2]@{\,}l}
 \toprule
