@@ -6,7 +6,7 @@ column `budget` holds a `Budget`: it sorts as the label budgets do, and knows it
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,6 +20,9 @@ BASELINE = "supervised"
 """The variant that others are compared with, if no control is named."""
 METRICS = (("DC", "dc"), ("JI", "ji"))
 """Heads of columns, and the names of their scores."""
+ALL_METRICS = ("dc", "ji", "hd95", "asd", "sensitivity", "precision", "nsd")
+"""How scores are called of which a reader may ask for some; a longer name begins with its own."""
+AGGREGATES = ("pooled", "case", "patient")
 GIVEN = frozenset({"dataset", "data_hash", "seed", "subset_seed"})
 """Settings of a trial that no preset decides."""
 BY_INTENT = GIVEN | {"budget", "labelled", "method", "hyperparameters", "pretraining"}
@@ -78,8 +81,37 @@ def lines(rows: pd.DataFrame) -> list[tuple[Budget, str]]:
     return [
         (budget, variant)
         for budget in sorted(rows.budget.unique())
-        for variant in ordered(rows[rows.budget == budget].variant)
+        for variant in variants_of(rows[rows.budget == budget])
     ]
+
+
+def variants_of(rows: pd.DataFrame) -> list[str]:
+    """In the order of a table: the one that `reports.names` gives them, else the usual one."""
+    if "variant_place" not in rows:
+        return ordered(rows.variant)
+    places = dict(zip(rows.variant, rows.variant_place, strict=True))
+    return sorted(places, key=places.__getitem__)
+
+
+def datasets_of(rows: pd.DataFrame) -> list[str]:
+    """In the order of a table, as `variants_of`."""
+    if "dataset_place" not in rows:
+        return sorted(rows.dataset.unique())
+    places = dict(zip(rows.dataset, rows.dataset_place, strict=True))
+    return sorted(places, key=places.__getitem__)
+
+
+def in_order(rows: pd.DataFrame) -> Callable[[Configuration], tuple]:
+    """By which configurations are sorted: label budget, then dataset, then variant."""
+    datasets, variants = datasets_of(rows), variants_of(rows)
+    return lambda key: (key[1], datasets.index(key[0]), variants.index(key[2]))
+
+
+def recorded(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows under the names that the study has for datasets and variants."""
+    if "recorded_variant" not in rows:
+        return rows
+    return rows.assign(dataset=rows.recorded_dataset, variant=rows.recorded_variant)
 
 
 SELECTIONS = {"final": "", "val": "val_", "oracle": "oracle_"}
@@ -100,6 +132,18 @@ class Reading:
     interval: str = "t"  # over seeds: t | logit-t | bootstrap
     ddof: int = 1  # of t
     of_class: str = ""  # one class by name; "": the mean over the foreground classes
+    metrics: tuple[str, ...] = ()  # of ALL_METRICS, those that are shown; (): all
+
+    def shown(self, metrics: Sequence[str]) -> list[str]:
+        """Of a table's scores those that were asked for, hd95_joint by hd95; all if none was."""
+        asked = [name for name in metrics if name.startswith(self.metrics)]
+        return asked or list(metrics)
+
+    @property
+    def shares(self) -> dict[str, str]:
+        """Of Dice and Jaccard those that are shown: name → head of the column."""
+        shown = self.shown([name for _, name in METRICS])
+        return {name: label for label, name in METRICS if name in shown}
 
     def column(self, metric: str) -> str:
         """Name of the column in `results.csv`."""

@@ -62,6 +62,10 @@ class Head:
     group: str = ""
 
 
+GROUP = Head("group")
+"""Of the column, the second, of groups of methods (`reports.names`)."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A table.
@@ -76,7 +80,10 @@ class Sheet:
     rows: list[list[Cell]]
     data: pd.DataFrame
     """The same in full precision, one line a score or a row: what becomes the CSV."""
+    notes: list[str] = field(default_factory=list)
+    """What its numbers and signs mean: without them it cannot be read."""
     footer: list[str] = field(default_factory=list)
+    """What else is to be said of it."""
     words: int = 2
     """So many first columns hold words and not numbers."""
     marked: str = ""
@@ -84,6 +91,41 @@ class Sheet:
     footer how it marks them."""
     greyed: str = ""
     """What is grey in it; each format has its own way of that too (`reports.render`)."""
+    caption: str = ""
+    """Its title, and what it was made of; "": the title alone."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """All that stands under it but what its marks mean."""
+        return [*self.notes, *self.footer]
+
+
+def key_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
+    """What the marks mean, in the format's own way of marking (how, grey), and the notes."""
+    has_grey = any(cell.is_grey for line in sheet.rows for cell in line)
+    marks = [f"{how} {sheet.marked}"] if sheet.marked else []
+    return [*marks, *[f"{grey} {sheet.greyed}"] * has_grey, *sheet.notes]
+
+
+def footer_lines(sheet: Sheet, how: str, grey: str) -> list[str]:
+    """All that stands under it: `key_lines`, then the footer."""
+    return [*key_lines(sheet, how, grey), *sheet.footer]
+
+
+def without_repeats(sheet: Sheet) -> list[list[Cell]]:
+    """Its rows; of those that belong together the first alone has the label, or the group."""
+    labels = 2 if GROUP in sheet.heads[1:2] else 1
+    found: list[list[Cell]] = []
+    previous: list[str] = []
+    for row in sheet.rows:
+        texts = [cell.text for cell in row[:labels]]
+        shown = [
+            Cell("") if texts[: i + 1] == previous[: i + 1] else cell
+            for i, cell in enumerate(row[:labels])
+        ]
+        found.append([*shown, *row[labels:]])
+        previous = texts
+    return found
 
 
 def counted(n: int, noun: str) -> str:
@@ -140,6 +182,11 @@ def shortened(texts: list[str], shown: int = 6, between: str = ", ") -> str:
     """A list for a footer: "a, b, c and 4 more"."""
     more = "" if fits(len(texts), shown) else f" and {len(texts) - shown} more"
     return between.join(texts[:shown] if more else texts) + more
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return text[0].upper() + text[1:] + "." * (not text.endswith("."))
 
 
 def signed(difference: float, half_width: float = math.nan) -> str:

@@ -151,13 +151,14 @@ class Study:
 
         form: frame, the scores in full precision (shares, not percentages), a line a score or a
         row; or the table as it is printed: text, markdown, latex, csv.
-        options: those of `bench report`, by the same names: selection, aggregate, as_published,
+        options: those of `bench report`, as typed there and by the same names: methods, datasets,
+        labels, seeds, metric, names, selection, aggregate, as_published,
         of_class (`--class`), ci, interval, ci_level, control, test, costs, evaluate_on.
         Raises `UserError` where the trials are not enough for it.
         """
-        from reports.render import FORMS
+        from reports.render import ENDINGS, rendered
 
-        require_choice("form", form, ("frame", *FORMS))
+        require_choice("form", form, ("frame", *ENDINGS))
         known = [*inspect.signature(report.one_table).parameters][2:]  # behind folder and name
         for name in options:
             require_choice("an option of report()", name, known)
@@ -165,8 +166,7 @@ class Study:
             sheet = report.one_table(self.folder, table, **options)
         if form == "frame":
             return sheet.data.copy()
-        _, render = FORMS[form]
-        return render(sheet)
+        return rendered(sheet, form)
 
 
 def load_study(path: str | Path) -> Study:

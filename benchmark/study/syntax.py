@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
@@ -56,12 +56,6 @@ class Variant:
         changes = [f"{name}={typed(value)}" for name, value in self.changes.items()]
         inside = ",".join([*self.bundles, *changes])
         return f"{self.method}[{inside}]" if inside else self.method
-
-
-def same_variant(text: str, known: Iterable[str]) -> str:
-    """The known variant that says the same in other words (cps[weight=0.50]); else the text."""
-    wanted = Variant.parse(text)
-    return next((name for name in known if Variant.parse(name) == wanted), text)
 
 
 def value_of(text: str) -> Any:

@@ -12,7 +12,15 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from reports.figures import style
-from reports.select import Budget, Configuration, Reading, floors, intervals
+from reports.select import (
+    Budget,
+    Configuration,
+    Reading,
+    datasets_of,
+    floors,
+    intervals,
+    recorded,
+)
 from reports.sheet import with_interval
 from reports.stats.intervals import Interval
 
@@ -59,7 +67,7 @@ class Inputs:
     @cached_property
     def plain(self) -> set[str]:
         """Variants that are methods without a change."""
-        return set(self.rows[self.rows.variant == self.rows.method].variant)
+        return set(self.rows[recorded(self.rows).variant == self.rows.method].variant)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -94,7 +102,7 @@ class Inputs:
 
     @property
     def datasets(self) -> list[str]:
-        return sorted(self.rows.dataset.unique())
+        return datasets_of(self.rows)
 
     @property
     def budgets(self) -> list[Budget]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.published.matching import Beside, foreground_of, list_of, network_of
 from reports.published.paper import DRAWN, NONE, UNKNOWN
-from reports.select import GIVEN, HARMLESS, Reading, flat
+from reports.select import GIVEN, HARMLESS, Reading, flat, recorded
 from reports.sheet import counted, shortened
 
 Expected = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
@@ -54,7 +54,7 @@ def _settings(each: Beside, expected: Expected | None) -> Iterator[Reason]:
     if presets != theirs:
         yield Reason(f"preset {presets}, not {theirs}: another budget, other settings")
     elif expected is not None:
-        yield from map(Reason, _departures(each.ours.iloc[0], theirs, expected))
+        yield from map(Reason, _departures(recorded(each.ours).iloc[0], theirs, expected))
 
 
 def _departures(trial: pd.Series, preset: str, expected: Expected) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.published.paper import UNKNOWN, Paper, Printed
-from reports.select import Budget, Configuration, ordered
+from reports.select import Budget, Configuration, in_order, ordered, recorded, variants_of
 from reports.sheet import shortened
 
 _HALF_A_DIGIT = 0.005  # shares are printed in percent with two decimals: 4.29 for 3 of 70
@@ -35,10 +35,12 @@ def beside(rows: pd.DataFrame, papers: list[Paper], of_class: str = "") -> list[
     labelled = _labelled_by_list(papers)
     found = []
     for (budget, dataset), trials in rows.groupby(["budget", "dataset"]):
-        for variant in ordered(trials.variant):
+        for variant in variants_of(trials):
             ours, key = trials[trials.variant == variant], (dataset, budget, variant)
+            of_study = recorded(ours).iloc[0]
+            known = (of_study.dataset, budget, of_study.variant)
             for paper in papers:
-                printed = [row for row in paper.rows if _is_of(row, key, labelled)]
+                printed = [row for row in paper.rows if _is_of(row, known, labelled)]
                 with_scores = [
                     (row, scores)
                     for row in _of_network(printed, network_of(ours))
@@ -46,9 +48,8 @@ def beside(rows: pd.DataFrame, papers: list[Paper], of_class: str = "") -> list[
                 ]
                 is_alone = len(with_scores) == 1
                 found += [Beside(paper, key, ours, *one, is_alone) for one in with_scores]
-    order = ordered(rows.variant)
-    found.sort(key=lambda each: (each.key[1], each.key[0], order.index(each.key[2])))
-    return found
+    place = in_order(rows)
+    return sorted(found, key=lambda each: place(each.key))
 
 
 def network_of(trials: pd.DataFrame) -> str:
@@ -108,7 +109,7 @@ def _scores(row: Printed, ours: list[str], of_class: str) -> Mapping[str, float]
 
 def nothing_beside(rows: pd.DataFrame, papers: list[Paper], of_class: str = "") -> str:
     """What is printed, where none of it is of these trials, or of the class that is asked for."""
-    ours = sorted(set(rows.dataset))
+    ours = sorted(set(recorded(rows).dataset))
     shared = [name for name in ours if any(name in paper.datasets for paper in papers)]
     if not shared:
         known = sorted({name for paper in papers for name in paper.datasets})

@@ -10,6 +10,7 @@ from reports.select import (
     Reading,
     classes_of,
     columns,
+    datasets_of,
     floors,
     intervals,
     lines,
@@ -26,7 +27,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     named = classes_of(rows)
     rows = rows[rows.dataset.isin(named)]
     reading = replace(reading, ci="seeds", interval="t")
-    groups = [(dataset, name) for dataset in sorted(named) for name in [*named[dataset], _MEAN]]
+    groups = [(dataset, name) for dataset in datasets_of(rows) for name in [*named[dataset], _MEAN]]
     if rows.empty or not any(column.endswith("_class_1") for column in rows):
         return None
     by_group = {group: _of(rows, group) for group in groups}
@@ -56,14 +57,14 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         *(Head(name or "mean", dataset) for dataset, name in groups),
     ]
     level = f"{100 * reading.ci_level:g} %"
-    footer = [
+    notes = [
         f"Dice in %, mean ± {level} t half-width over seeds, n = {full_n} unless given in "
         "brackets; of a class over the cases in which it occurs",
         "no test stands behind the marks of this table: bench report --class NAME compares one "
         "class",
     ]
     return Sheet(
-        "classes", "Dice of each class", heads, body, pd.DataFrame(data), footer,
+        "classes", "Dice of each class", heads, body, pd.DataFrame(data), notes,
         marked="mean of each class, dataset and budget",
     )  # fmt: skip
 

@@ -11,7 +11,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.select import Budget, Configuration, Reading, by_seed, named, ordered
+from reports.select import (
+    WHERE,
+    Budget,
+    Configuration,
+    Reading,
+    by_seed,
+    in_order,
+    named,
+    ordered,
+)
 from reports.sheet import counted, shortened
 from reports.stats import significance
 from reports.stats.intervals import Interval, t_interval
@@ -67,10 +76,6 @@ class Comparison(NamedTuple):
     def is_decidable(self) -> bool:
         """Could the test have found anything at all?"""
         return self.is_tested and self.test.reachable < ALPHA
-
-
-class MissingPairs(ValueError):
-    """A comparison that was asked for has no pairs of equal seeds."""
 
 
 def family(
@@ -143,25 +148,25 @@ def against_control(
     return found
 
 
-def require_pairs(rows: pd.DataFrame, control: str) -> None:
-    """Raise `MissingPairs` if a trial has no partner of the control with its seed."""
-    if control not in set(rows.variant):
-        known = ", ".join(ordered(rows.variant))
-        raise MissingPairs(f'no finished trial of the control "{control}"; there are: {known}')
-    missing = []
-    for (dataset, budget), values in by_seed(rows, "ratio").items():
-        partner = values[control] if control in values else pd.Series(np.nan, values.index)
-        for variant in ordered(set(values.columns) - {control}):
-            n = int((values[variant].notna() & partner.isna()).sum())
-            if n:
-                missing.append(f"{named((dataset, budget, variant))} ({n})")
-    if missing:
-        shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
-        raise MissingPairs(
-            f'the control "{control}" was not run, or not finished, with all seeds: there are '
-            f"seeds without a partner in {shown}. Run it there, or leave --control out: then "
-            "common seeds are compared"
-        )
+def unpaired(rows: pd.DataFrame, control: str) -> list[str]:
+    """Footer lines on trials that have no partner of the control with their seed."""
+    seeds = {key: set(found) for key, found in rows.groupby(WHERE).seed}
+    absent, apart, fewer = [], [], []
+    for key in sorted(seeds, key=in_order(rows)):
+        partners = seeds.get((*key[:2], control), set())
+        common = len(seeds[key] & partners)
+        if not partners:
+            absent.append(named(key))
+        elif not common:
+            apart.append(named(key))
+        elif common < len(seeds[key]):
+            fewer.append(f"{named(key)} ({common} of {len(seeds[key])})")
+    told = {
+        f"left out, {control} was not run or not finished there": absent,
+        f"no seed in common with {control}": apart,
+        f"compared at fewer seeds than they have, {control} lacks the others": fewer,
+    }
+    return [f"{what}: {shortened(cells, 12)}" for what, cells in told.items() if cells]
 
 
 def contenders(runs: Mapping[str, int]) -> set[str]:
@@ -190,7 +195,15 @@ def against_best(
 
 
 def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-flip") -> list[str]:
-    """Footer lines: test, correction, smallest reachable p, minimum detectable difference."""
+    """Lines under a table: how was tested, and what could not be."""
+    families = list(families)
+    return [*described(families, what, test), *untested(families)]
+
+
+def described(
+    families: Iterable[list[Comparison]], what: str, test: str = "sign-flip"
+) -> list[str]:
+    """Test, correction, smallest reachable p, minimum detectable difference."""
     families = [family for family in families if family]
     tested = [[c for c in family if c.is_tested] for family in families]
     tested = [family for family in tested if family]
@@ -213,20 +226,27 @@ def describe(families: Iterable[list[Comparison]], what: str, test: str = "sign-
         if widths
         else ""
     )
-    lines = [
+    return [
         f"differences {what}: {TEST_NAMES[test]}, paired by seed, Holm over {_range(sizes, '{}')} "
         f"comparison{'s' * (sizes != [1])} on each dataset and budget, level {ALPHA:g}{reach}"
         f"{power}"
     ]
-    few = [c.key for family in families for c in family if not c.is_tested]
+
+
+def untested(families: Iterable[list[Comparison]]) -> list[str]:
+    """Which comparisons no test could decide; nothing where none was tested."""
+    every = [c for family in families for c in family]
+    tested = [c for c in every if c.is_tested]
+    few = [c.key for c in every if not c.is_tested] if tested else []
+    lines = []
     if few:
         lines.append(
             f"not tested, fewer than {MIN_PAIRS} pairs: {shortened(list(map(named, few)))}"
         )
-    hopeless = [c.key for c in every if not c.is_decidable]
+    hopeless = [c.key for c in tested if not c.is_decidable]
     if hopeless:
         lines.append(
-            f"{len(hopeless)} of {len(every)} comparisons could not reach p < {_short(ALPHA)} at "
+            f"{len(hopeless)} of {len(tested)} comparisons could not reach p < {_short(ALPHA)} at "
             "any effect size (too few seeds for this many comparisons): "
             f"{shortened(list(map(named, hopeless)))}"
         )

@@ -10,25 +10,24 @@ from reports.tables.comparisons import Comparison, describe
 
 
 def sheet(comparisons: list[Comparison], control: str, reading: Reading, test: str) -> Sheet:
-    """Every difference from the control, with its interval first and its p after."""
+    """A line a comparison, in their order, its interval first and its p after."""
     heads = [
         Head("labelled"), Head("method"), Head("dataset"), Head("difference"), Head("pairs"),
         Head("p"), Head("p (Holm)"), Head("effect g"), Head("wins"), Head("P(better)"),
     ]  # fmt: skip
-    comparisons = sorted(comparisons, key=lambda c: (c.key[1], c.key[0]))
     rows = [_row(c) for c in comparisons]
     data = pd.DataFrame([_line(c) for c in comparisons])
     families: dict[tuple[str, Budget], list[Comparison]] = {}
     for c in comparisons:
         families.setdefault(c.key[:2], []).append(c)
-    footer = [
+    notes = [
         f"difference: Dice of the method minus Dice of {control} at equal seeds, in points, mean ± "
         f"{100 * reading.ci_level:g} % t half-width over pairs; effect g: mean over standard "
         "deviation of the differences, with Hedges' correction; P(better): over all pairs of runs",
         *describe(families.values(), f"from {control}", test),
         "the images are fixed: p-values generalise over seeds, not over images",
     ]
-    return Sheet("differences", f"Differences from {control}", heads, rows, data, footer, words=3)
+    return Sheet("differences", f"Differences from {control}", heads, rows, data, notes, words=3)
 
 
 def _row(c: Comparison) -> list[Cell]:

@@ -5,7 +5,7 @@ from itertools import product
 
 import pandas as pd
 
-from reports.select import WHERE, Budget, Configuration, Reading, columns, lines
+from reports.select import WHERE, Budget, Configuration, Reading, columns, datasets_of, lines
 from reports.sheet import (
     NOTHING,
     Cell,
@@ -35,7 +35,8 @@ _Measured = tuple[Configuration, str]  # and the metric
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     """A line a budget, unit and variant; None for trials without distances."""
     unknown = _of_unknown_unit(rows)
-    names = [name for unit in UNITS for name in _columns(unit) if name in rows]
+    metrics = reading.shown([name for _, name in METRICS])
+    names = [name for unit in UNITS for name in _columns(metrics, unit) if name in rows]
     rows = rows.dropna(subset=names, how="all") if names else rows.iloc[:0]
     if rows.empty:
         return None
@@ -48,10 +49,10 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     }
     of_column = _of_column(means)
     full_n = max(interval.n for interval in means.values())
-    datasets = sorted(rows.dataset.unique())
+    datasets = datasets_of(rows)
     body = []
     for unit, (budget, variant) in product(UNITS, lines(rows)):
-        columns_of = [[(d, budget, name) for name in _columns(unit)] for d in datasets]
+        columns_of = [[(d, budget, name) for name in _columns(metrics, unit)] for d in datasets]
         if not any(variant in of_column.get(one, {}) for own in columns_of for one in own):
             continue
         line = [Cell(budget.text, budget.order), Cell(variant), Cell(unit)]
@@ -62,17 +63,17 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         body.append(line)
     body.sort(key=lambda line: line[0].value)
     heads = [Head("labelled"), Head("method"), Head("in")]
-    labels = [*(label for label, _ in METRICS), "one mask empty"]
+    labels = [*(label for label, name in METRICS if name in metrics), "one mask empty"]
     heads += [Head(label, dataset) for dataset in datasets for label in labels]
     title = "Surface distances (less is better)"
     return Sheet(
-        "distances", title, heads, body, _data(means), [*_footer(reading), *unknown],
-        marked="mean of each dataset and budget",
+        "distances", title, heads, body, _data(means), _notes(reading), unknown,
+        words=3, marked="mean of each dataset and budget",
     )  # fmt: skip
 
 
-def _columns(unit: str) -> list[str]:
-    return [f"{name}_{unit}" for _, name in METRICS]
+def _columns(metrics: list[str], unit: str) -> list[str]:
+    return [f"{name}_{unit}" for name in metrics]
 
 
 def _of_unknown_unit(rows: pd.DataFrame) -> list[str]:
@@ -124,7 +125,7 @@ def _data(means: dict[_Measured, Interval]) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _footer(reading: Reading) -> list[str]:
+def _notes(reading: Reading) -> list[str]:
     return [
         "mean over cases, in voxels (of 2D images: pixels at the run's size) and, where the "
         "spacing of every case is known, in mm; final step; "

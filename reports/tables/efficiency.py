@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pandas as pd
 
-from reports.select import BASELINE, Budget, Reading, by_seed, most_complete
+from reports.select import (
+    BASELINE,
+    Budget,
+    Reading,
+    by_seed,
+    datasets_of,
+    most_complete,
+    recorded,
+    variants_of,
+)
 from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, shortened
 from reports.stats import efficiency
 from reports.stats.intervals import t_interval
@@ -20,7 +29,8 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     """
     lines, data, hints, left_out = [], [], [], []
     column = reading.column("dc")
-    for dataset, trials in rows.groupby("dataset"):
+    for dataset in datasets_of(rows):
+        trials = rows[rows.dataset == dataset]
         curve = most_complete(_shares(trials))
         if curve is None:
             continue
@@ -28,12 +38,12 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         if curve.left_out:
             shares = ", ".join(budget.text for budget in curve.where)
             left_out.append(f"not run at all of {shares} on {dataset}: {shortened(curve.left_out)}")
-        full = trials[(trials.ratio == 1) & (trials.variant == BASELINE)][column]
+        full = trials[(trials.ratio == 1) & (recorded(trials).variant == BASELINE)][column]
         target = _TARGET * float(full.mean()) if len(full) else math.nan
         if not len(full):
             hints.append(dataset)
         values = by_seed(trials, column)
-        for variant in curve.variants:
+        for variant in (name for name in variants_of(rows) if name in curve.variants):
             curves = _curves(values, dataset, curve.where, variant)
             if not len(curves):
                 left_out.append(f"no seed at all shares on {dataset}: {variant}")
@@ -63,8 +73,10 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         Head("labels needed"), Head("n"),
     ]  # fmt: skip
     title = "Label efficiency"
-    footer = [*_footer(reading, hints), *left_out]
-    return Sheet("label-efficiency", title, heads, lines, pd.DataFrame(data), footer)
+    return Sheet(
+        "label-efficiency", title, heads, lines, pd.DataFrame(data), [_note(reading)],
+        [*_hints(hints), *left_out],
+    )  # fmt: skip
 
 
 def _shares(trials: pd.DataFrame) -> dict[str, frozenset[Budget]]:
@@ -101,15 +113,19 @@ def _needed_cell(
     return Cell(below + mean_and_width(interval.mean, interval.half_width) + " %", interval.mean)
 
 
-def _footer(reading: Reading, hints: list[str]) -> list[str]:
-    footer = [
+def _note(reading: Reading) -> str:
+    return (
         "area under Dice over log₂ of the labelled share, divided by the range; labels needed: the "
         f"share at which Dice reaches {100 * _TARGET:g} % of that of full supervision, log-linear "
         f"between the shares; each per seed, then mean ± {100 * reading.ci_level:g} % t half-width"
+    )
+
+
+def _hints(datasets: list[str]) -> list[str]:
+    """Where full supervision was not run."""
+    if not datasets:
+        return []
+    return [
+        f"labels needed: no 100 % row of {BASELINE} on {', '.join(datasets)}; make it with: "
+        f"bench run --methods {BASELINE} --ratios 100"
     ]
-    if hints:
-        footer.append(
-            f"labels needed: no 100 % row of {BASELINE} on {', '.join(hints)}; make it with: "
-            f"bench run --methods {BASELINE} --ratios 100"
-        )
-    return footer

@@ -16,6 +16,7 @@ from reports.select import (
     Floor,
     Reading,
     classes_of,
+    datasets_of,
     flat,
     named,
     ordered,
@@ -24,27 +25,33 @@ from reports.sheet import counted, fits, shortened
 from reports.stats.intervals import MIN_RESAMPLED, coverage
 
 
-def notes(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
-    """Of the main table."""
+def keys(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
+    """What the numbers of the main table mean."""
+    kinds = " or ".join(sorted({f"all {best.name}" for best in floor.values()}))
     return [
         estimator(reading, full_n),
         selection(reading, rows),
+        f"floor: the better of two predictions that look at no image, here {kinds}; a method below "
+        "it has learnt nothing",
         evaluated(rows),
-        *_collapsed(rows, reading, floor),
-        *oddities(rows, reading),
     ]
+
+
+def doubts(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) -> list[str]:
+    """What makes them less than they seem."""
+    return [*_collapsed(rows, reading, floor), *oddities(rows, reading)]
 
 
 def estimator(reading: Reading, full_n: int) -> str:
     """What "84.60 ± 0.36" means."""
-    level = f"{100 * reading.ci_level:g} %"
+    scores, level = " and ".join(reading.shares.values()), f"{100 * reading.ci_level:g} %"
     over_seeds = f"over seeds, n = {full_n} unless given in brackets; the images are fixed"
     if reading.interval != "t":
         kind = {
             "logit-t": "t of the log-odds",
             "bootstrap": f"BCa bootstrap ({MIN_RESAMPLED} seeds or more)",
         }[reading.interval]
-        return f"DC and JI in %, mean and {level} interval, {kind}, {over_seeds}"
+        return f"{scores} in %, mean and {level} interval, {kind}, {over_seeds}"
     over = {
         "seeds": f"t half-width {over_seeds}",
         "cases": f"t half-width over cases, of the mean of {full_n} seeds",
@@ -55,7 +62,7 @@ def estimator(reading: Reading, full_n: int) -> str:
         if full_n > 1:
             real = 100 * coverage(full_n, reading.ci_level)
             over += f", at n = {full_n} it covers {real:.1f} %"
-    return f"DC and JI in %, mean ± {level} {over}"
+    return f"{scores} in %, mean ± {level} {over}"
 
 
 def selection(reading: Reading, rows: pd.DataFrame) -> str:
@@ -93,12 +100,12 @@ def masks_used(rows: pd.DataFrame) -> str:
 def evaluated(rows: pd.DataFrame) -> str:
     """On which images, under which presets."""
     sizes = rows.groupby("dataset").n_test.max()
-    images = ", ".join(f"{name} {sizes[name]:.0f}" for name in sizes.index)
+    images = ", ".join(f"{name} {sizes[name]:.0f}" for name in datasets_of(rows))
     sets = "/".join(sorted(set(rows.evaluate_on)))
-    return f"evaluated on: {sets} ({images} images); presets: {_presets(rows)}"
+    return f"evaluated on: {sets} ({images} images); presets: {presets(rows)}"
 
 
-def _presets(rows: pd.DataFrame) -> str:
+def presets(rows: pd.DataFrame) -> str:
     """With the settings that were typed over them."""
     pairs = sorted(set(zip(rows.preset, rows.overrides, strict=True)))
     return "; ".join(f"{preset} with {typed}" if typed else preset for preset, typed in pairs)
@@ -107,7 +114,7 @@ def _presets(rows: pd.DataFrame) -> str:
 def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     """Whatever makes the scores less than they seem."""
     lines = [*_precision(rows), *_steps(rows), *_settings(rows)]
-    lines += [*_tuned(rows), *_lists(rows), *_classes(rows, reading)]
+    lines += [*tuned(rows), *_lists(rows), *_classes(rows, reading)]
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         lines.append(f"{name} is not the dataset as published: {note}")
@@ -125,7 +132,7 @@ def oddities(rows: pd.DataFrame, reading: Reading) -> list[str]:
     return lines
 
 
-def _tuned(rows: pd.DataFrame) -> list[str]:
+def tuned(rows: pd.DataFrame) -> list[str]:
     """Which variants a tuning study chose, how, at what cost in masks; and which none did."""
     if "tuned" not in rows:
         return []

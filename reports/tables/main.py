@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from reports.select import (
-    METRICS,
     WHERE,
     Budget,
     Configuration,
@@ -16,6 +15,7 @@ from reports.select import (
     Reading,
     columns,
     costs,
+    datasets_of,
     floors,
     intervals,
     lines,
@@ -35,8 +35,9 @@ from reports.sheet import (
 )
 from reports.stats.intervals import Interval, interquartile_mean
 from reports.tables import comparisons
-from reports.tables.footers import cost_notes, notes
+from reports.tables.footers import cost_notes, doubts, keys
 
+_TITLES = {"dc": "Dice (DC)", "ji": "Jaccard (JI)"}
 _COSTS = ("M param.", "GFLOP/step", "s/step", "total s", "MiB")
 
 
@@ -54,18 +55,19 @@ def sheet(
     with_costs: also what a trial of each row takes; cases: see `select.intervals`; left_out: what
     the table does not show, for its footer; test: for the marks of what is like the best.
     """
-    datasets = sorted(rows.dataset.unique())
-    values = {metric: intervals(rows, reading, metric, cases) for _, metric in METRICS}
-    families = comparisons.against_best(rows, reading, test=test)
+    datasets = datasets_of(rows)
+    metrics = reading.shares
+    values = {metric: intervals(rows, reading, metric, cases) for metric in metrics}
+    families = comparisons.against_best(rows, reading, test=test) if "dc" in metrics else {}
     marks = _Marks(values, families)
-    full_n = max(interval.n for interval in values["dc"].values())
+    full_n = max(interval.n for found in values.values() for interval in found.values())
     taken = costs(rows) if with_costs else {}
     floor = floors(rows, reading.aggregate)
-    body = [_floor_row(floor, datasets, with_costs)]
+    body = [_floor_row(floor, datasets, list(metrics), with_costs)]
     for budget, variant in lines(rows):
         line = [Cell(budget.text, budget.order), Cell(variant)]
         for dataset in datasets:
-            for _, metric in METRICS:
+            for metric in metrics:
                 line.append(marks.cell((dataset, budget, variant), metric, full_n))
         if with_costs:
             for dataset in datasets:
@@ -73,16 +75,21 @@ def sheet(
         body.append(line)
     return Sheet(
         name="table",
-        title="Mean Dice (DC) and Jaccard (JI)",
-        heads=_heads(datasets, with_costs),
+        title=f"Mean {' and '.join(_TITLES[name] for name in metrics)}",
+        heads=_heads(datasets, list(metrics.values()), with_costs),
         rows=body,
         data=_data(rows, reading, values, floor, taken),
-        footer=[
-            *notes(rows, reading, full_n, floor),
-            *marks.legend(),
-            *comparisons.describe(families.values(), "from the best", test),
-            *(left_out or []),
+        notes=[
+            *keys(rows, reading, full_n, floor),
+            *marks.daggers,
+            *comparisons.described(families.values(), "from the best", test),
             *(cost_notes() if with_costs else []),
+        ],
+        footer=[
+            *doubts(rows, reading, floor),
+            *marks.missing,
+            *comparisons.untested(families.values()),
+            *(left_out or []),
         ],
         marked=marks.marked,
     )
@@ -108,10 +115,11 @@ class _Marks:
             for c in family
             if c.is_decidable and not c.is_significant
         }
-        sizes = Counter(key[:2] for key in values["dc"])
+        tested = values.get("dc", {})
+        sizes = Counter(key[:2] for key in tested)
         others = {
             key
-            for key in values["dc"]
+            for key in tested
             if sizes[key[:2]] > 1 and self._marks.get(("dc", key)) != Mark.BEST
         }
         found = [c for family in families.values() for c in family]
@@ -139,24 +147,31 @@ class _Marks:
         tied = "; ≈ DC not distinguishable from the best" if self._tied else ""
         return f"mean of each dataset and budget{tied}" if self._marks else ""
 
-    def legend(self) -> list[str]:
-        """What the reader must know of marks that are missing, and of daggers."""
+    @property
+    def missing(self) -> list[str]:
+        """Why some have no mark."""
         lines = list(self._alone)
         if self._few:
             few = sorted(self._few.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
             shown = shortened([f"{named(key)} (n={n})" for key, n in few])
             lines.append(f"not ranked: fewer runs than the other methods: {shown}")
-        if any(i.leaves_unit for found in self._values.values() for i in found.values()):
-            lines.append("† the interval reaches beyond 0 or 100, where no score can lie")
         return lines
 
+    @property
+    def daggers(self) -> list[str]:
+        """What they mean, if there are any."""
+        has_some = any(i.leaves_unit for found in self._values.values() for i in found.values())
+        return ["† the interval reaches beyond 0 or 100, where no score can lie"] * has_some
 
-def _floor_row(floor: dict[str, Floor], datasets: list[str], with_costs: bool) -> list[Cell]:
+
+def _floor_row(
+    floor: dict[str, Floor], datasets: list[str], metrics: list[str], with_costs: bool
+) -> list[Cell]:
     kinds = {floor[dataset].name for dataset in datasets}
     name = f"all {kinds.pop()}" if len(kinds) == 1 else "all foreground or background"
     line = [Cell("", 0.0), Cell(f"floor: {name}")]
     for dataset in datasets:
-        for _, metric in METRICS:
+        for metric in metrics:
             value = floor[dataset].values[metric]
             line.append(Cell(mean_and_width(value), value))
     return line + [NOTHING] * (len(_COSTS) * len(datasets) if with_costs else 0)
@@ -175,9 +190,9 @@ def _cost_cells(cost: Cost | None) -> list[Cell]:
     ]
 
 
-def _heads(datasets: list[str], with_costs: bool) -> list[Head]:
+def _heads(datasets: list[str], labels: list[str], with_costs: bool) -> list[Head]:
     heads = [Head("labelled"), Head("method")]
-    heads += [Head(label, dataset) for dataset in datasets for label, _ in METRICS]
+    heads += [Head(label, dataset) for dataset in datasets for label in labels]
     if with_costs:
         of = [f"costs of {dataset}" for dataset in datasets] if len(datasets) > 1 else [""]
         heads += [Head(label, group) for group in of for label in _COSTS]
@@ -194,7 +209,8 @@ def _data(
     """One line a score, in full precision."""
     body: list[dict[str, object]] = []
     for dataset, best in floor.items():
-        for metric, value in best.values.items():
+        for metric in values:
+            value = best.values[metric]
             line = {"dataset": dataset, "variant": f"floor: all {best.name}", "metric": metric}
             body.append(line | {"mean": value, "n": 0})
     for metric, found in values.items():

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from reports.select import SELECTIONS, WHERE, Reading, columns, lines
+from reports.select import SELECTIONS, WHERE, Reading, columns, datasets_of, lines
 from reports.sheet import NOTHING, Cell, Head, Sheet, of_fewer, rounded, signed
 from reports.stats.intervals import Interval, t_interval
 from reports.tables.footers import masks_used
@@ -11,7 +11,7 @@ from reports.tables.footers import masks_used
 
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
     """Dice of the final step beside Dice at the epochs (and threshold) that were chosen."""
-    datasets = sorted(rows.dataset.unique())
+    datasets = datasets_of(rows)
     names = {name: f"{prefix}dc_{reading.aggregate}" for name, prefix in SELECTIONS.items()}
     validated = rows[rows[names["val"]].notna()] if names["val"] in rows else rows[:0]
     if validated.empty:
@@ -41,8 +41,8 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
             data.append(_record(columns((dataset, budget, variant)), values, apart))
         body.append(line)
     title = "Optimism gap: what choosing on the evaluation set adds to Dice"
-    footer = _footer(reading, full_n, validated)
-    return Sheet("optimism", title, heads, body, pd.DataFrame(data), footer)
+    notes = _notes(reading, full_n, validated)
+    return Sheet("optimism", title, heads, body, pd.DataFrame(data), notes)
 
 
 def _record(where: dict, values: dict[str, np.ndarray], apart: dict[str, Interval]) -> dict:
@@ -55,7 +55,7 @@ def _record(where: dict, values: dict[str, np.ndarray], apart: dict[str, Interva
     return record
 
 
-def _footer(reading: Reading, full_n: int, validated: pd.DataFrame) -> list[str]:
+def _notes(reading: Reading, full_n: int, validated: pd.DataFrame) -> list[str]:
     val = "val: the epoch that is best on the validation set, argmax; "
     return [
         f"final: last step, argmax; {'' if validated.empty else val}oracle: the epoch and the "

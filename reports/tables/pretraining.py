@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reports.select import METRICS, ordered
+from reports.select import METRICS, datasets_of, ordered, variants_of
 from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, shortened
 
 _HEADS = {
@@ -15,7 +15,7 @@ _HEADS = {
 }
 """Figures that have a name of their own here; others stand under theirs."""
 _FITS = {"pretrained_dc_labelled": "labelled", "pretrained_dc_dev": "development"}
-_FOOTER = {
+_MEANINGS = {
     "error_own": "error: squared, of the image in [-1, 1] remade from its own mask, from another "
     "image's, from a constant one; a network that uses its mask does worse with another's",
     "variance": "of none: the error of one grey level for all images",
@@ -36,9 +36,9 @@ def sheet(rows: pd.DataFrame, found: pd.DataFrame) -> Sheet | None:
     figures = [name for name in found.columns if name not in known]
     fits = [name for name in _FITS if name in rows and rows[name].notna().any()]
     lines, data = [], []
-    for dataset in sorted(found.dataset.unique()):
+    for dataset in (name for name in datasets_of(rows) if name in set(found.dataset)):
         here = found[found.dataset == dataset]
-        for variant in ordered(here.variant):
+        for variant in (name for name in variants_of(rows) if name in set(here.variant)):
             own = here[here.variant == variant]
             trials = rows[(rows.dataset == dataset) & (rows.variant == variant)]
             means = {name: float(own[name].mean()) for name in figures}
@@ -54,7 +54,7 @@ def sheet(rows: pd.DataFrame, found: pd.DataFrame) -> Sheet | None:
     heads += [Head(_FITS[name], f"{METRICS[0][0]} of the mask") for name in fits]
     return Sheet(
         "pretraining", "Pretrainings, seen without labels", heads, lines, pd.DataFrame(data),
-        _footer(figures, fits),
+        _notes(figures, fits),
     )  # fmt: skip
 
 
@@ -77,8 +77,8 @@ def doubtful(found: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _footer(figures: list[str], fits: list[str]) -> list[str]:
-    lines = [line for name, line in _FOOTER.items() if name in figures]
+def _notes(figures: list[str], fits: list[str]) -> list[str]:
+    lines = [line for name, line in _MEANINGS.items() if name in figures]
     if fits:
         lines.append(
             "Dice of the mask: pooled, before training, in the order of its classes that fits the "

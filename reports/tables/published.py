@@ -13,7 +13,7 @@ from reports.published.agreement import Place, copies, disagreements
 from reports.published.differences import Expected, Reason, reasons
 from reports.published.matching import Beside, beside
 from reports.published.paper import NONE, Paper
-from reports.select import METRICS, Reading
+from reports.select import Reading
 from reports.select import columns as columns_of
 from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, shortened, signed
 from reports.stats.intervals import (
@@ -48,13 +48,13 @@ def sheet(
         about = about_of(each, why)
         data += [columns_of(each.key) | line | about for line in record]
     heads = [Head("labelled"), Head("method"), Head("dataset"), *[Head("paper")] * has_many]
-    for label, _ in METRICS:
+    for label in reading.shares.values():
         heads += [Head(h, label) for h in ("ours", "printed", "difference")]
         heads += [Head("p (Welch)", label)] * (label == "DC")
-    footer = [*sources(found, papers), *_ours(reading), *numbered.footer]
+    notes = [*_ours(reading), *numbered.notes]
     return Sheet(
         "published", "Compared with published results", [*heads, Head("caveats")], lines,
-        pd.DataFrame(data), footer, words=3 + has_many, greyed=GREYED,
+        pd.DataFrame(data), notes, sources(found, papers), words=3 + has_many, greyed=GREYED,
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ class Numbered:
         return ", ".join(str(n) for n in sorted(self._reasons.index(t) + 1 for t in texts)) or "–"
 
     @property
-    def footer(self) -> list[str]:
+    def notes(self) -> list[str]:
         return [f"caveat {i}: {reason}" for i, reason in enumerate(self._reasons, 1)]
 
 
@@ -113,7 +113,7 @@ def _source(each: Beside) -> str:
 def _compared(each: Beside, reading: Reading) -> tuple[list[Cell], list[dict[str, Any]]]:
     """The cells of a line, and a record of each metric that is printed."""
     cells, records = [], []
-    for label, metric in METRICS:
+    for metric, label in reading.shares.items():
         ours = each.ours[reading.column(metric)].to_numpy(float)
         own = t_interval(ours, reading.ci_level, reading.ddof)
         mean = each.scores.get(f"{metric}_mean", math.nan) / 100

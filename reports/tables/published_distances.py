@@ -40,11 +40,11 @@ def sheet(
         data += [columns(each.key) | one | about_of(each, why) for one in records]
     heads = [Head("labelled"), Head("method"), Head("dataset"), *[Head("paper")] * has_many]
     heads += [Head(h, label) for label, _ in _LABELS for h in ("ours", "printed", "difference")]
-    footer = [*sources_of(found, papers), *_footer(reading), *numbered.footer]
+    notes = [*_notes(reading), *numbered.notes]
     return Sheet(
         "published-distances", "Distances compared with published results (less is better)",
-        [*heads, Head("caveats")], lines, pd.DataFrame(data), footer, words=3 + has_many,
-        greyed=GREYED,
+        [*heads, Head("caveats")], lines, pd.DataFrame(data), notes, sources_of(found, papers),
+        words=3 + has_many, greyed=GREYED,
     )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ _LOST = {
 }
 
 
-def _footer(reading: Reading) -> list[str]:
+def _notes(reading: Reading) -> list[str]:
     return [
         "distances in the definition and unit of each paper: HD95 of both directions pooled and "
         "ASD from the prediction alone are MedPy's hd95 and asd. Theirs are in voxels of the file; "

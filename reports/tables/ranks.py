@@ -1,4 +1,4 @@
-"""Ranks over datasets, a line a method and label budget, with Friedman's test in the footer."""
+"""Ranks over datasets, a line a method and label budget, with Friedman's test below."""
 
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     found = rankings(rows, reading)
     if not found:
         return None
-    lines, data, footer = [], [], []
+    lines, data, notes = [], [], []
     full_n = int(rows.groupby(WHERE).size().max())
     for budget, (names, ranking, complete) in found.items():
         shown = (rows.budget == budget) & rows.dataset.isin(complete.where)
@@ -65,13 +65,13 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
                     "score_low": interval.low, "score_high": interval.high,
                 }
             )  # fmt: skip
-        footer.append(f"{budget.text}: {_tested(ranking, len(complete.where))}")
+        notes.append(f"{budget.text}: {_tested(ranking, len(complete.where))}")
         if complete.left_out:
-            footer.append(
+            notes.append(
                 f"{budget.text}: not run on all of {', '.join(complete.where)}: "
                 f"{shortened(complete.left_out)}"
             )
-    footer.append(
+    notes.append(
         "p: Friedman's test, ranks permuted within datasets; F: Iman and Davenport's form of it; "
         "score: Dice on a scale from the floor (0) to a perfect mask (100), mean over datasets, "
         f"{100 * reading.ci_level:g} % bootstrap interval over seeds within each dataset, the "
@@ -79,7 +79,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         f"brackets{_FEW if full_n < MIN_RESAMPLED else ''}"
     )
     heads = [Head("labelled"), Head("method"), Head("average rank"), Head("score")]
-    return Sheet("ranks", "Ranks over datasets", heads, lines, pd.DataFrame(data), footer)
+    return Sheet("ranks", "Ranks over datasets", heads, lines, pd.DataFrame(data), notes)
 
 
 def _tested(ranking: Ranking, datasets: int) -> str:

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from reports.select import WHERE, Reading, columns, lines
+from reports.select import WHERE, Reading, columns, datasets_of, lines
 from reports.sheet import NOTHING, Cell, Head, Sheet, mean_and_width, of_fewer
 from reports.stats.intervals import t_interval
 
@@ -19,7 +19,9 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     }  # fmt: skip
     if measured["sensitivity"] not in rows or rows[measured["sensitivity"]].isna().all():
         return None
-    datasets = sorted(rows.dataset.unique())
+    shown = reading.shown(list(measured.values()))
+    measured = {label: name for label, name in measured.items() if name in shown}
+    datasets = datasets_of(rows)
     groups = dict(list(rows.groupby(WHERE)))
     full_n = max(map(len, groups.values()))
     body, data = [], []
@@ -45,13 +47,13 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     heads = [Head("labelled"), Head("method")]
     heads += [Head(label, dataset) for dataset in datasets for label in measured]
     over = {"pooled": "over all pixels together", "case": "mean over cases"}[aggregate]
-    footer = [
+    notes = [
         f"in %, final step, {over}; surface Dice (NSD): mean over cases of the share of both "
         f"surfaces within the tolerance; mean ± {100 * reading.ci_level:g} % t half-width over "
         f"seeds, n = {full_n} unless given in brackets",
     ]
     title = "Sensitivity, precision and surface Dice"
-    return Sheet("rates", title, heads, body, pd.DataFrame(data), footer)
+    return Sheet("rates", title, heads, body, pd.DataFrame(data), notes)
 
 
 def _label(column: str) -> str:

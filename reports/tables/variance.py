@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports.select import WHERE, Configuration, Reading, columns, subset_seeds
+from reports.select import WHERE, Configuration, Reading, columns, in_order, subset_seeds
 from reports.sheet import Cell, Head, Sheet, rounded
 from reports.stats.variance import components
 
@@ -26,7 +26,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
             matrices[key] = complete
     if not matrices:
         return None
-    keys = sorted(matrices, key=lambda key: (key[1], key[0], key[2]))
+    keys = sorted(matrices, key=in_order(rows))
     data = [_record(key, matrices[key]) for key in keys]
     body = [_line(key, record) for key, record in zip(keys, data, strict=True)]
     heads = [
@@ -34,13 +34,13 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
         *(Head(name, "sd") for name in (*_SOURCES, "a run")),
         *(Head(name, "share") for name in _SOURCES),
     ]  # fmt: skip
-    footer = [
+    notes = [
         "sd: standard deviation of Dice, in points; two-way random effects, one run for each "
         "subset and seed of weights; rest: what both do together, and the noise of a run; of few "
         "seeds these are rough",
     ]
     title = "What makes runs differ: labelled subset against weights"
-    return Sheet("variance", title, heads, body, pd.DataFrame(data), footer, words=3)
+    return Sheet("variance", title, heads, body, pd.DataFrame(data), notes, words=3)
 
 
 def _record(key: Configuration, values: Float[ndarray, "i j"]) -> dict[str, Any]:

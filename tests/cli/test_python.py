@@ -49,7 +49,8 @@ def test_run_has_every_option_of_bench_run():
 
 def test_report_has_every_option_of_bench_report():
     typed = {*inspect.signature(report.report).parameters}
-    other = {"study", "form", "table", "published", "out", "results_root", "verbose"}
+    other = {"study", "form", "table", "published", "methods_section", "layout", "bare", "out"}
+    other |= {"results_root", "verbose"}
     assert typed - other == {*inspect.signature(report.one_table).parameters} - {"folder", "name"}
 
 

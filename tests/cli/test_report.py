@@ -1,6 +1,5 @@
 """`bench report` on records with known answers: two methods, 84.60 ± 0.36 and 83.97 ± 0.28."""
 
-import json
 import re
 import subprocess
 import sys
@@ -10,46 +9,18 @@ import pytest
 
 from benchmark.cli import main as cli
 from benchmark.errors import ExitCode
-from benchmark.store import record as records
 from benchmark.store import tables
 from benchmark.store.layout import trial_folder
-from benchmark.store.record import Record
 from benchmark.study.plan import expected_settings
-from tests.reports.worked import FLOORS, A, B
-from tests.studies import fields_of
-
-
-def record(variant: str, seed: int, dice: float, **changes) -> Record:
-    values = {"dc_pooled": dice, "ji_pooled": dice - 0.1, "dc_case": dice, "ji_case": dice}
-    oracle = {f"oracle_{name}": value + 0.02 for name, value in values.items()}
-    fields = {
-        "key": f"{variant}{seed}", "configuration": variant, "study": "golden", "status": "done",
-        "dataset": "glas", "budget": "20 %", "budget_order": 0.2, "ratio": 0.2, "method": variant,
-        "variant": variant, "seed": seed, "evaluate_on": "test", "preset": "paper", "n_test": 80,
-        "steps": 8000,
-        "metrics": values | oracle | FLOORS, "settings": {"size": [128, 128]},
-        "code_version": "0.1.0", "finished_at": f"2026-01-0{1 + (variant == 'cps')}",
-        "seconds_total": 60.0, "seconds_train": 50.0, "device": "cpu", "host": "somewhere",
-    }  # fmt: skip
-    return Record(**(fields | changes))
-
-
-def write(folder: Path, made: Record) -> None:
-    """The record into the folder of a study; its key is a name, so it is as those of before."""
-    target = trial_folder(folder, made.key)
-    records.write(target, made)
-    (target / "record.json").write_text(json.dumps(fields_of(target / "record.json")))
+from tests.cli import golden
+from tests.cli.golden import record, write
+from tests.reports.worked import A, B
 
 
 @pytest.fixture
 def bench(tmp_path, capsys):
     """A function: run `bench report …` on the golden study; gives (exit code, stdout, stderr)."""
-    folder = tmp_path / "results" / "golden"
-    folder.mkdir(parents=True)
-    (folder / "study.yaml").write_text("")
-    for variant, values in (("ours", A), ("cps", B)):
-        for seed, dice in enumerate(values):
-            write(folder, record(variant, seed, float(dice)))
+    golden.study(tmp_path / "results")
 
     def run(*arguments: str):
         words = ["report", *map(str, arguments), "--results", str(tmp_path / "results")]
@@ -60,16 +31,19 @@ def bench(tmp_path, capsys):
     return run
 
 
-LATEX = r"""\begin{tabular}{llrr}
+LATEX = r"""\sisetup{detect-weight, retain-explicit-plus}
+\sisetup{group-digits=false, table-align-text-after=false}
+\providecommand{\secondbest}[1]{\llap{\underline{\phantom{#1}}}}
+\begin{tabular}{l l S[table-format=2.2]@{\,}l S[table-format=2.2]@{\,}l}
 \toprule
- &  & \multicolumn{2}{c}{glas} \\
-\cmidrule(lr){3-4}
-labelled & method & DC & JI \\
+ &  & \multicolumn{4}{c}{glas} \\
+\cmidrule(lr){3-6}
+labelled & method & \multicolumn{2}{c}{DC} & \multicolumn{2}{c}{JI} \\
 \midrule
- & floor: all foreground & 66.10 & 49.37 \\
+ & floor: all foreground & 66.10 & & 49.37 & \\
 \midrule
-20\,\% & cps & 83.97 $\pm$ 0.28 & 73.97 $\pm$ 0.28 \\
- & ours & \textbf{84.60 $\pm$ 0.36} & \textbf{74.60 $\pm$ 0.36} \\
+20\,\% & cps & 83.97 & $\pm$\,0.28 & 73.97 & $\pm$\,0.28 \\
+ & ours & \bfseries 84.60 & $\pm$\,0.36 & \bfseries 74.60 & $\pm$\,0.36 \\
 \bottomrule
 \end{tabular}
 """
@@ -84,21 +58,38 @@ DIFFERENCES = """| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | -
 """
 
 
-def test_the_printed_latex_is_the_table_alone(bench):
+def test_the_printed_latex_is_a_table_with_caption_and_notes(bench):
     code, out, err = bench("--format", "latex")
+    assert code == 0 and err == "study: golden (the newest; --study names another)\n"
     comments = [line for line in out.splitlines() if line.startswith("%")]
-    assert (
-        code == 0
-        and out.endswith(LATEX)
-        and err == "study: golden (the newest; --study names another)\n"
-    )
-    assert len("\n".join(comments)) + 1 + len(LATEX) == len(out)
-    assert comments[:2] == [
-        "% bold: best, underlined: second best mean of each dataset and budget",
-        "% DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in brackets; "
-        "the images are fixed",
+    assert comments == [
+        '% no differences from a control: no "supervised" here, no --control',
+        "% packages: booktabs, siunitx, threeparttable",
     ]
-    assert 'no "supervised" here' in comments[-1]
+    above, _, below = out.partition(LATEX)
+    assert above.splitlines()[2:] == [
+        r"\begin{table}[tbp]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}",
+        r"\begin{threeparttable}",
+        r"\caption{Mean Dice (DC) and Jaccard (JI) of 2 methods on glas with 20\,\% labelled, 10 "
+        "seeds}",
+        r"\label{tab:table}",
+    ]  # fmt: skip
+    assert below.endswith("\\end{tablenotes}\n\\end{threeparttable}\n\\end{table}\n")
+    for words in (
+        "Bold: best, underlined: second best mean of each dataset and budget.",
+        r"DC and JI in\,\%, mean $\pm$ 90\,\% t half-width over seeds, n = 10 unless given in",
+        "Selection: final step, argmax (nothing chosen on the evaluation set)",
+        "Floor: the better of two predictions that look at no image, here all foreground",
+    ):
+        assert words in below
+
+
+def test_the_bare_latex_is_the_tabular_behind_comments(bench):
+    code, out, _ = bench("--format", "latex", "--bare")
+    above, found, below = out.partition(LATEX)
+    assert code == 0 and found and below == ""
+    assert all(line.startswith("% ") for line in above.splitlines())
+    assert "% bold: best, underlined: second best mean of each dataset and budget" in above
 
 
 def test_markdown_and_differences(bench):
@@ -107,10 +98,22 @@ def test_markdown_and_differences(bench):
     assert code == 0 and DIFFERENCES in out
 
 
-def test_a_control_that_is_asked_for_needs_its_pairs(bench, tmp_path):
-    (tmp_path / "results" / "golden" / "trials" / "cps3" / "record.json").unlink()
-    code, _, err = bench("--control", "cps")
-    assert code == ExitCode.STATISTICS and "without a partner in ours/glas/20 % (1)" in err
+def test_what_the_control_lacks_is_left_out_and_named(bench, tmp_path):
+    """cps without seed 3, and not on la at all."""
+    folder = tmp_path / "results" / "golden"
+    (folder / "trials" / "cps3" / "record.json").unlink()
+    for seed in range(2):
+        write(folder, record("ours", seed, 0.8, key=f"la{seed}", dataset="la", configuration="la"))
+    code, out, _ = bench("--table", "differences", "--control", "cps", "--format", "markdown")
+    table, _, footer = out.partition("\n\n")
+    assert code == 0 and " glas | +0.6" in table and " la |" not in table
+    assert "left out, cps was not run or not finished there: ours/la/20 %  \n" in footer
+    assert "fewer seeds than they have, cps lacks the others: ours/glas/20 % (9 of 10)" in footer
+
+
+def test_a_control_that_the_study_does_not_have(bench):
+    code, _, err = bench("--table", "differences", "--control", "em")
+    assert code == ExitCode.USAGE and 'no finished trial of the control "em"; known: cps' in err
     code, _, err = bench("--table", "differences")
     assert code == ExitCode.STATISTICS and "no table differences: it needs supervised" in err
     assert bench()[0] == 0
@@ -161,7 +164,7 @@ def test_malformed_published_results_are_left_out_of_a_folder(bench, malformed, 
     assert code == 0
     assert f"left out: the published results {malformed} with mine.yaml are not as" in err
     names = sorted(f.name for f in (tmp_path / "out").iterdir())
-    assert names == ["figures", "optimism.txt", "table.txt"]
+    assert names == ["captions.md", "figures", "optimism.txt", "table.txt"]
 
 
 def test_malformed_published_results_are_left_out_of_the_page(bench, malformed, tmp_path):
@@ -215,7 +218,7 @@ def test_everything_is_written_to_a_folder(bench, tmp_path):
         "report.html",
         *(f"figures/seeds-glas.{form}" for form in ("pdf", "svg", "png")),
     } <= names
-    assert (tmp_path / "out" / "table.tex").read_text().endswith(LATEX)
+    assert LATEX in (tmp_path / "out" / "table.tex").read_text()
     assert all(str(tmp_path / "out") in line for line in out.splitlines())
 
 
@@ -297,7 +300,7 @@ def test_out_takes_a_folder_and_with_a_table_writes_that_alone(bench, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
     assert bench("--out", tmp_path / "out", "--table", "optimism")[0] == 0
     names = sorted(f.name for f in (tmp_path / "out").iterdir())
-    assert names == [f"optimism.{form}" for form in ("csv", "md", "tex", "txt")]
+    assert names == ["captions.md", *(f"optimism.{form}" for form in ("csv", "md", "tex", "txt"))]
 
 
 def test_a_study_of_failures_alone_says_why(bench, tmp_path):
@@ -308,8 +311,10 @@ def test_a_study_of_failures_alone_says_why(bench, tmp_path):
         write(
             folder, record("em", seed, 0.5, status="failed", error="no memory\n  at x", metrics={})
         )
-    code, out, _ = bench("--study", "broken")
-    assert code == 0 and "no finished trial" in out and "3 failed: no memory (3)" in out
+    for form in ("text", "latex"):
+        code, out, err = bench("--study", "broken", "--format", form)
+        assert code == ExitCode.STATISTICS and out == ""
+        assert "no finished trial" in err and "3 failed: no memory (3)" in err
 
 
 def test_intervals_over_cases_need_the_cases_of_every_trial(bench, tmp_path):

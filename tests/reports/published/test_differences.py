@@ -17,7 +17,7 @@ def compared(folder, ours=None, **changes):
     (line,) = sheet.rows
     assert len({cell.is_grey for cell in line[1:]}) == 1 and not line[0].is_grey
     assert sheet.data.grey.tolist() == [line[1].is_grey] * len(sheet.data)
-    return line[1].is_grey, [text for text in sheet.footer if text.startswith("caveat")]
+    return line[1].is_grey, [text for text in sheet.remarks if text.startswith("caveat")]
 
 
 def test_a_result_of_the_same_protocol_is_black(tmp_path):
@@ -136,7 +136,7 @@ def test_another_list_of_as_many_is_compared_and_named(tmp_path):
     other, own = published.sheet(beside(), Reading(), papers).rows
     assert [other[3].text, own[3].text] == ["other", "someone"]
     assert [other[1].is_grey, own[1].is_grey] == [True, False]
-    caveats = published.sheet(beside(), Reading(), papers).footer
+    caveats = published.sheet(beside(), Reading(), papers).remarks
     assert "caveat 2: labelled subset of the list seven, not others" in caveats
     drawn = printed.papers(tmp_path / "drawn", lists="drawn")
     assert published.sheet(beside(), Reading(), drawn) is None  # nobody says how many it labels
@@ -202,7 +202,7 @@ def test_one_class_stands_beside_its_own(tmp_path, classes, score, caveats):
     sheet = published.sheet(beside(), Reading(of_class="lumen"), papers)
     (line,) = sheet.rows
     assert line[4].text == score
-    assert [text for text in sheet.footer if text.startswith("caveat")] == caveats
+    assert [text for text in sheet.remarks if text.startswith("caveat")] == caveats
     assert line[1].is_grey == (len(caveats) > 1)
 
 
@@ -226,7 +226,7 @@ def test_rows_of_several_networks_are_those_of_ours(tmp_path):
     both = published.sheet(beside(), Reading(), papers)
     assert [line[3].text for line in both.rows] == ["someone, resnet18", "someone, resnet50"]
     assert all(line[1].is_grey for line in both.rows)
-    assert "caveat 2: network unet, theirs resnet18" in both.footer
+    assert "caveat 2: network unet, theirs resnet18" in both.remarks
 
 
 def test_distances_are_read_as_the_paper_reads_them(tmp_path):
@@ -257,7 +257,7 @@ def test_what_a_lost_class_counts_is_a_reason_beside_distances(tmp_path, counts,
     papers = printed.papers(tmp_path, distances=read_so, aggregate="case")
     sheet = published_distances.sheet(beside(), Reading(selection="oracle"), papers)
     assert sheet.rows[0][1].is_grey
-    assert [text for text in sheet.footer if text.startswith("caveat")] == [
+    assert [text for text in sheet.remarks if text.startswith("caveat")] == [
         NO_TEST,
         f"caveat 2: a class that is not predicted counts as the image's diagonal, {sentence}",
     ]

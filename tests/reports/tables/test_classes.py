@@ -61,7 +61,7 @@ def test_one_class_takes_the_place_of_the_mean_in_every_table():
     made = Report(stored(rows()), Options(reading=Reading(of_class="large")))
     main = made.table("table")
     assert main.rows[-1][2].text == "70.0 ± 63.1†"
-    assert any("class: large alone" in line for line in main.footer)
+    assert any("class: large alone" in line for line in main.remarks)
     assert made.table("classes").rows[-1][2].text == "30.0 ± 63.1"
     assert set(report.TABLES) >= {"classes"}
     # What is measured over classes alone is not shown as one's.

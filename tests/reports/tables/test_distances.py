@@ -43,8 +43,8 @@ def test_means_intervals_and_failures():
         ("in", ""), ("HD95 joint", "glas"), ("HD95 directed", "glas"), ("ASD joint", "glas"),
         ("ASD directed", "glas"), ("ASD to truth", "glas"), ("one mask empty", "glas"),
     ]  # fmt: skip
-    assert "of 2D images: pixels at the run's size" in sheet.footer[0]
-    assert "the diagonal of the image" in sheet.footer[-1]
+    assert "of 2D images: pixels at the run's size" in sheet.remarks[0]
+    assert "the diagonal of the image" in sheet.remarks[-1]
 
 
 def test_mm_have_lines_of_their_own_where_they_are_known():
@@ -80,7 +80,7 @@ def test_trials_that_know_one_unit_alone_are_not_mixed_with_others():
     assert distances.sheet(nameless, Reading()) is None
     sheet = distances.sheet(pd.concat([rows(), nameless], ignore_index=True), Reading())
     assert sheet.rows[0][3].text == "5.0 ± 6.3"
-    assert sheet.footer[-1].startswith("glas: distances of 4 trials not shown")
+    assert sheet.remarks[-1].startswith("glas: distances of 4 trials not shown")
 
 
 def test_fewer_seeds_are_said():

@@ -9,13 +9,13 @@ from tests.reports.worked import A, at, three_methods, trials
 
 def test_unequal_budgets_are_said_with_those_of_pretraining():
     rows = pd.concat([three_methods(), three_methods().pipe(at, 0.05)])
-    assert "steps" not in " ".join(main.sheet(rows, Reading()).footer)
+    assert "steps" not in " ".join(main.sheet(rows, Reading()).remarks)
     rows.loc[rows.variant == "ours", "pretrain_steps"] = 1000
     rows.loc[rows.variant == "cps", "steps"] = 500
     assert (
         "training steps differ between methods, on glas at 5 %: 250 (supervised); 500 (cps); 1000 "
         "of pretraining and 250 (ours), and on 1 more of 2"
-    ) in main.sheet(rows, Reading()).footer
+    ) in main.sheet(rows, Reading()).remarks
 
 
 def test_settings_that_differ_are_named():
@@ -26,7 +26,7 @@ def test_settings_that_differ_are_named():
         }  # fmt: skip
 
     def footer(rows: pd.DataFrame) -> list[str]:
-        return [line for line in main.sheet(rows, Reading()).footer if "settings" in line]
+        return [line for line in main.sheet(rows, Reading()).remarks if "settings" in line]
 
     rows = pd.concat([three_methods(), three_methods().pipe(at, 0.05)])
     rows["settings"] = [settings(0.003, seed=seed) for seed in rows.seed]
@@ -71,21 +71,21 @@ def test_a_precision_that_is_not_the_usual_one_is_named():
         {"precision": "bfloat16" if row.variant == "ours" else "float32"}
         for row in rows.itertuples()
     ]
-    footer = main.sheet(rows, Reading()).footer
+    footer = main.sheet(rows, Reading()).remarks
     assert "computed in bfloat16, scores in float32: ours" in footer
     assert "settings differ: precision float32 (ours: bfloat16)" in footer
     rows["settings"] = [{"precision": "bfloat16"}] * 4
-    footer = main.sheet(rows, Reading()).footer
+    footer = main.sheet(rows, Reading()).remarks
     assert "computed in bfloat16, scores in float32: cps, ours" in footer
     rows["settings"] = [{"precision": "float32"}] * 4
-    assert not any("computed in" in line for line in main.sheet(rows, Reading()).footer)
+    assert not any("computed in" in line for line in main.sheet(rows, Reading()).remarks)
 
 
 def test_tuned_variants_are_named_with_how_and_those_that_were_not():
     rows = three_methods()
-    assert not [line for line in main.sheet(rows, Reading()).footer if "tuned" in line]
+    assert not [line for line in main.sheet(rows, Reading()).remarks if "tuned" in line]
     rows["tuned"] = rows.variant.map({"ours": "mine: best of 3 tries; 0 masks beyond"})
-    assert [line for line in main.sheet(rows, Reading()).footer if "tuned" in line] == [
+    assert [line for line in main.sheet(rows, Reading()).remarks if "tuned" in line] == [
         "tuned: ours/glas/20 %: chosen by mine: best of 3 tries; 0 masks beyond",
         "not tuned: cps/glas/20 %, supervised/glas/20 %",
     ]

@@ -33,7 +33,7 @@ def test_means_over_pretrainings_and_how_well_their_masks_fit():
         "error with the mask own": "0.200", "error with the mask another's": "0.400",
         "mask share 0": "0.600", "oddity": "8.000", "DC of the mask labelled": "62.50",
     }  # fmt: skip
-    assert any("remade from its own mask" in line for line in sheet.footer)
+    assert any("remade from its own mask" in line for line in sheet.remarks)
     assert sheet.data.to_dict("records")[0]["pretrained_dc_labelled"] == 0.625
 
 

@@ -65,7 +65,7 @@ def test_reasons_stand_beside_what_is_not_comparable(shelf):
     assert cps[3].text.endswith("(n=3)") and cps[6].text == "–"  # no width is printed: no test
     assert [ours[-1].text, cps[-1].text] == ["1, 3, 4, 5", "1, 2, 3, 4, 5"]
     assert (sheet.title, sheet.heads[-1].label) == ("Compared with published results", "caveats")
-    assert sheet.footer[-5:] == [
+    assert sheet.notes[-5:] == [
         "caveat 1: preset cpu, not paper: another budget, other settings",
         "caveat 2: not as many runs as theirs (10): n in brackets",
         "caveat 3: selection oracle, theirs final",

@@ -64,7 +64,7 @@ def test_trials_that_share_a_subset_or_weights_are_no_repetitions(pairs, kept, t
 def test_other_tables_show_the_runs_in_which_both_change():
     made = Report(stored(crossed(WORKED)), Options())
     assert made.table("table").rows[-1][2].text.startswith("66.0 ± ")  # of .60 and .72
-    footer = " ".join(made.table("table").footer)
+    footer = " ".join(made.table("table").remarks)
     assert "4 trials whose labelled images and weights are of different seeds" in footer
     assert made.table("variance").rows[0][3].text == "3 × 2"
     assert Report(stored(crossed(WORKED[:1])), Options()).table("variance") is None

@@ -1,0 +1,34 @@
+"""What a table or a figure shows, in a caption that can stand in a paper."""
+
+from typing import TYPE_CHECKING
+
+from reports.sheet import Sheet, key_lines, sentence
+from reports.wording import of_trials
+
+if TYPE_CHECKING:
+    from reports.figures import Named
+    from reports.report import Report
+
+FILE = "captions.md"
+_HOW = ("Bold: best, underlined: second best", "Grey:")
+
+
+def written(report: "Report", sheets: list[Sheet], drawn: "list[Named]") -> str:
+    """The file: a caption a table and figure."""
+    parts = [f"# Captions of {report.trials.study.iloc[0]}"]
+    parts += [f"## {sheet.name}\n\n{of_sheet(sheet)}" for sheet in sheets]
+    parts += [f"## figures/{figure.name}\n\n{of_figure(figure, report)}" for figure in drawn]
+    return "\n\n".join(parts) + "\n"
+
+
+def of_sheet(sheet: Sheet) -> str:
+    """Its caption, and its notes as sentences."""
+    lines = [sheet.caption or sheet.title, *key_lines(sheet, *_HOW)]
+    return " ".join(map(sentence, lines))
+
+
+def of_figure(figure: "Named", report: "Report") -> str:
+    """Its title, and of what it was drawn."""
+    level = f"{100 * report.reading.ci_level:g} %"
+    over = f"intervals: {level} over seeds"
+    return " ".join(map(sentence, [figure.title, f"drawn {of_trials(report.rows)}", over]))
