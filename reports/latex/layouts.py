@@ -57,6 +57,8 @@ def bundles(sheet: Sheet) -> list[list[int]]:
 
 def parted(sheet: Sheet, bundles: list[list[int]], most: int) -> list[Sheet]:
     """Sheets with so many bundles at most, about as many in each, that all have the words."""
+    if not bundles:  # a table of words alone
+        return [sheet]
     size = ceil(len(bundles) / ceil(len(bundles) / most))
     return [
         _with_columns(sheet, [i for bundle in bundles[at : at + size] for i in bundle])
