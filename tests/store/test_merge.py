@@ -53,6 +53,16 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+def test_what_loggers_keep_in_a_study_is_left_there(bench, halves, tmp_path):
+    """Links too, which no other part of a study may hold."""
+    a, b, _, _ = halves
+    (a / "logs" / "wandb").mkdir(parents=True)
+    (a / "logs" / "wandb" / "latest-run").symlink_to(tmp_path)
+    code, out, _ = bench("merge", a, b, "--into", tmp_path / "merged")
+    assert (code, "2 trials copied" in out) == (0, True)
+    assert not (tmp_path / "merged" / "logs").exists()
+
+
 def test_shards_are_parts_of_equal_size_that_leave_nothing_out():
     for count in (1, 2, 3, 4, 7):
         parts = [Shard(i + 1, count).of(range(20)) for i in range(count)]
