@@ -3,6 +3,7 @@
 Heavy imports stand inside the verbs: `bench --help` must not wait for PyTorch.
 """
 
+import difflib
 import errno
 import gc
 import os
@@ -20,6 +21,8 @@ from benchmark import __version__
 from benchmark.cli import check, data, doctor, list, new, predict, report, run, studies, tune
 from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
+
+_ALIKE = 0.8  # of two names of options, of which one is the other with a slip
 
 app = new_app(
     "Benchmark semi-supervised medical image segmentation methods, fairly and repeatably.",
@@ -100,16 +103,14 @@ def _interrupted(stopped: BaseException) -> ExitCode:
 
 def _misused(error: typer.TyperException) -> int:
     """What was typed wrongly; of an option of other verbs, which these are."""
-    if elsewhere := _having(getattr(error, "option_name", "")):
-        return _said(f"{_at(error)} has no option {error.option_name}; {elsewhere}")
+    option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
+    if option and context is not None:
+        own = [name for parameter in context.command.params for name in parameter.opts]
+        is_slip = difflib.get_close_matches(option, own, cutoff=_ALIKE)
+        if not is_slip and (elsewhere := _having(option)):
+            return _said(f"{context.command_path} has no option {option}; {elsewhere}")
     error.show()
     return ExitCode.USAGE
-
-
-def _at(error: typer.TyperException) -> str:
-    """The verb that was typed."""
-    context = getattr(error, "ctx", None)
-    return context.command_path if context is not None else "bench"
 
 
 def _having(option: str) -> str:
