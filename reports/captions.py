@@ -28,7 +28,11 @@ def of_sheet(sheet: Sheet) -> str:
 
 
 def of_figure(figure: "Named", report: "Report") -> str:
-    """Its title, and of what it was drawn."""
+    """Its title, and of what it was drawn; that of one dataset begins with its name."""
+    rows = report.rows
+    own = rows[[figure.title.startswith(f"{name}: ") for name in rows.dataset]]
     level = f"{100 * report.reading.ci_level:g} %"
     over = f"intervals: {level} over seeds"
-    return " ".join(map(sentence, [figure.title, f"drawn {of_trials(report.rows)}", over]))
+    return " ".join(
+        map(sentence, [figure.title, f"drawn {of_trials(own if len(own) else rows)}", over])
+    )

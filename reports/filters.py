@@ -31,6 +31,8 @@ def filtered(trials: pd.DataFrame, wanted: Filter) -> Selected:
 
     trials: as of `benchmark.store.tables.trials`, whatever their status. Raises `Absent`.
     """
+    if trials.empty:
+        return Selected(trials, [])
     kept = pd.Series(True, trials.index)
     left_out = []
     for part in (field.name for field in fields(wanted)):

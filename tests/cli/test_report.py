@@ -311,6 +311,11 @@ def test_a_study_of_failures_alone_says_why(bench, tmp_path):
         write(
             folder, record("em", seed, 0.5, status="failed", error="no memory\n  at x", metrics={})
         )
+    (tmp_path / "results" / "begun").mkdir()
+    (tmp_path / "results" / "begun" / "study.yaml").write_text("")
+    for words in ((), ("--format", "latex"), ("--format", "html"), ("--methods", "em")):
+        code, out, err = bench("--study", "begun", *words)
+        assert code == ExitCode.STATISTICS and out == "" and "no finished trial" in err
     for form in ("text", "latex"):
         code, out, err = bench("--study", "broken", "--format", form)
         assert code == ExitCode.STATISTICS and out == ""

@@ -222,6 +222,10 @@ def test_captions_of_what_was_written(bench, tmp_path):
         "and budget. DC and JI in %, mean ± 90 % t half-width over seeds, n = 10 unless given in "
         "brackets; the images are fixed. Selection: final step, argmax"
     )
+    assert (
+        "\nGlas: every run as a dot; bars are means with intervals; dotted: the floor. Drawn of 2 "
+        in text
+    )
     heads = [line for line in text.splitlines() if line.startswith("## ")]
     names = {f.stem for f in (tmp_path / "out").glob("*.tex")}
     names |= {f"figures/{f.stem}" for f in (tmp_path / "out" / "figures").glob("*.svg")}

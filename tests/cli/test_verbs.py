@@ -70,13 +70,15 @@ def test_single_trials_add_up_to_the_table(bench, study, tmp_path):
     assert "2 trials: 2 done, 0 to run" in out
     code, out, err = bench("report", "--format", "latex")
     assert code == 0
-    assert out.startswith("% DC and JI in %")
+    assert out.startswith("% phantoms are synthetic images") and r"\begin{threeparttable}" in out
     assert r"\toprule" in out and r"5\,\% & supervised" in out
     assert "study: demo (the newest" in err
     code, out, _ = bench(
         "report", "--table", "table", "--format", "csv,markdown", "--out", tmp_path / "tables"
     )
-    assert sorted(f.name for f in (tmp_path / "tables").iterdir()) == ["table.csv", "table.md"]
+    assert sorted(f.name for f in (tmp_path / "tables").iterdir()) == [
+        "captions.md", "table.csv", "table.md",
+    ]  # fmt: skip
 
 
 def test_a_finished_grid_runs_nothing_and_prints_its_table(bench, study):
