@@ -44,6 +44,7 @@ TABLES = {
     "ranks": "bench report --study gallery --table ranks",
     "distances": "bench report --study gallery --table distances",
     "rates": "bench report --study gallery --table rates",
+    "cases": "bench report --study gallery --table cases",
     "pretraining": "bench report --study gallery --table pretraining",
     "variance": "bench report --study crossed --table variance",
     "published": "bench report --study printed --table published",
@@ -59,6 +60,7 @@ FIGURES = {
     "training-curves": "training-curves-phantom-glas",
     "cost": "cost",
     "qualitative": "qualitative-phantom-glas-20",
+    "cases": "cases-phantom-glas-20",
     "pretrained": "pretrained-phantom-glas-ours-rounds-1",
 }
 """Of each figure one file, where there is one a dataset, budget or method."""

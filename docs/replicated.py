@@ -104,6 +104,27 @@ def _paired(trials: pd.DataFrame, own: pd.DataFrame, percent: float) -> str:
     return shown(both.dc_pooled - both.dc_pooled_none, "+")
 
 
+def baselines() -> str:
+    """Dice on the development set, and the paired difference from supervised, by augmentation."""
+    trials = read("baselines")
+    rows = []
+    for variant in ordered(trials.variant):
+        line, found = [f"`{variant}`"], trials[trials.variant == variant]
+        for augmentation in ("symmetries", "nnunet"):
+            own = found[found.augmentation == augmentation]
+            control = trials[
+                (trials.variant == "supervised") & (trials.augmentation == augmentation)
+            ]
+            both = own.merge(control, on="seed", suffixes=("", "_control"))
+            gain = both.dc_pooled - both.dc_pooled_control
+            is_control = variant == "supervised" or own.empty
+            line += [shown(own.dc_pooled), "–" if is_control else shown(gain, "+")]
+        one = found[found.augmentation == "symmetries"]
+        rows.append([*line, f"{one.flops_per_step.mean() / 1e9:.0f}"])
+    heads = ["variant", "symmetries", "− supervised", "nnunet", "− supervised"]
+    return markdown([*heads, "GFLOPs a step"], rows)
+
+
 def pretrainings() -> str:
     """What the pretrainings had learnt, means over seeds."""
     found = read("pretrainings")
@@ -143,7 +164,7 @@ def figure() -> None:
                     one.plot(seed.epoch, 100 * seed[column], color=colour, alpha=0.2, lw=0.5)
                 mean = 100 * own.groupby("epoch")[column].mean()
                 one.plot(mean.index, mean, color=colour, lw=1.6, label=label)
-            style.floor(one, floor)
+            one.axhline(floor, zorder=1, label="floor", **style.FLOOR)
             one.set_title(method)
             one.set_ylim(0, 90)
         for one in axes[-1]:
@@ -159,5 +180,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "ph2": lambda: readings("ph2_1_percent_paper"),
     "glas-1": lambda: readings("glas_1_percent_paper"),
     "choice": choice,
+    "baselines": baselines,
     "pretrainings": pretrainings,
 }

@@ -307,14 +307,13 @@ def datasets(data_root: str | Path = "data") -> pd.DataFrame:
     unlabelled, val and test (how many cases, once it is prepared), terms, homepage and problem
     (why card or data cannot be read, if they cannot).
     """
-    from benchmark.data import card as cards
-    from benchmark.data import prepared
+    from benchmark.data import names, prepared
 
     root = Path(data_root).expanduser()
     with _in_words():
-        there = prepared.prepared_names(root)
-        names = sorted({*cards.names(), *there})
-        found = pd.DataFrame([_dataset(name, root, name in there) for name in names])
+        there = names.prepared(root)
+        known = sorted({*names.cards(), *there})
+        found = pd.DataFrame([_dataset(name, root, name in there) for name in known])
     return found.astype(dict.fromkeys(prepared.SPLITS, "Int64"))
 
 

@@ -8,8 +8,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -48,25 +47,6 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
     it came, at the latest `cluster.grace` seconds after it was asked to end; the records that are
     there stay, and so they do when Ray or the kernel ends the run, a `UserError` (exit code 4).
     """
-    console = _console()
-    try:
-        return supervised(
-            lambda: _run_grid(plan, data_root, cluster, probes=probes),
-            cluster.grace,
-            lambda line: _print(console, [line]),
-        )
-    except Died as died:
-        tables.rebuild(plan.folder)
-        done = len(plan.own) - len(with_done(plan).missing)
-        raise UserError(
-            f"the run was ended from outside ({died}; most often one of Ray's own processes died, "
-            f"or memory ran out): {done}/{counted(len(plan.own), 'trial')} done, the others were "
-            "interrupted and go on from their last checkpoint; the same command continues",
-            ExitCode.RESOURCES,
-        ) from died
-
-
-def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) -> int:
     console, stopped = _console(), None
     with _opened(plan, plan.shard) as claim, scratch.folder("data") as folder:
         _print(console, _tidied(plan.folder, plan.shard, data_root))
@@ -78,7 +58,7 @@ def _run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool) ->
             jobs = jobs_of(plan.missing, plan.folder)
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)
-            stopped = _run_on_ray(missing, cluster, console, claim, forecast)
+            stopped = _supervised(missing, cluster, console, claim, forecast)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
@@ -158,6 +138,32 @@ def _print(console: Console, lines: Iterable[str]) -> None:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
+def _supervised(
+    missing: _Missing,
+    cluster: Cluster,
+    console: Console,
+    claim: locks.Claim,
+    forecast: Forecast,
+) -> Exception | None:
+    """As of `_run_on_ray`; whatever ends Ray does not end this process."""
+    plan = missing.plan
+    try:
+        return supervised(
+            lambda: _run_on_ray(missing, cluster, console, claim, forecast),
+            cluster.grace,
+            lambda line: _print(console, [line]),
+        )
+    except Died as died:
+        tables.rebuild(plan.folder)
+        done = len(plan.own) - len(with_done(plan).missing)
+        raise UserError(
+            f"the run was ended from outside ({died}; most often one of Ray's own processes died, "
+            f"or memory ran out): {done}/{counted(len(plan.own), 'trial')} done, the others were "
+            "interrupted and go on from their last checkpoint; the same command continues",
+            ExitCode.RESOURCES,
+        ) from died
+
+
 def _run_on_ray(
     missing: _Missing,
     cluster: Cluster,
@@ -193,7 +199,7 @@ def _run_on_ray(
         raise
 
 
-def _ray_runner() -> ModuleType:
+def _ray_runner() -> Any:
     """Loaded here, for it takes seconds, and only a grid needs it."""
     # In a notebook it would say that packages for its widgets are missing. Nothing here draws them.
     logging.getLogger("ray.widgets").setLevel(logging.ERROR)

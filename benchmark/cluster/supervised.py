@@ -15,25 +15,26 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 _ASKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 """Whatever asks a run to end: a user, a terminal that closes, SLURM's and Kubernetes' warnings."""
 _POLL_SECONDS = 0.05
+T = TypeVar("T")
 
 
 class Died(Exception):
     """The child ended without saying how its work went; the text says what ended it."""
 
 
-def supervised(work: Callable[[], int], grace: float, say: Callable[[str], None]) -> int:
+def supervised(work: Callable[[], T], grace: float, say: Callable[[str], None]) -> T:
     """What the work returns, or raises, in a child process; `Died` if that ends otherwise.
 
     A signal that asks for an end reaches the work as KeyboardInterrupt, once. If the work has not
     ended `grace` seconds later, its process is killed, `say` is told, and KeyboardInterrupt raised
     here. Whatever kills this process ends the child too, on Linux.
     """
-    if not hasattr(os, "fork") or sys.platform == "darwin":  # whose frameworks forbid it
+    if not _can_fork():
         return work()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -51,6 +52,11 @@ def supervised(work: Callable[[], int], grace: float, say: Callable[[str], None]
         return _outcome(told.read(), status)
 
 
+def _can_fork() -> bool:
+    """Not on macOS, whose frameworks forbid it, nor beside the threads of a Ray that is loaded."""
+    return hasattr(os, "fork") and sys.platform != "darwin" and "ray" not in sys.modules
+
+
 @contextlib.contextmanager
 def _held_back() -> Iterator[None]:
     """Signals wait until both processes know what to do with them."""
@@ -61,7 +67,7 @@ def _held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _live(work: Callable[[], int], told: IO[bytes]) -> None:
+def _live(work: Callable[[], Any], told: IO[bytes]) -> None:
     """The child's life, which ends with telling what became of the work; never returns."""
     _end_with_parent()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -102,7 +108,7 @@ def _pickled(outcome: tuple[str, Any]) -> bytes:
         return pickle.dumps((how, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
-def _outcome(content: bytes, status: int) -> int:
+def _outcome(content: bytes, status: int) -> Any:
     if not content:
         raise Died(_what_ended(status))
     how, value = pickle.loads(content)

@@ -3,10 +3,10 @@
 A shell asks for them at every press of a key.
 """
 
-import importlib.util
 import pkgutil
 from pathlib import Path
 
+import methods as package
 from benchmark.entry_points import METHODS, offers
 from benchmark.study.settings import BASELINE
 
@@ -22,8 +22,8 @@ def methods() -> list[str]:
 
 def own_methods() -> list[str]:
     """Those that come with the tool."""
-    folders = importlib.util.find_spec("methods").submodule_search_locations
-    return [m.name for m in pkgutil.iter_modules(folders) if not m.name.startswith("_")]
+    found = pkgutil.iter_modules(package.__path__)
+    return [module.name for module in found if not module.name.startswith("_")]
 
 
 def presets() -> list[str]:

@@ -76,7 +76,10 @@ def test_all_methods_are_ablated_where_they_can_be(bench):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("status", "--ratios", "5"), "has no option --ratios; bench run, bench tune, bench data"),
+        (
+            ("status", "--ratios", "5"),
+            "has no option --ratios; bench run, bench tune, bench report, bench",
+        ),
         (("show", "abc", "--dry-run"), "has no option --dry-run; bench run, bench tune have it"),
         (("doctor", "--format", "html"), "has no option --format; bench report has it"),
     ],
@@ -102,7 +105,7 @@ def test_a_listing_without_a_word_says_what_can_be_listed(bench):
 
 @pytest.mark.parametrize("typed", ["supervised", "supervised[]", " supervised "])
 def test_a_control_may_be_written_otherwise(typed, study, bench):
-    code, out, err = bench("report", "--control", typed)
+    code, out, err = bench("report", "--table", "all", "--control", typed)
     assert code == 0, err
     assert "supervised" in out
 

@@ -120,11 +120,11 @@ def test_what_a_report_cannot_say_is_a_sentence(study, capsys):
     refused(lambda: found.report("ranks"), "three or more methods on two or more datasets")
     refused(lambda: found.report("rank"), "--table must be one of table, classes,")
     refused(lambda: found.report(form="html"), "form must be one of frame, text,")
-    refused(lambda: found.report(ratio=5), "an option of report() must be one of selection,")
+    refused(lambda: found.report(ratio=5), "an option of report() must be one of methods,")
     refused(lambda: found.report(control="cps"), "cps")
     shutil.rmtree(folder / "trials")
     (folder / "trials").mkdir()
-    refused(lambda: sb.load_study(folder).report(), f"no table of {folder}")
+    refused(lambda: sb.load_study(folder).report(), f"no finished trial in {folder}")
 
 
 def test_a_trial_is_found_by_how_its_key_begins(study):

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
+from benchmark.cluster import ray_deaths, ray_runner
 from benchmark.cluster import ray_nodes as nodes
-from benchmark.cluster import ray_runner
 from benchmark.cluster.worker import work
 from benchmark.errors import ExitCode
 from benchmark.store import status
@@ -205,10 +205,10 @@ def test_a_node_of_other_code_that_joins_later_makes_no_number(tiny_trials, prep
 
 def test_a_lost_node_is_told_from_a_worker_that_died():
     """The two texts are Ray's own; a node that is cut off is at first only unavailable."""
-    assert nodes.was_lost(ActorUnavailableError("socket closed", None))
+    assert ray_deaths.was_lost(ActorUnavailableError("socket closed", None))
     died = ActorDiedError()
     died.error_msg = "The actor died because its node has died. Node Id: 7c"
-    assert nodes.was_lost(died)
+    assert ray_deaths.was_lost(died)
     died.error_msg = "The actor is dead because its worker process has died."
-    assert not nodes.was_lost(died)
-    assert not nodes.was_lost(None)
+    assert not ray_deaths.was_lost(died)
+    assert not ray_deaths.was_lost(None)

@@ -46,7 +46,8 @@ def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
     """Four runs of one study of three trials, the first of which needs a pretraining. Killed are
 
     * in the first the driver, in the pretraining,
-    * in the second the worker of the pretraining, and then the one that trains a trial,
+    * in the second the worker of the pretraining, and then the one that trains a trial, each again
+      when it has been given to another worker,
     * in the third the driver, in the training of the trial that needs the pretraining,
     * in the fourth none.
     """
@@ -57,7 +58,9 @@ def runs(data_root, study) -> tuple[Run, Run, Run, Run]:
     first = without_its_driver(start(), "pretrained/*/log.txt", r"epoch 2/30")
     second = start()
     kill_workers(second, "pretrained/*/log.txt", r"resumed.*\n.*epoch \d+/30")
+    kill_workers(second, "pretrained/*/log.txt", r"(?s)resumed.*resumed.*epoch \d+/30")
     kill_workers(second, "trials/*/log.txt", r"epoch 2/12")
+    kill_workers(second, "trials/*/log.txt", r"resumed.*\n.*epoch \d+/12")
     second = ended(second)
     key = second.table.set_index("method").key["ours"]
     third = without_its_driver(start(), f"trials/{key}/log.txt", r"epoch 2/12")
@@ -116,10 +119,12 @@ def test_a_run_continues_with_what_is_missing(runs):
     assert runs[2].done < runs[3].done == 3
 
 
-def test_a_killed_worker_is_a_failed_trial_and_the_grid_goes_on(runs):
+def test_a_worker_killed_twice_is_a_failed_trial_and_the_grid_goes_on(runs):
     killed = runs[1]
     assert killed.code == 1, killed.output
-    assert "failed: supervised/phantom_glas/5 %/seed 0: the worker process died" in killed.output
+    name = "supervised/phantom_glas/5 %/seed 0: the worker process was killed"
+    assert killed.output.count("it will run once more, alone") == 2  # and the pretraining
+    assert killed.output.index(name) < killed.output.index(f"failed: {name}")
     status = killed.table.set_index("method").status
     assert (status["supervised"], status["cps"]) == ("failed", "done")
 
@@ -132,11 +137,11 @@ def test_a_killed_pretraining_fails_the_trial_that_needs_it(runs):
 
 
 def test_a_killed_job_goes_on_from_its_checkpoint(runs, study):
-    """Killed were a pretraining twice, and two trials: one with its worker, one with the driver."""
+    """Killed were a pretraining three times, a trial twice with its worker, one with the driver."""
     (pretraining,) = study.glob("results/demo/pretrained/*/log.txt")
-    assert pretraining.read_text().count("resumed after epoch") == 2
-    for method in ("supervised", "ours"):
-        assert log_of(study, runs[-1], method).count("resumed after epoch") == 1
+    assert pretraining.read_text().count("resumed after epoch") == 3
+    for method, times in {"supervised": 2, "ours": 1}.items():
+        assert log_of(study, runs[-1], method).count("resumed after epoch") == times
     assert "[1/3] pretraining of ours/phantom_glas/seed 0: 450 steps" in runs[2].output
 
 

@@ -14,6 +14,12 @@ from benchmark.errors import ExitCode, UserError
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="no child process there")
 
 
+@pytest.fixture(autouse=True)
+def without_ray(monkeypatch):
+    """Other tests of this process may have loaded it."""
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+
+
 def silent(line: str) -> None:
     raise AssertionError(line)
 
@@ -81,10 +87,18 @@ except KeyboardInterrupt:
 def started(listens: bool, grace: float, **options) -> subprocess.Popen:
     program = PROGRAM.format(listens=listens, grace=grace)
     child = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        **{"preexec_fn": _as_from_a_terminal} | options,
     )
     assert child.stdout.readline() == "began\n"
     return child
+
+
+def _as_from_a_terminal() -> None:
+    """Where Ctrl-C is heard, which what runs in the background ignores."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])

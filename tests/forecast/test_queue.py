@@ -15,7 +15,7 @@ class Named:
 
     key: str
     after: str = ""
-    label = dataset = method = ""
+    label = dataset = method = variant = ""
     conditions = Conditions()
     settings: dict[str, Any] = field(default_factory=dict)
     held = found = is_to_be_run = built = work = failed = len

@@ -21,8 +21,8 @@ Tables = Annotated[
     typer.Option(
         "--table",
         help="table, classes, label-efficiency, differences, optimism, ranks, distances, "
-        "rates, cases, pretraining, variance, published, published-distances, or all [table; "
-        "all with --out].",
+        "rates, pretraining, variance, cases, published, published-distances, or all [table; all "
+        "with --out].",
     ),
 ]
 Published = Annotated[
