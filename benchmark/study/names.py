@@ -3,10 +3,10 @@
 A shell asks for them at every press of a key.
 """
 
+import importlib
 import pkgutil
 from pathlib import Path
 
-import methods as package
 from benchmark.entry_points import METHODS, offers
 from benchmark.study.settings import BASELINE
 
@@ -22,7 +22,7 @@ def methods() -> list[str]:
 
 def own_methods() -> list[str]:
     """Those that come with the tool."""
-    found = pkgutil.iter_modules(package.__path__)
+    found = pkgutil.iter_modules(importlib.import_module("methods").__path__)
     return [module.name for module in found if not module.name.startswith("_")]
 
 

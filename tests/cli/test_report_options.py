@@ -223,8 +223,8 @@ def test_captions_of_what_was_written(bench, tmp_path):
         "brackets; the images are fixed. Selection: final step, argmax"
     )
     assert (
-        "\nGlas: every run as a dot; bars are means with intervals; dotted: the floor. Drawn of 2 "
-        in text
+        "\nGlas: every run as a dot; bars are means with intervals; dotted, or at the edge if it "
+        "is far: the floor. Drawn of 2 " in text
     )
     heads = [line for line in text.splitlines() if line.startswith("## ")]
     names = {f.stem for f in (tmp_path / "out").glob("*.tex")}
