@@ -28,11 +28,12 @@ def of_sheet(sheet: Sheet) -> str:
 
 
 def of_figure(figure: "Named", report: "Report") -> str:
-    """Its title, and of what it was drawn; that of one dataset begins with its name."""
+    """Its title, and of which trials it was drawn."""
     rows = report.rows
-    own = rows[[figure.title.startswith(f"{name}: ") for name in rows.dataset]]
+    if "dataset" in figure.of:
+        rows = rows[rows.dataset == figure.of["dataset"]]
+    if "labelled" in figure.of:
+        rows = rows[[budget.text == figure.of["labelled"] for budget in rows.budget]]
     level = f"{100 * report.reading.ci_level:g} %"
     over = f"intervals: {level} over seeds"
-    return " ".join(
-        map(sentence, [figure.title, f"drawn {of_trials(own if len(own) else rows)}", over])
-    )
+    return " ".join(map(sentence, [figure.title, f"drawn {of_trials(rows)}", over]))

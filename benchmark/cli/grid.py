@@ -32,9 +32,9 @@ def listed(lists: "Mapping[str, str | None]") -> list[str]:
 
 
 def cluster(
-    address: str | None, gpus_per_trial: str | None, max_concurrent: int | None, suffix: str = ""
+    address: str | None, gpus_per_trial: str | None, max_concurrent: int | None, **rest: Any
 ) -> "Cluster":
-    """Where trials run. suffix: of a shard."""
+    """Where trials run. rest: further fields of `Cluster`, as they are."""
     from benchmark.cluster.cluster import Cluster
 
     if gpus_per_trial == "auto":
@@ -42,11 +42,11 @@ def cluster(
             raise UserError(
                 "--gpus-per-trial auto is for this machine; give a number with --address"
             )
-        return Cluster(shares_gpus=True, max_concurrent=max_concurrent, suffix=suffix)
+        return Cluster(shares_gpus=True, max_concurrent=max_concurrent, **rest)
     try:
         share = None if gpus_per_trial is None else float(gpus_per_trial)
     except ValueError:
         share = -1.0
     if share is not None and not 0 <= share < math.inf:
         raise UserError(f"--gpus-per-trial is a number from 0, or auto, got {gpus_per_trial}")
-    return Cluster(address, share, max_concurrent=max_concurrent, suffix=suffix)
+    return Cluster(address, share, max_concurrent=max_concurrent, **rest)

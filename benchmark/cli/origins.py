@@ -1,10 +1,11 @@
 """Where the trials of a report come from, as its page says it: commands, settings, logs."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.data.split.budget import typed_budget
 from benchmark.store import layout
+from benchmark.study.syntax import typed_seeds
 from benchmark.wording import command
 
 if TYPE_CHECKING:
@@ -66,13 +67,6 @@ def _in_order(values: "Series") -> list[str]:
     return list(dict.fromkeys(sorted(values)))
 
 
-def typed_budget(text: str) -> str:
-    """As `--labels` reads it: "5 %" → "5%", "list NAME" → "list:NAME"."""
-    if text.startswith("list "):
-        return text.replace(" ", ":", 1)
-    return text.replace(" ", "")
-
-
 def _seeds(trials: "DataFrame") -> list[str]:
     subsets = trials.get("subset_seed", trials.seed).astype(float).fillna(trials.seed).astype(int)
     if (subsets == trials.seed).all():
@@ -80,27 +74,3 @@ def _seeds(trials: "DataFrame") -> list[str]:
     words = {(False, True): "subset", (True, False): "weights"}
     vary = words.get((trials.seed.nunique() > 1, subsets.nunique() > 1), "cross")
     return ["--seeds", typed_seeds([*trials.seed, *subsets]), "--vary", vary]
-
-
-def typed_seeds(seeds: Iterable[int]) -> str:
-    """As `--seeds` reads them: 0, 1, 2 → "3"; 0, 1, 4 → "0-1,4"; 7 → "7,"."""
-    found = sorted(set(map(int, seeds)))
-    if found == list(range(len(found))):
-        return str(len(found))
-    text = ",".join(_run(run) for run in _runs(found))
-    return text if "," in text or "-" in text else f"{text},"
-
-
-def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Ascending numbers, those that follow each other together."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return runs
-
-
-def _run(run: Sequence[int]) -> str:
-    return str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"

@@ -1,13 +1,13 @@
 """The verbs that use what was trained: predict, export."""
 
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, new_app, say
+from benchmark.cli.options import RESULTS, ResultsRoot, Verbose, examples, new_app, say
+from benchmark.cluster.time_left import clock
 from benchmark.errors import ExitCode
 from benchmark.wording import counted, shortened, times
 
@@ -26,11 +26,11 @@ Study = Annotated[str | None, typer.Option(help="Where keys are looked up [all, 
 
 @app.command(
     short_help="Masks of images that no study saw, by trained networks.",
-    epilog="""\b
-Examples:
-  bench predict 3f2a --images scans/ --out predicted/
-  bench predict 3f2a 77b0 c41d --images photos/ --out predicted/ --overlays
-  bench predict weights.safetensors --images scan.nii.gz --out predicted/""",
+    epilog=examples(
+        "bench predict 3f2a --images scans/ --out predicted/",
+        "bench predict 3f2a 77b0 c41d --images photos/ --out predicted/ --overlays",
+        "bench predict weights.safetensors --images scan.nii.gz --out predicted/",
+    ),
 )
 def predict(
     trials: Annotated[
@@ -128,7 +128,7 @@ def _progress(cases: "Sequence[Case]") -> "Iterator[Case]":
         left = ""
         if done:
             seconds = (time.monotonic() - began) / done * (len(cases) - done)
-            left = f", about {timedelta(seconds=round(seconds))} left"
+            left = f", about {clock(seconds)} left"
         say(f"[{done + 1}/{len(cases)}] {case.id}{left}", err=True)
         yield case
 
@@ -150,10 +150,10 @@ def _report(outcome: "Outcome", out: Path, networks: int) -> None:
 
 @app.command(
     short_help="A trained network as an ONNX file.",
-    epilog="""\b
-Examples:
-  bench export 3f2a --onnx network.onnx
-  bench export weights.safetensors --onnx network.onnx""",
+    epilog=examples(
+        "bench export 3f2a --onnx network.onnx",
+        "bench export weights.safetensors --onnx network.onnx",
+    ),
 )
 def export(
     trial: Annotated[

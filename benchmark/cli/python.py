@@ -7,7 +7,6 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, overload, runtime_checkable
@@ -17,6 +16,7 @@ import pandas as pd
 
 from benchmark.cli import main, report
 from benchmark.cli.options import say
+from benchmark.cluster.cluster import Cluster
 from benchmark.errors import ExitCode, UserError, require_choice
 from benchmark.store import datasets as kept
 from benchmark.store import layout, record, tables
@@ -204,7 +204,7 @@ def run(
     address: str | None = None,
     gpus_per_trial: int | float | str | None = None,
     max_concurrent: int | None = None,
-    grace: int | float = 20.0,
+    grace: int | float = Cluster.grace,
     keep_going: bool = False,
     shard: str | None = None,
     save: Words | None = None,
@@ -251,8 +251,10 @@ def run(
         plan = verb.planned(preset, overrides, typed, roots, shard=shard, rerun=_typed(rerun))
         for note in plan.notes:
             say(f"note: {note}", err=True)
-        where = grid.cluster(address, _typed(gpus_per_trial), max_concurrent, plan.shard.suffix)
-        where = replace(where, keeps_going=keep_going, grace=float(grace))
+        ending = {"keeps_going": keep_going, "grace": float(grace)}
+        where = grid.cluster(
+            address, _typed(gpus_per_trial), max_concurrent, suffix=plan.shard.suffix, **ending
+        )
         failed = verb.carried_out(plan, roots[0], where, trial=trial)
     if failed:
         say(f"{failed} failed: the rows of .trials with the status failed say why", err=True)

@@ -35,11 +35,11 @@ from benchmark.cli.options import (
     new_app,
     say,
 )
+from benchmark.cluster.cluster import Cluster
 from benchmark.errors import ExitCode, UserError, require_choice
 from benchmark.wording import command, counted
 
 if TYPE_CHECKING:
-    from benchmark.cluster.cluster import Cluster
     from benchmark.study.plan import Plan
 
 app = new_app()
@@ -108,7 +108,7 @@ def run(
     address: Address = None,
     gpus_per_trial: GpusPerTrial = None,
     max_concurrent: MaxConcurrent = None,
-    grace: Grace = 20.0,
+    grace: Grace = Cluster.grace,
     keep_going: KeepGoing = False,
     shard: Annotated[
         str | None,
@@ -193,8 +193,10 @@ def run(
 
     from benchmark.cluster import run as running
 
-    cluster = grid.cluster(address, gpus_per_trial, max_concurrent, plan.shard.suffix)
-    cluster = replace(cluster, keeps_going=keep_going, grace=grace)
+    ending = {"keeps_going": keep_going, "grace": grace}
+    cluster = grid.cluster(
+        address, gpus_per_trial, max_concurrent, suffix=plan.shard.suffix, **ending
+    )
     if dry_run:
         from benchmark.cluster import outlook
 
@@ -216,7 +218,7 @@ def run(
 
 
 def carried_out(
-    plan: "Plan", data_root: Path, cluster: "Cluster", *, trial: str | None, probes: bool = False
+    plan: "Plan", data_root: Path, cluster: Cluster, *, trial: str | None, probes: bool = False
 ) -> int:
     """Run what is missing, or one trial of it here; returns how many have no result."""
     from benchmark.cluster import run as running
@@ -286,7 +288,6 @@ def planned(
 
 
 def _with_rerun(plan: "Plan", rerun: str | None) -> "Plan":
-
     if rerun is None:
         return plan
     names = tuple(name.strip() for name in rerun.split(","))

@@ -209,12 +209,14 @@ def _print(tuning: "Tuning", plan: "Plan", again: list[str]) -> None:
 
 def _next(tuning: "Tuning", plan: "Plan", again: list[str]) -> str:
     """The run on the test set that uses the choice. again: options that were typed."""
+    from benchmark.data.split.budget import typed_budget
+
     root, study = plan.folder.parent, plan.study
     where = () if root == RESULTS else ("--results", root)
     named = {
         "--preset": tuning.preset,
         "--datasets": ",".join(study.datasets),
-        "--labels": ",".join(study.labels),
+        "--labels": ",".join(map(typed_budget, study.labels)),
         "--methods": ",".join(dict.fromkeys(choice.method for choice in tuning.choices)),
         "--tuned": tuning.name,
     }

@@ -6,7 +6,8 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +59,8 @@ def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = Fa
             jobs = jobs_of(plan.missing, plan.folder)
             missing = _Missing(plan, jobs, _store(plan, data_root, folder))
             forecast = _forecast(missing, cluster, console, probes=probes)
-            stopped = _supervised(missing, cluster, console, claim, forecast)
+            on_ray = partial(_run_on_ray, missing, cluster, console, claim, forecast)
+            stopped = _supervised(on_ray, plan, cluster.grace, console)
         else:
             all_done = f"all {counted(len(plan.own), 'trial')} are done"
             _print(console, [all_done, *plan.left_out, *kept(plan)])
@@ -139,20 +141,11 @@ def _print(console: Console, lines: Iterable[str]) -> None:
 
 
 def _supervised(
-    missing: _Missing,
-    cluster: Cluster,
-    console: Console,
-    claim: locks.Claim,
-    forecast: Forecast,
+    on_ray: Callable[[], Exception | None], plan: Plan, grace: float, console: Console
 ) -> Exception | None:
-    """As of `_run_on_ray`; whatever ends Ray does not end this process."""
-    plan = missing.plan
+    """What `_run_on_ray` returns; whatever ends Ray does not end this process."""
     try:
-        return supervised(
-            lambda: _run_on_ray(missing, cluster, console, claim, forecast),
-            cluster.grace,
-            lambda line: _print(console, [line]),
-        )
+        return supervised(on_ray, grace, lambda line: _print(console, [line]))
     except Died as died:
         tables.rebuild(plan.folder)
         done = len(plan.own) - len(with_done(plan).missing)

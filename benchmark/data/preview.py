@@ -105,7 +105,7 @@ def painted(image: UInt8[ndarray, "h w 3"], mask: UInt8[ndarray, "h w"]) -> UInt
         inside, of_class = mask == number, np.array(colour(number), np.float32)
         shown[inside] = (1 - _FILL) * shown[inside] + _FILL * of_class
         shown[boundary(inside, edge_is_boundary=True)] = of_class
-    return shown.astype(np.uint8)
+    return np.rint(shown).astype(np.uint8)
 
 
 def colour(number: int) -> tuple[int, int, int]:

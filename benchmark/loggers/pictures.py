@@ -7,17 +7,12 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmark.toolkit.distances import boundary
+from benchmark.data.preview import painted
 
 _MASKS = ("target", "prediction", "pseudo_label")
 _COLUMNS = 3  # more become too small in a browser
 _CAPTION, _GAP = 16, 4  # pixels
 _SMALLEST = 128  # pixels of a picture's side: small ones are enlarged
-_FILL = 0.25
-_COLOURS = np.array([
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167),
-], dtype=np.float32)  # fmt: skip
-"""Of the classes, in turn: told apart by colour-blind eyes too (Okabe and Ito)."""
 
 
 def sheets(panel: Mapping[str, ndarray]) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
@@ -40,7 +35,7 @@ def sheets(panel: Mapping[str, ndarray]) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
 def _shown(panel: Mapping[str, ndarray], kind: str, i: int) -> UInt8[ndarray, "h w 3"]:
     picture = panel[f"{kind}_{i}"]
     if kind in _MASKS:
-        return _drawn(_coloured(panel[f"image_{i}"]), picture)
+        return painted(_coloured(panel[f"image_{i}"]), picture)
     return _coloured(picture)
 
 
@@ -49,16 +44,6 @@ def _coloured(picture: ndarray) -> UInt8[ndarray, "h w 3"]:
     flat = picture if picture.ndim == 2 else picture[..., 0]
     is_coloured = picture.ndim == 3 and picture.shape[-1] == 3
     return picture if is_coloured else np.repeat(flat[..., None], 3, -1)
-
-
-def _drawn(image: UInt8[ndarray, "h w 3"], mask: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
-    """The image with its classes tinted, and outlined."""
-    shown = image.astype(np.float32)
-    for number in np.unique(mask[mask > 0]).tolist():
-        inside, colour = mask == number, _COLOURS[(number - 1) % len(_COLOURS)]
-        shown[inside] = (1 - _FILL) * shown[inside] + _FILL * colour
-        shown[boundary(inside, edge_is_boundary=True)] = colour
-    return np.rint(shown).astype(np.uint8)
 
 
 def _sheet(pictures: Mapping[str, UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "rows columns 3"]:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.data.split.budget import typed_budget
 from benchmark.store import layout
 from benchmark.store.record import PretrainingRecord, Record
+from benchmark.study.syntax import typed_seeds
 from benchmark.wording import command, counted
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -36,9 +38,8 @@ def reached(folder: Path, key: str) -> str:
     epochs = layout.log_lines(folder, key, "epoch ")
     if not epochs:
         return "its beginning, before an epoch was trained"
-    epoch = re.match(r"epoch (\d+)/(\d+)", epochs[-1])
-    is_last = epoch is not None and epoch[1] == epoch[2]
-    phase = "the end, after training" if is_last else "training"
+    trained, total = layout.last_epoch(folder, key) or (0, 1)
+    phase = "the end, after training" if trained == total else "training"
     return f"{phase}, after {epochs[-1]}"
 
 
@@ -58,8 +59,8 @@ def again(record: Record, study_folder: Path) -> str:
     """The command line that runs this trial alone, here."""
     return command(
         "bench", "run", "--preset", study_folder / layout.SETTINGS, "--methods", record.variant,
-        "--datasets", record.dataset, "--labels", record.budget,
-        "--seeds", f"{record.seed}-{record.seed}", "--results", study_folder.parent,
+        "--datasets", record.dataset, "--labels", typed_budget(record.budget),
+        "--seeds", typed_seeds([record.seed, record.subset]), "--results", study_folder.parent,
         "--trial", record.key, "-v",
     )  # fmt: skip
 

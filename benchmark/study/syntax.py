@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
@@ -211,6 +211,30 @@ def parse_seeds(text: str) -> list[int]:
     if not seeds:
         raise mistake
     return list(dict.fromkeys(seeds))
+
+
+def typed_seeds(seeds: Iterable[int]) -> str:
+    """As `--seeds` reads them: 0, 1, 2 → "3"; 0, 1, 4 → "0-1,4"; 7 → "7,"."""
+    found = sorted(set(map(int, seeds)))
+    if found == list(range(len(found))):
+        return str(len(found))
+    text = ",".join(_run(run) for run in _runs(found))
+    return text if "," in text or "-" in text else f"{text},"
+
+
+def _runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers, those that follow each other together."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+def _run(run: Sequence[int]) -> str:
+    return str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"
 
 
 GRID: Mapping[str, Callable[[str], list[Any]]] = {

@@ -1,29 +1,9 @@
 """The commands that a page names, read from the records of the trials that it shows."""
 
 import pandas as pd
-import pytest
 
-from benchmark.cli.origins import commands, of, typed_budget, typed_seeds
-from benchmark.data.split.budget import Budget, parse_budgets
-from benchmark.study.syntax import parse_seeds
-
-
-@pytest.mark.parametrize(
-    ("seeds", "typed"),
-    [([0, 1, 2], "3"), ([2, 0, 1, 0], "3"), ([7], "7,"), ([0, 1, 4], "0-1,4"), ([3, 4, 5], "3-5")],
-)
-def test_seeds_are_written_as_they_can_be_typed(seeds, typed):
-    assert typed_seeds(seeds) == typed
-    assert parse_seeds(typed) == sorted(set(seeds))
-
-
-@pytest.mark.parametrize(
-    ("text", "typed"),
-    [("5 %", "5%"), ("3 cases", "3cases"), ("1 patient", "1patient"), ("list ab-1", "list:ab-1")],
-)
-def test_budgets_are_written_as_they_can_be_typed(text, typed):
-    assert typed_budget(text) == typed
-    assert parse_budgets(typed) == [text]
+from benchmark.cli.origins import commands, of
+from benchmark.data.split.budget import Budget
 
 
 def rows(**changes) -> pd.DataFrame:

@@ -89,7 +89,7 @@ def test_the_same_command_prints_what_was_chosen_and_runs_nothing(bench, there):
     assert "ahead of the next by" in out and "over 2 seeds" in out
     assert "0 masks beyond these (4 different ones of all seeds, of which a trial has 2)" in out
     assert "cost: 12 trials, 24 steps" in out
-    assert "bench run --preset demo --datasets phantom_glas --labels '2 cases' --methods" in out
+    assert "bench run --preset demo --datasets phantom_glas --labels 2cases --methods" in out
     assert "supervised,cps --tuned demo-tuned --data-root" in out and "'size=[32,32]'" in out
 
 

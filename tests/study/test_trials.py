@@ -4,7 +4,7 @@ import json
 import pytest
 
 from benchmark import keys
-from benchmark.data.split.budget import Budget, parse_budgets
+from benchmark.data.split.budget import Budget, parse_budgets, typed_budget
 from benchmark.errors import UserError
 from benchmark.keys import fingerprint, later
 from benchmark.study.settings import (
@@ -19,6 +19,7 @@ from benchmark.study.syntax import (
     Variant,
     parse_seeds,
     split_outside_brackets,
+    typed_seeds,
 )
 from benchmark.study.trials import DataFacts, MethodFacts, restored
 from benchmark.study.trials import trials as trials_of
@@ -278,6 +279,24 @@ def test_seeds_are_a_number_or_a_list():
     for text in ("x", "", "0", "3-1", "1.5", "-2"):
         with pytest.raises(UserError, match="seeds are"):
             parse_seeds(text)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "typed"),
+    [([0, 1, 2], "3"), ([2, 0, 1, 0], "3"), ([7], "7,"), ([0, 1, 4], "0-1,4"), ([3, 4, 5], "3-5")],
+)
+def test_seeds_are_written_as_they_can_be_typed(seeds, typed):
+    assert typed_seeds(seeds) == typed
+    assert parse_seeds(typed) == sorted(set(seeds))
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [("5 %", "5%"), ("3 cases", "3cases"), ("1 patient", "1patient"), ("list ab-1", "list:ab-1")],
+)
+def test_budgets_are_written_as_they_can_be_typed(text, typed):
+    assert typed_budget(text) == typed
+    assert parse_budgets(typed) == [text]
 
 
 def test_budgets_are_shares_cases_patients_or_lists():

@@ -126,3 +126,10 @@ def _parts(text: str) -> Sequence[str]:
     if not parts:
         raise UserError(_WRITTEN.format(text))
     return parts
+
+
+def typed_budget(text: str) -> str:
+    """As `--labels` reads it: "5 %" → "5%", "list NAME" → "list:NAME"."""
+    if text.startswith("list "):
+        return text.replace(" ", ":", 1)
+    return text.replace(" ", "")
