@@ -56,7 +56,7 @@ def test_a_failure_tells_how_far_it_came_and_how_to_see_it_again(tmp_path):
         "  IndexError: list index out of range",
         "again, alone, with a traceback: bench run "
         f"--preset {tmp_path}/first/study.yaml --methods 'cps[weight=0.5]' --datasets glas "
-        f"--labels '20 %' --seeds 3-3 --results {tmp_path} --trial 00112233445566ff -v",
+        f"--labels 20% --seeds 3, --results {tmp_path} --trial 00112233445566ff -v",
     ]
 
 
