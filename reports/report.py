@@ -120,6 +120,13 @@ class Report:
         """The variant that differences are from, as it is shown."""
         self._made: dict[str, Sheet | None] = {}
 
+    def named(self, trials: pd.DataFrame) -> pd.DataFrame:
+        """Any trials of the study, under the names that are shown."""
+        names = self._options.names or Names()
+        return trials.assign(
+            dataset=trials.dataset.map(names.dataset), variant=trials.variant.map(names.method)
+        )
+
     def table(self, name: str) -> Sheet | None:
         """One of `TABLES`; None if the trials are not enough for it.
 

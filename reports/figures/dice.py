@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.figures import style
 from reports.figures.inputs import Inputs, Named, bars, plain
-from reports.select import WHERE, Budget, on_own, ordered
+from reports.select import WHERE, Budget, datasets_of, on_own, variants_of
 
 
 def efficiency(inputs: Inputs) -> Iterator[Named]:
@@ -113,7 +113,7 @@ def optimism(inputs: Inputs) -> Iterator[Named]:
     names = [f"dc_{aggregate}", f"oracle_dc_{aggregate}"]
     rows = on_own(inputs.rows)
     pairs = 100 * rows.groupby(WHERE)[names].mean()
-    for dataset in sorted(rows.dataset.unique()):
+    for dataset in datasets_of(rows):
         figure, each = _by_budget(inputs, dataset)
         for one, budget, variants in each:
             y = [y for y, _ in variants]
@@ -126,7 +126,7 @@ def optimism(inputs: Inputs) -> Iterator[Named]:
             )  # fmt: skip
         style.legend(figure)
         gaps = (pairs[names[1]] - pairs[names[0]]).loc[dataset].groupby("variant").mean()
-        told = [f"{name}: {gaps[name]:.2f}" for name in ordered(gaps.index)]
+        told = [f"{name}: {gaps[name]:.2f}" for name in variants_of(rows) if name in gaps]
         yield Named(
             f"optimism-{plain(dataset)}",
             f"{dataset}: what choosing epoch and threshold on the evaluation set adds to Dice",

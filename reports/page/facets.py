@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.select import ordered
+from reports.select import datasets_of, variants_of
 from reports.sheet import Cell, Head
 
 _COSTS = "costs of "  # how the main table heads a dataset's costs
@@ -23,9 +23,9 @@ class Facet:
 def of_rows(rows: pd.DataFrame) -> list[Facet]:
     """Of trials that are shown."""
     return [
-        Facet("dataset", sorted(rows.dataset.unique())),
+        Facet("dataset", datasets_of(rows)),
         Facet("labelled", [budget.text for budget in sorted(rows.budget.unique())]),
-        Facet("method", ordered(rows.variant)),
+        Facet("method", variants_of(rows)),
     ]
 
 

@@ -10,7 +10,7 @@ from reports.page import facets
 from reports.page.page import LIMIT, Fact, Failure, Page, render
 from reports.page.picture import Picture
 from reports.report import Report
-from reports.select import Reading, named, on_own, ordered, with_budgets
+from reports.select import Reading, datasets_of, named, on_own, with_budgets
 from reports.sheet import counted, in_full
 from reports.tables import footers, optimism
 
@@ -51,7 +51,7 @@ def page(
             sheets=whole.tables(),
             pictures=[],
             provenance=provenance(whole.rows, origins),
-            failures=failures(trials, origins.logs),
+            failures=failures(report.named(trials), origins.logs),
             facets=facets.of_rows(whole.rows),
         )
     report.problems = whole.problems
@@ -79,15 +79,15 @@ def fitting(pictures: list[Picture], room: int) -> tuple[list[Picture], list[str
 def sentences(report: Report) -> list[str]:
     """What was compared, how it was read, and how much choosing would have added."""
     rows, reading = report.rows, report.reading
-    variants, budgets = ordered(rows.variant), sorted(rows.budget.unique())
+    datasets, budgets = datasets_of(rows), sorted(rows.budget.unique())
     own = on_own(rows)
     gap = optimism.gaps(own, reading)
     labelled = ", ".join(budget.text for budget in budgets)
     are_shares = all(budget.share is not None for budget in budgets)
     how_much = f"at {labelled} labelled images" if are_shares else f"with {labelled} labelled"
     lines = [
-        f"{counted(len(variants), 'method')} on {counted(rows.dataset.nunique(), 'dataset')} "
-        f"({', '.join(sorted(rows.dataset.unique()))}) {how_much}, "
+        f"{counted(rows.variant.nunique(), 'method')} on {counted(len(datasets), 'dataset')} "
+        f"({', '.join(datasets)}) {how_much}, "
         f"{counted(rows.seed.nunique(), 'seed')}: {counted(len(own), 'trial')}.",
         _sentence(footers.selection(reading, rows)),
         _choosing(100 * gap.mean, reading),

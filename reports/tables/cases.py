@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.select import WHERE, Configuration, columns, lines
+from reports.select import WHERE, Configuration, columns, datasets_of, lines
 from reports.sheet import NOTHING, Cell, Head, Sheet, rounded
 
 SHOWN = 3
@@ -58,7 +58,7 @@ def sheet(rows: pd.DataFrame, scores: pd.DataFrame) -> Sheet | None:
         return None
     body, data = [], []
     for budget, variant in lines(rows):
-        for dataset in sorted(rows.dataset.unique()):
+        for dataset in datasets_of(rows):
             where = (dataset, budget, variant)
             if where in found:
                 body.append([*_names(where), *_cells(found[where])])

@@ -1,7 +1,14 @@
 """What the page says besides its tables, and which pictures it has room for."""
 
+import re
+
+import pandas as pd
+
+from reports.names import Names
 from reports.page import summary
 from reports.page.page import Picture
+from reports.report import Options, Report
+from tests.reports.worked import stored, trial
 
 
 def test_the_size_of_a_picture_is_that_in_the_page():
@@ -14,3 +21,24 @@ def test_pictures_that_do_not_fit_a_page_are_named():
     assert summary.fitting(made, 100_000) == (made, [])
     kept, (sentence,) = summary.fitting(made, 5000)
     assert [picture.name for picture in kept] == ["a"] and "no room for b:" in sentence
+
+
+def test_a_page_is_filtered_by_the_names_that_are_shown():
+    """Also its failures, and in the order of the names file."""
+    machine = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
+    rows = stored(
+        pd.DataFrame([
+            trial(variant, seed, 0.8, dataset=dataset, **machine)
+            for dataset in ("glas", "ph2")
+            for variant in ("cps", "em")
+            for seed in (0, 1)
+        ])
+    )  # fmt: skip
+    rows.loc[rows.key == "em-1", ["status", "error"]] = ["failed", "too little memory"]
+    names = Names(datasets={"ph2": "PH²", "glas": "GlaS"}, methods={"em": "EM", "cps": "CPS"})
+    report = Report(rows, Options(names=names))
+    text = summary.page("first", report, rows, [])
+    offered = re.findall(r'<input type="checkbox"[^>]* value="([^"]*)"', text)
+    assert offered[:4] == ["PH²", "GlaS", "EM", "CPS"]
+    assert "2 methods on 2 datasets (PH², GlaS)" in text
+    assert "EM/PH²/20 %/seed 1" in text and "ph2/" not in text
