@@ -24,7 +24,7 @@ from common import CODE
 
 from benchmark.store import layout, planned, record, tables
 from benchmark.study import methods, presets
-from benchmark.study.plan import Variant
+from benchmark.study.syntax import Variant
 from benchmark.study.trials import DataFacts, trials
 from benchmark.training import evaluate
 from benchmark.training.job import Destination
@@ -32,6 +32,7 @@ from benchmark.training.metrics import THRESHOLDS, Counts
 from benchmark.training.trial import TrialJob
 
 EPOCHS, CASES, N = 50, 60, len(THRESHOLDS)
+_FEW = 20  # tiny trials that measure what starting costs
 CHECKOUT = Path(__file__).resolve().parent.parent
 _PEAK = (
     "import atexit; atexit.register(lambda: print(next(l for l in open('/proc/self/status') "
@@ -72,7 +73,8 @@ def write_study(folder: Path, count: int) -> None:
     seeds = -(-count // (4 * 5 * len(names)))
     study = presets.load(
         "paper", [f"training.epochs={EPOCHS}"], known_methods=names, name="scale",
-        datasets=["a", "b", "c", "d"], ratios=[0.01, 0.02, 0.05, 0.1, 0.2], seeds=range(seeds),
+        datasets=["a", "b", "c", "d"], labels=["1%", "2%", "5%", "10%", "20%"],
+        seeds=[*range(seeds)],
     )  # fmt: skip
     facts = {name: methods.facts(name) for name in names}
     data = {name: DataFacts(hash=16 * name) for name in study.datasets}
@@ -96,7 +98,7 @@ def _write_trial(folder: Path, trial) -> None:
     for epoch in range(1, EPOCHS + 1):
         counts = _counts(rng, at * (1 - 0.5 ** (epoch / 5)))
         final = counts.at(N // 2)
-        scores = evaluate._scores(final) | evaluate._best(counts) | evaluate._empty(final)
+        scores = evaluate._scores(final, []) | evaluate._best(counts, []) | evaluate._empty(final)
         losses = {"loss_supervised": float(rng.random()), "loss_own": float(rng.random())}
         rows.append(
             {"epoch": epoch, "step": 25 * epoch, "learning_rate": 0.003, **losses, **scores}
@@ -104,10 +106,15 @@ def _write_trial(folder: Path, trial) -> None:
     tables.write_table(own / "history.csv", rows)
     dc, ji = (evaluate.metrics.per_case(m, final)[:, 0]
               for m in (evaluate.metrics.dice, evaluate.metrics.jaccard))  # fmt: skip
+
+    def at_argmax(case: int) -> dict[str, int]:
+        counts = {"tp": final.tp, "fp": final.fp, "fn": final.fn}
+        return {name: int(found[case].sum()) for name, found in counts.items()}
+
     tables.write_table(
         own / "cases.csv",
         [
-            {"case": f"c{i}", "dc": dc[i], "ji": ji[i], "hd95_joint_voxels": 9.0}
+            {"case": f"c{i}", "dc": dc[i], "ji": ji[i], "hd95_joint_voxels": 9.0, **at_argmax(i)}
             for i in range(CASES)
         ],
     )
@@ -176,18 +183,23 @@ def _timed(checkout: Path, words: tuple[str, ...]) -> tuple[float, float]:
 def run_trials(count: int) -> None:
     """Two trials at a time, each of two tiny steps; the driver is this process's child."""
     with tempfile.TemporaryDirectory() as folder:
-        words = (
-            "run", "--preset", "demo", "--study", "tiny", "--methods", "supervised",
-            "--ratios", "5", "size=[32,32]", "network.widths=[4,8]",
-            "network.dropout=[0,0]", "training.epochs=1", "training.steps_per_epoch=1",
-            "--data-root", f"{folder}/data", "--results", f"{folder}/results",
-        )  # fmt: skip
-        few, _ = _timed(CHECKOUT, (*words[:9], "20", *words[10:]))
-        all_seconds, mib = _timed(CHECKOUT, words)
-    each = (all_seconds - few) / (count - 20)
+        few, _ = _timed(CHECKOUT, _tiny(folder, _FEW))
+        all_seconds, mib = _timed(CHECKOUT, _tiny(folder, count))
+    each = (all_seconds - few) / (count - _FEW)
     print(
-        f"{count} trials: {all_seconds:.0f} s, {each:.2f} s each after the first 20; {mib:.0f} MiB"
+        f"{count} trials: {all_seconds:.0f} s, {each:.2f} s each after the first {_FEW}; "
+        f"{mib:.0f} MiB"
     )
+
+
+def _tiny(folder: str, count: int) -> tuple[str, ...]:
+    """So many trials of one step on images of 32 × 32, in a study of their own."""
+    return (
+        "run", "--preset", "demo", "--study", f"tiny-{count}", "--methods", "supervised",
+        "--labels", "20", "--seeds", f"{count}", "size=[32,32]", "network.widths=[4,8]",
+        "network.dropout=[0,0]", "training.epochs=1", "training.steps_per_epoch=1",
+        "--data-root", f"{folder}/data", "--results", f"{folder}/results",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
