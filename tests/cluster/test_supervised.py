@@ -97,8 +97,11 @@ def started(listens: bool, grace: float, **options) -> subprocess.Popen:
 
 
 def _as_from_a_terminal() -> None:
-    """Where Ctrl-C is heard, which what runs in the background ignores."""
+    """Where Ctrl-C and its closing are heard: what runs in the background, or under nohup, is deaf
+    to them.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
