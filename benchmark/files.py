@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import uuid
 from collections.abc import Iterator
@@ -35,20 +36,61 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
     """
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        with temporary.open("wb") as stream:
-            scratch.hold(stream)
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-            if file.is_dir() and not file.is_symlink():
-                set_aside(file)
-            temporary.replace(file)  # while it is held, or it would seem abandoned
-    except OSError as error:
-        # A full disk names no file, and NumPy, which calls a short write an error, not even that.
-        code = error.errno or errno.ENOSPC
-        raise OSError(code, os.strerror(code), str(file)) from error
+        with naming(file):
+            with temporary.open("wb") as stream:
+                scratch.hold(stream)
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                if file.is_dir() and not file.is_symlink():
+                    set_aside(file)
+                temporary.replace(file)  # while it is held, or it would seem abandoned
+            settle(file.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """An OSError within has this file's name, and its reason.
+
+    A full disk names no file, and NumPy, which calls a short write an error, not even that.
+    """
+    try:
+        yield
+    except OSError as error:
+        code = error.errno or errno.ENOSPC
+        raise OSError(code, os.strerror(code), str(file)) from error
+
+
+def settle(folder: Path) -> None:
+    """Make what was renamed within the folder outlast a loss of power, and the folder itself.
+
+    The fsync of a file keeps its content, not its name.
+    """
+    _sync(folder)
+    _sync(folder.parent)
+
+
+def settled_copy(source: str, target: str) -> str:
+    """`shutil.copy2` whose content outlasts a loss of power, for `shutil.copytree`."""
+    shutil.copy2(source, target)
+    _sync(Path(target))
+    return target
+
+
+def _sync(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to, but not listed; any on Windows
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:  # some network storage, and Windows, have no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
 
 
 def is_of_the_disk(error: BaseException | None) -> bool:

@@ -73,6 +73,12 @@ def folder(purpose: str, base: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def holds(file: str) -> bool:
+    """Does, or did, the file lie in a folder that `folder` makes in the system's place?"""
+    place = tempfile.tempdir  # where it was looked for; to look again could fail
+    return place is not None and file.startswith(os.path.join(place, _PREFIX))
+
+
 def abandoned_folders(*bases: Path) -> list[Path]:
     """Folders that `folder` made and whose owner was killed, in the system's place and in these."""
     places = dict.fromkeys([Path(tempfile.gettempdir()), *bases])

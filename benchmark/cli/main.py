@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark import __version__
+from benchmark import __version__, scratch
 from benchmark.cli import check, data, doctor, list, new, predict, report, run, studies, tune
 from benchmark.cli.options import Verbosity, new_app, say
 from benchmark.errors import ExitCode, UserError
@@ -146,6 +146,8 @@ def of_the_world(error: OSError) -> str:
     what = f"cannot use {error.filename}" if error.filename else "cannot write"
     why = error.strerror
     advice = "choose another folder with --results, --data-root, --into or --out"
+    if scratch.holds(str(error.filename)) or "temporary directory" in str(why):
+        advice = "set TMPDIR to a folder elsewhere"
     if isinstance(error, shutil.Error):  # of many files that could not be copied, the first
         source, target, why = error.args[0][0]
         what = f"cannot copy {source} to {target}"

@@ -28,7 +28,7 @@ from benchmark.data.layouts.groups import cut_groups
 from benchmark.data.source import Source
 from benchmark.data.split.draw import whole_groups
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import checksum, locked, replacing, write_atomically
+from benchmark.files import checksum, locked, replacing, settle, write_atomically
 from benchmark.wording import counted, shortened
 
 _FORMER = ".old"
@@ -492,6 +492,7 @@ def _write(made: Mapping[str, _Made], data_root: Path) -> None:
         if target.exists():
             target.rename(former)
         new.rename(target)
+        settle(target)
         scratch.remove(former)
     finally:
         scratch.remove(new)

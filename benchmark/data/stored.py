@@ -9,6 +9,7 @@ from numpy import ndarray
 from benchmark.data import prepared
 from benchmark.data.prepared import Manifest, Prepared, with_slices
 from benchmark.errors import ExitCode, UserError
+from benchmark.files import naming
 
 
 class Stored(NamedTuple):
@@ -64,8 +65,9 @@ def store(
         return Stored(loaded.manifest, folder, data_root)
     made = seen if seen.slices is None else seen.slices
     own.mkdir()
-    np.save(own / "images.npy", made.images)
-    np.save(own / "masks.npy", made.masks)
+    for file, array in (("images.npy", made.images), ("masks.npy", made.masks)):
+        with naming(own / file):
+            np.save(own / file, array)
     if seen.slices is None:
         return Stored(loaded.manifest, own, data_root)
     return Stored(loaded.manifest, folder, data_root, sliced=own)

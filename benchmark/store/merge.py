@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.files import write_atomically
+from benchmark.files import settle, settled_copy, write_atomically
 from benchmark.store import datasets, layout, left_overs, locks, planned, record, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
@@ -151,11 +151,13 @@ def _copy(folder: Path, into: Path, key: str) -> None:
     Killed between the two renames, the trial is missing, and the same command brings it.
     """
     target, half = trial_folder(into, key), into / ".merging"
-    shutil.copytree(folder, half / "new", ignore=shutil.ignore_patterns("*.tmp"))
+    ignored = shutil.ignore_patterns("*.tmp")
+    shutil.copytree(folder, half / "new", ignore=ignored, copy_function=settled_copy)
     target.parent.mkdir(exist_ok=True)
     if target.exists():
         target.replace(half / "old")
     (half / "new").replace(target)
+    settle(target)
     shutil.rmtree(half)
 
 

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from benchmark import scratch
 from benchmark.cli import main
 from benchmark.errors import ExitCode
 from tests.conftest import CHECKOUT
@@ -44,31 +46,49 @@ def test_a_file_in_the_place_of_a_folder_is_named_by_every_verb_that_writes(
 
 
 MAIN = "from benchmark.cli.main import main; main()"
-FULL = """
-mount -t tmpfs -o size=16k none {full}
-run() {{ name=$1; shift; "$@" > {full}.out 2>&1; echo "$name $? $(grep error: {full}.out)"; }}
-run prepare {bench} data prepare glas --from {samples}/glas128 --allow-partial --data-root {full}/d
-rm -rf {full}/d
-run synth {bench} data synth glas --out {full}/s
-rm -rf {full}/s
-run merge {bench} merge {study} --into {full}/m
-rm -rf {full}/m
-run report {bench} report --results {results} --out {full}/o
+BAD = """
+mount -t tmpfs -o {options} none {bad}
+run() {{
+  name=$1; shift
+  "$@" > {bad}.out 2>&1
+  echo "$name $? $(grep -c Traceback {bad}.out) $(grep error: {bad}.out)"
+  rm -rf {bad}/x
+}}
+run prepare {bench} data prepare glas --from {samples}/glas128 --allow-partial --data-root {bad}/x
+run synth {bench} data synth glas --out {bad}/x
+run merge {bench} merge {study} --into {bad}/x
+run report {bench} report --results {results} --out {bad}/x
+run predict {bench} predict {key} --results {results} --images {samples}/glas128/test --out {bad}/x
+run run {bench} {tiny} --data-root {data} --results {bad}/x
+run trial {bench} {tiny} --data-root {data} --results {bad}/x --trial {key}
 """
+VERBS = ("prepare", "synth", "merge", "report", "predict", "run", "trial")
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_said_by_every_verb_that_writes(study, samples, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("size=16k", "No space left on device; make room, or choose another folder with"),
+        ("ro", "Read-only file system; choose another folder with"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_said_by_every_verb_that_writes(
+    options, why, samples, data_root, study, bench, tmp_path
+):
     if subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
         pytest.skip("this system lets nobody make a mount namespace")
-    folder, _ = study
-    full = tmp_path / "full"
-    full.mkdir()
+    results, (key, *_) = tmp_path / "own", study[1]
+    where = ("--data-root", data_root, "--results", results)
+    assert bench(*TINY_RUN, "--save", "weights", *where, "--trial", key)[0] == 0
+    bad = tmp_path / "bad"
+    bad.mkdir()
     (tmp_path / "bench").write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{MAIN}' \"$@\"")
     (tmp_path / "bench").chmod(0o755)
-    script = FULL.format(
-        full=full, samples=samples, study=folder, results=folder.parent, bench=tmp_path / "bench"
-    )
+    script = BAD.format(
+        bad=bad, options=options, samples=samples, study=results / "demo", results=results,
+        bench=tmp_path / "bench", key=key, tiny=shlex.join(TINY_RUN), data=data_root,
+    )  # fmt: skip
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script],
         capture_output=True,
@@ -77,11 +97,8 @@ def test_a_full_disk_is_said_by_every_verb_that_writes(study, samples, tmp_path)
         check=True,
     )
     lines = done.stdout.splitlines()
-    assert [line.split()[:2] for line in lines] == [
-        [verb, "4"] for verb in ("prepare", "synth", "merge", "report")
-    ], done.stdout + done.stderr
-    for line in lines:
-        assert "No space left on device; make room, or choose another folder with" in line
+    assert [line.split()[:3] for line in lines] == [[verb, "4", "0"] for verb in VERBS], lines
+    assert all(why in line for line in lines), lines
 
 
 def said(error: Exception, capsys) -> tuple[int, str]:
@@ -103,6 +120,16 @@ def test_of_many_files_that_could_not_be_copied_the_first_is_named(capsys):
     why = "[Errno 28] No space left on device: 'a' -> 'b'"
     _, err = said(shutil.Error([("a", "b", why), ("c", "d", why)]), capsys)
     assert err.startswith("error: cannot copy a to b: No space left on device; make room, or")
+
+
+def test_a_temporary_file_is_not_helped_by_another_folder_of_results(capsys):
+    with scratch.folder("data") as folder:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "images.npy"))
+    code, err = said(full, capsys)
+    assert code == ExitCode.RESOURCES
+    assert "images.npy: No space left on device; make room, or set TMPDIR to a folder" in err
+    _, err = said(FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), capsys)
+    assert "set TMPDIR to a folder elsewhere" in err
 
 
 def test_a_bug_keeps_its_traceback(capsys):
