@@ -32,11 +32,11 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 
 import ray
 from ray import tune
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayTaskError
 from ray.tune.search import Searcher
 
 from benchmark import files, provenance, scratch
-from benchmark.cluster import ray_deaths, ray_nodes, worker
+from benchmark.cluster import ray_deaths, ray_nodes, ray_refusals, worker
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
 from benchmark.cluster.stops import Stops
@@ -52,10 +52,6 @@ from benchmark.training import job as jobs
 from benchmark.training.job import Destination, Job
 
 _LONGEST_BASE = 24  # characters; the path of a socket has at most 107
-_TOKEN_HINT = (
-    ". If the cluster has a token, this shell needs it too: RAY_AUTH_MODE=token, and "
-    "RAY_AUTH_TOKEN_PATH for the file that holds it (docs/cluster.md)"
-)
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
 
 
@@ -88,10 +84,9 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
             configure_logging=True,
             _temp_dir=folder and str(folder),
         )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError, RayError) as error:
-        where = f"the Ray cluster at {cluster.address}" if cluster.address else "Ray"
-        hint = _TOKEN_HINT if cluster.address else ""
-        raise UserError(f"cannot connect to {where}: {error}{hint}", ExitCode.RESOURCES) from error
+    except Exception as error:  # of any kind, also plain Exception("The current node timed out …")
+        told = ray_refusals.sentence(error, cluster.address)
+        raise UserError(told, ExitCode.RESOURCES) from error
     if _is_told_of_signals():
         signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
@@ -104,7 +99,12 @@ def _temporary_folder(*, is_local: bool) -> Iterator[Path | None]:
     if not is_local or len(str(base)) > _LONGEST_BASE:
         yield None
         return
-    with scratch.folder("ray", base) as folder:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch.folder("ray", base))
+        except OSError as error:
+            told = ray_refusals.sentence(error, None)
+            raise UserError(told, ExitCode.RESOURCES) from error
         yield folder
 
 
