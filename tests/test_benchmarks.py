@@ -55,3 +55,12 @@ def test_a_step_and_a_step_of_many_rounds_are_timed():
     told = script("step.py", "--methods", "em", "--dims", "2", "--repeats", 1)
     assert told.count("| em | 2 |") == 2
     assert "| 2 |" in script("memory.py", "--rounds", 2)
+
+
+@pytest.mark.slow
+def test_evaluations_are_timed():
+    told = script("evaluation.py", "--repeats", 1, "--images", 4)
+    lines = [line for line in told.splitlines() if line.startswith("| ")]
+    assert [line.split()[1] for line in lines] == [
+        "at", "4", "8", "16", "32", "windows", "1", "2", "4", "8",
+    ]  # fmt: skip

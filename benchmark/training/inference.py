@@ -22,6 +22,7 @@ from benchmark.training.batches import mirrored, standardised_arrays
 from benchmark.training.layout import arranged, in_precision
 
 _BATCH = 8  # images at a time, by benchmarks/evaluation.py; no influence but for rounding
+_WINDOWS = 4  # of a volume at a time; by the same script more of them take no less
 _KEPT = 2**29  # bytes of images that a trial keeps ready between its evaluations
 
 
@@ -162,7 +163,7 @@ def _in_windows(look: _Look, view: View, row: np.int64) -> dict[str, Float[Tenso
     from monai.inferers import sliding_window_inference  # seconds, and only volumes need it
 
     x, place = view.images(row[None]), view.place(row)
-    seen = sliding_window_inference(x, view.patch, 4, look, overlap=0.5, mode="constant")
+    seen = sliding_window_inference(x, view.patch, _WINDOWS, look, overlap=0.5, mode="constant")
     return {name: values[:, :, *place] for name, values in seen.items()}
 
 

@@ -11,7 +11,7 @@ TIMED_OUT = (
     "The current node timed out during startup. This could happen because some of the raylet "
     "failed to startup or the GCS has become overloaded."
 )
-TOO_LONG = "validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: /scratch/a"
+TOO_LONG = "validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: /b"
 MISMATCH = (
     "Version mismatch: The cluster was started with:\n    Ray: 2.40.0\n    Python: 3.11.7\n"
     "This process on node 10.0.0.7 was started with:\n    Ray: 2.56.0\n    Python: 3.11.7\n"
