@@ -12,8 +12,9 @@ import torch
 from PIL import ExifTags, Image
 
 from benchmark.prediction import trained
-from tests.cli.test_protocol import NAMES, files, run_all  # noqa: F401  (a fixture)
+from tests.cli.test_protocol import files, run_all  # noqa: F401  (a fixture)
 from tests.one_case import BALL, RAS, flipped, nifti
+from tests.own_data import NAMES
 
 ORANGE, BLUE = (230, 159, 0), (86, 180, 233)
 """Of the first two classes in every picture of the tool."""

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -11,41 +10,15 @@ from benchmark.data.prepared import NO_MASK, load
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.roles import Roles
 from benchmark.data.split.trial_data import for_trial
+from tests import own_data
 from tests.grids import TINY_RUN
-
-CARD = """
-name: ours3
-channels: 1
-size: [16, 16]
-classes: [background, small, large]
-mask: labels
-group: '^(p\\d+)_'
-"""
-NAMES = {
-    "train": [f"p{i // 2}_{i % 2}" for i in range(12)],
-    "val": ["p6_0", "p7_0", "p8_0"],
-    "test": ["p9_0", "p9_1"],
-    "unlabelled": [f"u{i}" for i in range(5)],
-}
+from tests.own_data import NAMES
 
 
 @pytest.fixture
 def files(tmp_path, bench):
-    """Twelve images of six patients, three for validation, two for testing, five without masks."""
-    rng = np.random.default_rng(0)
-    for part, names in NAMES.items():
-        for name in names:
-            mask = np.zeros((16, 16), np.uint8)
-            y, x = rng.integers(0, 8, 2)
-            mask[y : y + 7, x : x + 7] = 2
-            mask[13:16, x : x + 3] = 1
-            image = (70 * mask + rng.integers(0, 60, mask.shape)).astype(np.uint8)
-            for kind, values in (("image", image), ("mask", mask)):
-                if kind == "image" or part != "unlabelled":
-                    folder = tmp_path / "files" / part / kind
-                    folder.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(values).save(folder / f"{name}.png")
-    (tmp_path / "ours3.yaml").write_text(CARD)
+    """Where `tests.own_data` lies, prepared."""
+    own_data.write(tmp_path)
     code, _, err = bench(
         "data", "prepare", tmp_path / "ours3.yaml", "--from", tmp_path / "files", "--data-root",
         tmp_path / "data",
