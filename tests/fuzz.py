@@ -88,6 +88,14 @@ KINDS: Mapping[str, Kind] = {
         ],
         "json",
     ),
+    "arrays": Kind(
+        "data/ours3/masks.npy",
+        [
+            ("data", "check", "ours3", *_DATA),
+            (*RUN, *_DATA, *_STUDY, "--dry-run"),
+            ("evaluate", "demo", "--on", "ours3", *_DATA, *_STUDY),
+        ],
+    ),
     "card": Kind(
         "ours3.yaml",
         [("data", "prepare", "ours3.yaml", "--from", "files", "--data-root", "{x}")],

@@ -18,6 +18,7 @@ from benchmark.data.decoding.images import lost_classes, resize_image, resize_ma
 from benchmark.data.slices import Slices, cut_images, cut_masks, starts
 from benchmark.errors import ExitCode, UserError, unknown
 
+_LARGEST_SIDE = 2**31  # voxels, or mm of a voxel
 _LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
 FORMAT = 2  # of the prepared folder
 READING = 1
@@ -78,6 +79,22 @@ class CaseEntry(BaseModel):
     @property
     def has_mask(self) -> bool:
         return self.split != "unlabelled"
+
+    @pydantic.model_validator(mode="after")
+    def _of_one_shape(self) -> "CaseEntry":
+        """An image has two sides, a volume three."""
+        if self.split not in SPLITS:
+            raise ValueError(f"no split {self.split[:100]!r}; there are {', '.join(SPLITS)}")
+        sides = 3 if self.shape else 2
+        for name in ("shape", "source_shape", "spacing", "start"):
+            values = getattr(self, name)
+            if values and len(values) != sides:
+                raise ValueError(f"{self.id}: {sides} values of {name}, got {len(values)}")
+            if any(not 0 <= value < _LARGEST_SIDE for value in values):
+                raise ValueError(f"{self.id}: no {name} is {values}")
+        if self.affine and [len(row) for row in self.affine] != [4] * 4:
+            raise ValueError(f"{self.id}: an affine has four rows of four")
+        return self
 
     @pydantic.field_validator("id")
     @classmethod
@@ -299,6 +316,8 @@ def lost_in_resizing(data_root: Path, manifest: Manifest, size: list[int] | None
     try:
         masks = mapped(data_root / manifest.name / "masks.npy")
     except (OSError, ValueError):  # whoever loads the dataset will say it
+        return []
+    if masks.shape != (len(manifest.cases), *manifest.card.size):
         return []
     return [
         case.id

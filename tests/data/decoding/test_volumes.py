@@ -377,6 +377,7 @@ def case_of(found) -> CaseEntry:
         split="test",
         group="",
         foreground=0.1,
+        shape=list(found.mask.shape),
         source_shape=list(found.source_shape),
         affine=found.affine.tolist(),
         start=list(found.start),
