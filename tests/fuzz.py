@@ -8,6 +8,7 @@ outside its folder, no wait without end. `tests/test_fuzz.py` runs a few hundred
 
 import argparse
 import contextlib
+import copy
 import io
 import json
 import os
@@ -296,6 +297,7 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _change(holder: Any, key: Any, how: str, value: Any) -> None:
+    value = copy.deepcopy(value)  # or a list could come to lie in itself
     if how == "drop":
         del holder[key]
     elif how == "rename" and isinstance(holder, dict):

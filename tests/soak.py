@@ -28,7 +28,7 @@ from pathlib import Path
 import psutil
 
 from tests import own_data
-from tests.grids import BENCH, CHECKOUT, family, one_by_one, table
+from tests.grids import BENCH, CHECKOUT, family, keys_of, one_by_one, table
 
 GRID = (
     "run", "--preset", "demo", "--datasets", "ours3", "--methods", "supervised,cps,ours[rounds=1]",
@@ -67,6 +67,8 @@ class Soak:
     reference: Path
     """The study whose trials ran one by one."""
     kinds: list[str]
+    keys: list[str]
+    """Of its trials."""
     ends: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Disturbance and exit code → how often."""
 
@@ -79,15 +81,15 @@ class Soak:
             told = []
             for _ in range(rng.randint(1, _MOST)):
                 kind, after = rng.choice(self.kinds), rng.uniform(0.5, LATEST)
-                code, output = self._disturbed(results, kind, after, rng)
+                code, output, was_disturbed = self._disturbed(results, kind, after, rng)
                 told.append(f"{kind} after {after:.1f} s → {code}")
-                self.ends[kind, code] += 1
+                self.ends[kind if was_disturbed else "none: too late", code] += 1
                 if code not in MAY_END[kind]:
                     wrong.append(f"{kind} after {after:.1f} s ended with {code}:\n{output[-3000:]}")
                 if "Traceback" in output:
                     wrong.append(f"{kind} after {after:.1f} s, a traceback:\n{output[-3000:]}")
             for _ in range(2):  # the second mends what failed twice in the last disturbed one
-                code, output = self._disturbed(results, "none", 0.0, rng)
+                code, output, _ = self._disturbed(results, "none", 0.0, rng)
             if code:
                 wrong.append(f"the last run ended with {code}:\n{output[-3000:]}")
             else:
@@ -97,22 +99,23 @@ class Soak:
 
     def _disturbed(
         self, results: Path, kind: str, after: float, rng: random.Random
-    ) -> tuple[int, str]:
-        """Exit code and output of the command, which is disturbed so many seconds after its start;
-        whatever it started has ended.
+    ) -> tuple[int, str, bool]:
+        """Exit code and output of the command, which is disturbed so many seconds after its start,
+        if it still ran then; whatever it started has ended.
         """
         clock = self.place / "clock"
         clock.write_text("+0")
-        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
-        if kind == "clock":
+        environment, words = os.environ | {"PYTHONPATH": str(CHECKOUT)}, [*GRID]
+        if kind == "clock":  # of one trial without Ray, whose processes do not bear libfaketime
+            words += ["--trial", rng.choice(self.keys)]
             environment |= {
                 "LD_PRELOAD": str(_FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock),
-                "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_NO_CACHE": "1",
             }  # fmt: skip
         log = self.place / "output.txt"
         with log.open("w") as stream:
             process = subprocess.Popen(
-                [BENCH, *GRID, "--data-root", self.place / "data", "--results", results],
+                [BENCH, *words, "--data-root", self.place / "data", "--results", results],
                 stdout=stream, stderr=stream, env=environment, start_new_session=True,
                 preexec_fn=_heard,
             )  # fmt: skip
@@ -120,20 +123,21 @@ class Soak:
         ballast = results / "ballast"
         with contextlib.suppress(subprocess.TimeoutExpired):
             born.wait(process, after)
-        if process.poll() is None:
+        was_disturbed = process.poll() is None
+        if was_disturbed:
             _disturb(kind, process, rng, ballast=ballast, clock=clock)
         try:
             born.wait(process, LONGEST)
         except subprocess.TimeoutExpired:
             born.kill()
             process.wait()
-            return 124, log.read_text() + f"\nnot ended after {LONGEST} s"
+            return 124, log.read_text() + f"\nnot ended after {LONGEST} s", was_disturbed
         finally:
             ballast.unlink(missing_ok=True)
         if left := born.outliving():
             born.kill()
-            return process.returncode, log.read_text() + f"\nTraceback of none, but left: {left}"
-        return process.returncode, log.read_text()
+            return 125, log.read_text() + f"\noutlived by {left}", was_disturbed
+        return process.returncode, log.read_text(), was_disturbed
 
     def _differences(self, study: Path) -> list[str]:
         """Numbers that are not those of the reference; files that are left behind."""
@@ -297,7 +301,8 @@ def _main() -> int:
             check=True, capture_output=True,
         )  # fmt: skip
         _quietly(lambda: one_by_one(place / "data", place / "alone", *GRID))
-        soak = Soak(place, place / "alone" / "demo", _kinds(place))
+        keys = keys_of(place / "data", *GRID)
+        soak = Soak(place, place / "alone" / "demo", _kinds(place), keys)
         return _rounds(soak, given.minutes, given.seed, given.round)
 
 

@@ -5,9 +5,11 @@ of the workers or of this process.
 """
 
 import contextlib
+import errno
 import io
 import logging
 import os
+import pickle
 import secrets
 import shutil
 import signal
@@ -52,6 +54,7 @@ from benchmark.training import job as jobs
 from benchmark.training.job import Destination, Job
 
 _LONGEST_BASE = 24  # characters; the path of a socket has at most 107
+_CUT_SHORT = (EOFError, pickle.UnpicklingError)
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
 
 
@@ -232,6 +235,9 @@ def run_jobs(
         # Tune prints a line for each trial whatever its verbosity; our progress is on stderr.
         with contextlib.redirect_stdout(io.StringIO()):
             tuner.fit()
+    except _CUT_SHORT:  # in the end Tune reads its own notes of errors, which a full disk has cut
+        if stops.error is None:
+            raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return stops.error
@@ -357,12 +363,17 @@ class _Watcher(tune.Callback):
 
 
 def _of_the_disk(error: Exception | None) -> OSError | None:
-    """What the job met when it wrote, if it was the disk."""
-    cause = error.cause if isinstance(error, RayTaskError) else None
+    """What the job, or Tune, met when it wrote, if it was the disk."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
     return cause if files.is_of_the_disk(cause) else None
 
 
 def _error_of(trial) -> Exception | None:
     """What Tune met; `trial.get_pickled_error()` looks into the storage, where it is not yet."""
     file = Path(trial.pickled_error_file or "")
-    return ray.cloudpickle.loads(file.read_bytes()) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return ray.cloudpickle.loads(file.read_bytes())
+    except _CUT_SHORT:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
