@@ -301,7 +301,8 @@ def _main() -> int:
             check=True, capture_output=True,
         )  # fmt: skip
         _quietly(lambda: one_by_one(place / "data", place / "alone", *GRID))
-        keys = keys_of(place / "data", *GRID)
+        with contextlib.redirect_stderr(None):
+            keys = keys_of(place / "data", *GRID)
         soak = Soak(place, place / "alone" / "demo", _kinds(place), keys)
         return _rounds(soak, given.minutes, given.seed, given.round)
 

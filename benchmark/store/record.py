@@ -403,11 +403,6 @@ class Found(NamedTuple):
     """Folder → what is wrong with its record: nothing of it counts."""
 
     @property
-    def done_keys(self) -> set[str]:
-        """Of the trials that need not run again, whatever code made them."""
-        return {found.key for found in self.records if found.is_done}
-
-    @property
     def notes(self) -> list[str]:
         """What does not count, for people."""
         return [

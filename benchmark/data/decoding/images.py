@@ -11,7 +11,6 @@ from PIL import Image
 from benchmark.data.card import Card
 from benchmark.data.decoding import greys, masks
 from benchmark.data.decoding.masks import Mask
-from benchmark.data.decoding.rasters import opened
 
 _ALPHA = 3
 
@@ -24,13 +23,8 @@ class Picture(NamedTuple):
     """And is grey now, because the card says so."""
 
 
-def read_image(name: str, content: bytes, card: Card) -> Picture:
-    """The picture with the card's channels; ValueError that says what is wrong with the file."""
-    return as_picture(name, opened(name, content), card)
-
-
 def as_picture(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card) -> Picture:
-    """The same of what is opened already."""
+    """The opened picture with the card's channels; ValueError that says what is wrong with it."""
     if isinstance(image, ndarray) or image.mode.startswith(("I", "F")):
         return Picture(_of_numbers(name, np.atleast_3d(np.asarray(image)), card))
     array = np.asarray(image.convert("RGB" if card.channels == 3 else "L"))
@@ -89,13 +83,8 @@ def _without_alpha(values: Shaped[ndarray, "h w n"]) -> Shaped[ndarray, "h w c"]
     return values[..., :3] if values.shape[-1] > 2 else values[..., :1]
 
 
-def read_mask(name: str, content: bytes, card: Card) -> Mask:
-    """What the file says of each pixel; ValueError for what the card does not expect."""
-    return as_mask(name, opened(name, content), card)
-
-
 def as_mask(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card) -> Mask:
-    """The same of what is opened already."""
+    """What the opened picture says of each pixel; ValueError for what the card does not expect."""
     if any(isinstance(key, str) for key in card.values):
         if isinstance(image, ndarray):
             raise ValueError(f"{name} has colours of {image.dtype}: save it with 8 bits")

@@ -6,12 +6,22 @@ from PIL import Image
 
 from benchmark.data.card import Card
 from benchmark.data.decoding.case import Decoded, Seen
-from benchmark.data.decoding.images import read_image, read_mask, resize_image
+from benchmark.data.decoding.images import Picture, as_mask, as_picture, resize_image
+from benchmark.data.decoding.masks import Mask
+from benchmark.data.decoding.rasters import opened
 from benchmark.data.decoding.shelf import Shelf, stacked
 from tests.one_case import DISC, decoded, itk, picture
 
 BINARY = Card(name="own", channels=1, size=[8, 8])
 LABELS = Card(name="own", mask="labels")
+
+
+def read_image(name: str, content: bytes, card: Card) -> Picture:
+    return as_picture(name, opened(name, content), card)
+
+
+def read_mask(name: str, content: bytes, card: Card) -> Mask:
+    return as_mask(name, opened(name, content), card)
 
 
 def mask_of(image: Image.Image, card: Card, kind: str = "png") -> np.ndarray:
