@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.data.card import Card
 from benchmark.data.decoding.case import Decoded, Seen
-from benchmark.data.layouts import Case
+from benchmark.data.layouts import READERS, Case
 from benchmark.data.layouts.names import channel
 from benchmark.data.layouts.pairs import PICTURES, VOLUMES, stem_of
 from benchmark.data.source import Source
@@ -27,7 +27,7 @@ class Images(NamedTuple):
     source: Source
     cases: list[Case]
     left_out: list[str]
-    """Files of other kinds."""
+    """Files of other kinds, and masks of the images."""
     problems: dict[str, str]
     """Name of an image → why it cannot be read, as far as names tell."""
 
@@ -43,9 +43,9 @@ def find(path: Path, card: Card) -> Images:
     source = Source(path.parent if is_one else path)
     files = [path.name] if is_one else source.files
     grouped: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    left_out = []
+    left_out, masks = [], set() if is_one else _masks(source, card)
     for file in files:
-        stem = stem_of(file, endings)
+        stem = stem_of(file, endings) if file not in masks else None
         found = channel(stem, card.modalities) if stem is not None else None
         if found is None:
             left_out.append(file)
@@ -62,6 +62,19 @@ def find(path: Path, card: Card) -> Images:
         if id not in problems
     ]
     return Images(source, cases, left_out, problems)
+
+
+def _masks(source: Source, card: Card) -> set[str]:
+    """Files that are masks of others, if these lie in a layout of the network's dataset."""
+    for name in card.readers:
+        try:
+            layout = READERS[name].read(source, card)
+        except (UserError, ValueError):  # much like it: whatever is wrong, images stay images
+            continue
+        if layout is not None:
+            images = {file for case in layout.cases for file in case.images}
+            return {file for case in layout.cases for file in case.masks} - images
+    return set()
 
 
 def _none(path: Path, card: Card, endings: Sequence[str], files: Sequence[str]) -> str:

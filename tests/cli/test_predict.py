@@ -326,3 +326,15 @@ def test_a_network_predicts_arrays_without_its_study_and_leaves_the_callers_chan
         network.predict(image[0])
     with pytest.raises(ValueError, match="which of them are black and white"):
         network.predict(image / 255)
+
+
+def test_the_masks_of_a_dataset_are_no_images(study, bench, tmp_path):
+    """The folder that it was prepared from has both, in the layout of its card."""
+    root, (key, _) = study
+    out = tmp_path / "o"
+    code, _, err = predict(bench, root, key[:8], "--images", root / "files", "--out", out)
+    assert code == 0, err
+    n_masks = sum(len(names) for part, names in NAMES.items() if part != "unlabelled")
+    assert f"{n_masks} other files left out: test/mask/p9_0.png" in err
+    predicted = {file.relative_to(out / "masks").as_posix() for file in out.rglob("masks/**/*.png")}
+    assert predicted == {f"{p}/image/{name}.png" for p, names in NAMES.items() for name in names}
