@@ -83,7 +83,7 @@ class Soak:
                 kind, after = rng.choice(self.kinds), rng.uniform(0.5, LATEST)
                 code, output, was_disturbed = self._disturbed(results, kind, after, rng)
                 told.append(f"{kind} after {after:.1f} s → {code}")
-                self.ends[kind if was_disturbed else "none: too late", code] += 1
+                self.ends[kind if was_disturbed else "none (too early or too late)", code] += 1
                 if code not in MAY_END[kind]:
                     wrong.append(f"{kind} after {after:.1f} s ended with {code}:\n{output[-3000:]}")
                 if "Traceback" in output:
@@ -123,9 +123,9 @@ class Soak:
         ballast = results / "ballast"
         with contextlib.suppress(subprocess.TimeoutExpired):
             born.wait(process, after)
-        was_disturbed = process.poll() is None
-        if was_disturbed:
-            _disturb(kind, process, rng, ballast=ballast, clock=clock)
+        was_disturbed = process.poll() is None and _disturb(
+            kind, process, rng, ballast=ballast, clock=clock
+        )
         try:
             born.wait(process, LONGEST)
         except subprocess.TimeoutExpired:
@@ -197,7 +197,9 @@ def _heard() -> None:
 
 def _disturb(
     kind: str, process: subprocess.Popen, rng: random.Random, *, ballast: Path, clock: Path
-) -> None:
+) -> bool:
+    """Was there anything to disturb?"""
+    hit: list[psutil.Process] | None = None
     if kind in _SIGNALS:
         process.send_signal(getattr(signal, kind))
     elif kind == "command":
@@ -215,6 +217,7 @@ def _disturb(
     elif hit := _of_kind(kind, process):
         with contextlib.suppress(psutil.Error):
             rng.choice(hit).kill()
+    return hit is None or bool(hit)
 
 
 def _of_kind(kind: str, process: subprocess.Popen) -> list[psutil.Process]:
