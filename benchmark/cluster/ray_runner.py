@@ -87,6 +87,8 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
             configure_logging=True,
             _temp_dir=folder and str(folder),
         )
+    except SystemExit as leaving:  # Ray's own answer to a SIGTERM while it starts
+        raise KeyboardInterrupt from leaving
     except Exception as error:  # of any kind, also plain Exception("The current node timed out …")
         told = ray_refusals.sentence(error, cluster.address)
         raise UserError(told, ExitCode.RESOURCES) from error

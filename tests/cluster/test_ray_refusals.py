@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,28 @@ def test_ray_s_own_words_come_first_and_then_what_to_do(error, address, told):
 def test_words_without_end_are_cut():
     assert len(sentence(RuntimeError("a raylet's log " * 1000), None)) < 1000
     assert "KeyError; bench doctor" in sentence(KeyError(), None)
+
+
+STARTING = """
+import signal
+from benchmark.cluster import ray_runner
+from benchmark.cluster.cluster import Cluster
+
+def init(**how):  # as Ray does: its own handler comes early, and leaves
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+    signal.raise_signal(signal.SIGTERM)
+
+import sys
+ray_runner.ray.init = init
+try:
+    with ray_runner.connected(Cluster()):
+        print("connected")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_who_is_asked_to_end_while_ray_starts_is_interrupted():
+    """In a process of its own: where Ray is loaded, nothing is forked any more."""
+    done = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True)
+    assert done.stdout == "interrupted\n", done.stderr
