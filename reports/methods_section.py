@@ -33,9 +33,10 @@ _PACKAGES = {
 
 def written(report: Report, form: str) -> str:
     """The paragraph in one of the formats of `ENDINGS`, and a line end."""
-    rows = on_own(report.rows)
+    own = on_own(report.rows)
+    rows = report.rows if own.empty else own
     parts = (
-        _data(rows), _labelled(rows), _seeds(rows), _network(rows), _training(rows),
+        _data(rows), _labelled(rows), _seeds(rows, report.crossed), _network(rows), _training(rows),
         _pretraining(rows), _scores(report, rows), _statistics(report, rows), _software(rows),
     )  # fmt: skip
     text = " ".join(sentence(line) for part in parts for line in part)
@@ -54,7 +55,8 @@ def _data(rows: pd.DataFrame) -> Iterator[str]:
     told = []
     for name, own in _by_dataset(rows):
         pool = (own.n_labelled.astype(float) + own.n_unlabelled.astype(float)).max()
-        training = "" if pd.isna(pool) else f"{int(pool)} training and "
+        of = "" if (trained := _kind_trained(own)) == _kind(own) else f" {trained}s"
+        training = "" if pd.isna(pool) else f"{int(pool)} training{of} and "
         told.append(f"{training}{counted(int(own.n_test.max()), f'{tested} {kind}')} in {name}")
     yield f"there are {listed(told)}"
     if size := _stated(rows, said.input_size):
@@ -72,6 +74,12 @@ def _kind(rows: pd.DataFrame) -> str:
     return "case" if are_volumes.any() else "image"
 
 
+def _kind_trained(rows: pd.DataFrame) -> str:
+    """The same of what a step sees: of volumes that are cut, a slice."""
+    are_slices = rows.settings.map(lambda settings: bool(settings.get("slices")))
+    return "slice" if are_slices.all() else _kind(rows)
+
+
 def _by_dataset(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for name in datasets_of(rows):
         yield name, rows[rows.dataset == name]
@@ -83,7 +91,7 @@ def _labelled(rows: pd.DataFrame) -> Iterator[str]:
     told = []
     for name, own in _by_dataset(rows.dropna(subset=["n_labelled"])):
         counts = [_range(own[own.budget == b].n_labelled) for b in sorted(own.budget.unique())]
-        told.append(f"{listed(counts)} {_kind(own)}s in {name}")
+        told.append(f"{listed(counts)} {_kind_trained(own)}s in {name}")
     kind, counted_ones = _kind(rows), f" ({', '.join(told)})" if told else ""
     yield f"masks are given of {budgets} of the training {kind}s{counted_ones}"
     users = rows[recorded(rows).variant != BASELINE]
@@ -105,13 +113,15 @@ def _range(values: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _seeds(rows: pd.DataFrame) -> Iterator[str]:
-    """How often, and what differs between the runs."""
+def _seeds(rows: pd.DataFrame, crossed: pd.DataFrame) -> Iterator[str]:
+    """How often, and what differs between the runs. crossed: with the seeds that were typed."""
     times = _range(rows.groupby(WHERE).seed.nunique())
     is_list = rows.settings.map(lambda settings: "labelled" in settings)
-    moved = ["the initial weights", "the order of the data", "the augmentation"]
-    if not is_list.all() and subset_seeds(rows).nunique() != 1:
-        moved.insert(0, "the labelled subset")
+    moved = []
+    if not is_list.all() and subset_seeds(crossed).nunique() != 1:
+        moved.append("the labelled subset")
+    if crossed.seed.nunique() != 1:
+        moved += ["the initial weights", "the order of the data", "the augmentation"]
     if times == "1":
         yield "each method is trained with one seed on each dataset and label budget"
         return

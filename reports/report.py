@@ -102,8 +102,7 @@ class Report:
         """Every subset with every seed of weights, where they were run so."""
         self.all_classes, varied = independent(self.crossed)
         """The trials that are shown, as recorded."""
-        name = options.reading.of_class
-        self.rows = of_class(self.all_classes, name) if name else self.all_classes
+        self.rows = self.of_class(self.all_classes, options.reading)
         self._left_out = [*left_out, *without, *varied]
         self.pretrainings = sources.pretrainings(self.rows)
         self._left_out += sources.notes(recorded(self.rows))
@@ -119,6 +118,11 @@ class Report:
         self.control = control if control in set(self.rows.variant) else None
         """The variant that differences are from, as it is shown."""
         self._made: dict[str, Sheet | None] = {}
+
+    @staticmethod
+    def of_class(rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+        """The rows as they are, or with the scores of the class that is read."""
+        return of_class(rows, reading.of_class) if reading.of_class else rows
 
     def named(self, trials: pd.DataFrame) -> pd.DataFrame:
         """Any trials of the study, under the names that are shown."""
@@ -138,7 +142,7 @@ class Report:
 
     def remade(self) -> "Report":
         """The same, nothing of it made yet: within `sheet.in_full` its lists go to their end."""
-        return Report(self.trials, self._options, self._sources)
+        return Report(self.trials, self._options, self._sources, self.not_asked_for)
 
     @cached_property
     def case_scores(self) -> pd.DataFrame:
@@ -160,7 +164,8 @@ class Report:
         )
         if kind.says_all:
             return sheet
-        read = [] if kind.says_reading else [footers.selection(self.reading, self.rows)]
+        own = self.reading if "class" in kind.reads else replace(self.reading, of_class="")
+        read = [] if kind.says_reading else [footers.selection(own, self.rows)]
         left_out = [*self.oddities, *self._left_out, *self._unfiltered(kind)]
         return replace(
             sheet,
@@ -254,7 +259,7 @@ _LEVEL = frozenset({"ci-level"})
 _MARKED = "marks are among the methods that are shown"
 _SHARES = frozenset({"metric dc", "metric ji"})
 _RATES = frozenset({"metric dc", "metric sensitivity", "metric precision", "metric nsd"})
-METHODS_SECTION_READS = _SCORE | _LEVEL | {"ci", "interval", "test", "control"}
+METHODS_SECTION_READS = _SCORE | _LEVEL | _SHARES | {"ci", "interval", "test", "control"}
 """As `Table.reads`, of the paragraph on how the trials were made and compared."""
 
 TABLES = {
@@ -281,6 +286,7 @@ TABLES = {
     "optimism": Table(
         lambda r: optimism.sheet(on_own(r.rows), r.reading),
         frozenset({"aggregate", "class", "ci-level", "layout"}),
+        "only further test sets are shown, on which no epoch was chosen",
         says_reading=True,
     ),
     "label-efficiency": Table(
@@ -323,7 +329,7 @@ TABLES = {
         says_reading=True,
     ),
     "variance": Table(
-        lambda r: variance.sheet(r.crossed, r.reading),
+        lambda r: variance.sheet(r.of_class(r.crossed, r.reading), r.reading),
         _SCORE,
         "it needs two or more labelled subsets, each with two or more seeds of weights "
         "(bench run --vary cross)",

@@ -23,6 +23,7 @@ METRICS = (("DC", "dc"), ("JI", "ji"))
 ALL_METRICS = ("dc", "ji", "hd95", "asd", "sensitivity", "precision", "nsd")
 """How scores are called of which a reader may ask for some; a longer name begins with its own."""
 AGGREGATES = ("pooled", "case", "patient")
+_IS_SCORE = re.compile(rf"((val|oracle)_)?(dc|ji)_({'|'.join(AGGREGATES)})")
 GIVEN = frozenset({"dataset", "data_hash", "seed", "subset_seed"})
 """Settings of a trial that no preset decides."""
 BY_INTENT = GIVEN | {"budget", "labelled", "method", "hyperparameters", "pretraining"}
@@ -292,8 +293,10 @@ def classes_of(rows: pd.DataFrame) -> dict[str, list[str]]:
 def of_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows with the scores of one class in the place of the means over classes.
 
-    Only datasets that have a class of this name are left: none, if none has.
+    Only datasets that have a class of this name are left: none, if none has. A score that was not
+    kept of each class, as those over patients are not, is NaN.
     """
+    means = [column for column in rows.columns if _IS_SCORE.fullmatch(column)]
     parts = []
     for dataset, classes in classes_of(rows).items():
         trials = rows[rows.dataset == dataset]
@@ -301,7 +304,8 @@ def of_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
             continue
         ending = f"_class_{classes.index(name) + 1}"
         scores = [column for column in rows.columns if column.endswith(ending)]
-        parts.append(trials.assign(**{c.removesuffix(ending): trials[c] for c in scores}))
+        own = {column.removesuffix(ending): trials[column] for column in scores}
+        parts.append(trials.assign(**dict.fromkeys(means, np.nan) | own))
     return pd.concat(parts) if parts else rows[:0]
 
 

@@ -3,7 +3,9 @@
 The only room that knows Matplotlib.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from reports.figures import cases, dice, more, qualitative, style
 from reports.figures.inputs import Inputs, Named
@@ -27,6 +29,12 @@ _MAKERS: tuple[Callable[[Inputs], Iterator[Named]], ...] = (
 
 
 def draw(inputs: Inputs) -> list[Named]:
-    """All figures for which there are data, in the order of a report."""
+    """All figures for which there are data, in the order of a report, no two of one name."""
     with style.style():
-        return [figure for maker in _MAKERS for figure in maker(inputs)]
+        made = [figure for maker in _MAKERS for figure in maker(inputs)]
+    times: Counter[str] = Counter()
+    for i, figure in enumerate(made):
+        times[figure.name] += 1
+        if (n := times[figure.name]) > 1:  # of names that differ in other characters alone
+            made[i] = replace(figure, name=f"{figure.name}-{n}")
+    return made

@@ -20,6 +20,7 @@ from reports.select import (
     floors,
     intervals,
     recorded,
+    variants_of,
 )
 from reports.sheet import with_interval
 from reports.stats.intervals import Interval
@@ -71,7 +72,7 @@ class Inputs:
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
-        return style.looks(self.rows.variant, self.plain)
+        return style.looks(variants_of(self.rows), self.plain)
 
     @cached_property
     def curves(self) -> dict[str, style.Look]:

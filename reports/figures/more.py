@@ -153,7 +153,7 @@ def costs(inputs: Inputs) -> Iterator[Named]:
         and key[2] in inputs.curves
         and not math.isnan(cost.seconds + cost.flops)
     }
-    datasets = sorted({key[0] for key in found})
+    datasets = [name for name in inputs.datasets if any(key[0] == name for key in found)]
     if not datasets:
         return
     figure, axes = style.tiles(len(datasets))

@@ -15,8 +15,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy import ndarray
 
-from reports.select import ordered
-
 FORMS = ("pdf", "svg", "png")
 _STYLE = Path(__file__).with_name("figures.mplstyle")
 # Okabe and Ito's colours, told apart by colour-blind readers; yellow is too pale for lines.
@@ -77,8 +75,11 @@ class Look:
 
 
 def looks(variants: Iterable[str], plain: Container[str] = ()) -> dict[str, Look]:
-    """One for each, the same in all figures; plain methods get theirs first, so most differ."""
-    names = sorted(ordered(variants), key=lambda name: name not in plain)
+    """One for each, in this order, the same in all figures; plain methods get theirs first: so most
+    differ.
+    """
+    variants = list(dict.fromkeys(variants))
+    names = sorted(variants, key=lambda name: name not in plain)
     found = {
         name: Look(
             _COLOURS[i % len(_COLOURS)],
@@ -87,7 +88,7 @@ def looks(variants: Iterable[str], plain: Container[str] = ()) -> dict[str, Look
         )
         for i, name in enumerate(names)
     }
-    return {name: found[name] for name in ordered(found)}
+    return {name: found[name] for name in variants}
 
 
 @contextmanager

@@ -1,21 +1,33 @@
 """Text for LaTeX: escaped, and how wide it is in Computer Modern."""
 
+import re
+
 INDENT = "\N{EN SPACE}"
+_APART = "\N{WORD JOINER}"
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta",
+    "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu",
+    "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "varphi",
+    "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta",
+    "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
         "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "±": r"$\pm$", "–": "--", "−": "$-$", "≈": r"$\approx$", "≥": r"$\geq$",
-        "≤": r"$\leq$", "<": "$<$", ">": "$>$", "λ": r"$\lambda$", "×": r"$\times$",
-        "²": r"\textsuperscript{2}", "₂": r"\textsubscript{2}", "χ": r"$\chi$",
-        "†": r"$^{\dagger}$", INDENT: r"\enspace ",
+        "≤": r"$\leq$", "<": "$<$", ">": "$>$", "×": r"$\times$",
+        "²": r"\textsuperscript{2}", "₂": r"\textsubscript{2}",
+        **{letter: f"$\\{name}$" for letter, name in _GREEK.items()},
+        "†": r"$^{\dagger}$", INDENT: r"\enspace ", _APART: "{}",
     }
 )  # fmt: skip
 
 
 def latex_escape(text: str) -> str:
     """Text that LaTeX prints as it stands; "5 %" keeps its number and sign together."""
-    return text.translate(_LATEX).replace(r" \%", r"\,\%")
+    apart = re.sub("-(?=-)", "-" + _APART, text)  # LaTeX would make a dash of two
+    return apart.translate(_LATEX).replace(r" \%", r"\,\%")
 
 
 _WIDTHS = {

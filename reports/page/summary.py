@@ -11,7 +11,7 @@ from reports.page.page import LIMIT, Fact, Failure, Page, render
 from reports.page.picture import Picture
 from reports.report import Report
 from reports.select import Reading, datasets_of, named, on_own, with_budgets
-from reports.sheet import counted, in_full
+from reports.sheet import counted, in_full, sentence
 from reports.tables import footers, optimism
 
 _MARGIN = 20_000  # bytes, for that sentence
@@ -81,18 +81,18 @@ def sentences(report: Report) -> list[str]:
     rows, reading = report.rows, report.reading
     datasets, budgets = datasets_of(rows), sorted(rows.budget.unique())
     own = on_own(rows)
-    gap = optimism.gaps(own, reading)
+    trials = counted(len(own) or len(rows), "trial")
     labelled = ", ".join(budget.text for budget in budgets)
     are_shares = all(budget.share is not None for budget in budgets)
     how_much = f"at {labelled} labelled images" if are_shares else f"with {labelled} labelled"
     lines = [
         f"{counted(rows.variant.nunique(), 'method')} on {counted(len(datasets), 'dataset')} "
         f"({', '.join(datasets)}) {how_much}, "
-        f"{counted(rows.seed.nunique(), 'seed')}: {counted(len(own), 'trial')}.",
-        _sentence(footers.selection(reading, rows)),
-        _choosing(100 * gap.mean, reading),
+        f"{counted(rows.seed.nunique(), 'seed')}: {trials}.",
+        sentence(footers.selection(reading, rows)),
+        *([] if own.empty else [_choosing(100 * optimism.gaps(own, reading).mean, reading)]),
     ]
-    return [*lines, *map(_sentence, report.oddities)]
+    return [*lines, *map(sentence, report.oddities)]
 
 
 def _choosing(points: float, reading: Reading) -> str:
@@ -106,10 +106,6 @@ def _choosing(points: float, reading: Reading) -> str:
         f"Choosing epoch and threshold on the evaluation set would have added {points:.1f} points "
         "of Dice on average; the tables of this page do not, unless they say so."
     )
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + "."
 
 
 def provenance(rows: pd.DataFrame, origins: Origins) -> list[Fact]:

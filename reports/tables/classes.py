@@ -28,7 +28,8 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     rows = rows[rows.dataset.isin(named)]
     reading = replace(reading, ci="seeds", interval="t")
     groups = [(dataset, name) for dataset in datasets_of(rows) for name in [*named[dataset], _MEAN]]
-    if rows.empty or not any(column.endswith("_class_1") for column in rows):
+    is_kept = any(column.endswith(f"{reading.aggregate}_class_1") for column in rows)
+    if rows.empty or not is_kept:
         return None
     by_group = {group: _of(rows, group) for group in groups}
     values = {group: intervals(own, reading, "dc") for group, own in by_group.items()}

@@ -77,13 +77,18 @@ def selection(reading: Reading, rows: pd.DataFrame) -> str:
     }[reading.selection]
     if reading.selection == "val":
         chosen += f" ({masks_used(rows)})"
+    return f"selection: {chosen}; {aggregation(reading)}"
+
+
+def aggregation(reading: Reading) -> str:
+    """Over what a score is, and of which class."""
     over = {
         "pooled": "pooled over all pixels",
         "case": "mean over cases",
         "patient": "mean over patients, the pixels of each together",
     }[reading.aggregate]
     of = f"; class: {reading.of_class} alone" if reading.of_class else ""
-    return f"selection: {chosen}; aggregation: {over}{of}"
+    return f"aggregation: {over}{of}"
 
 
 def masks_used(rows: pd.DataFrame) -> str:

@@ -6,11 +6,15 @@ import pandas as pd
 from reports.select import SELECTIONS, WHERE, Reading, columns, datasets_of, lines
 from reports.sheet import NOTHING, Cell, Head, Sheet, of_fewer, rounded, signed
 from reports.stats.intervals import Interval, t_interval
-from reports.tables.footers import masks_used
+from reports.tables.footers import aggregation, masks_used
 
 
-def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet:
-    """Dice of the final step beside Dice at the epochs (and threshold) that were chosen."""
+def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
+    """Dice of the final step beside Dice at the epochs (and threshold) that were chosen; None of no
+    trials.
+    """
+    if rows.empty:
+        return None
     datasets = datasets_of(rows)
     names = {name: f"{prefix}dc_{reading.aggregate}" for name, prefix in SELECTIONS.items()}
     validated = rows[rows[names["val"]].notna()] if names["val"] in rows else rows[:0]
@@ -62,6 +66,7 @@ def _notes(reading: Reading, full_n: int, validated: pd.DataFrame) -> list[str]:
         "threshold with the best Jaccard on the evaluation set itself; gap: mean ± "
         f"{100 * reading.ci_level:g} % t half-width over seeds of the difference from final, in "
         f"points of Dice, n = {full_n} unless given in brackets",
+        aggregation(reading),
         "a method that trains unsteadily gains more by such a choice: tables that make it favour "
         "that method",
         *([] if validated.empty else [f"val: {masks_used(validated)}"]),

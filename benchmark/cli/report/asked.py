@@ -117,6 +117,11 @@ class Asked:
             raise UserError(
                 "--as-published means oracle and pooled: leave --selection and --aggregate out"
             )
+        if self.aggregate == "patient" and (self.of_class or "classes" in self.tables):
+            raise UserError(
+                "scores of single classes are pooled or means over cases: leave --aggregate "
+                "patient out, or --class and --table classes"
+            )
         if self.interval != "t" and (self.as_published or self.ci != "seeds"):
             raise UserError(
                 f"--interval {self.interval} applies to seeds only; not with --ci or --as-published"

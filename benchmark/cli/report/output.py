@@ -155,7 +155,10 @@ def _write_page(folder: Path, report: "Report", file: Path, drawn: "list[Named]"
     from benchmark.cli import origins
     from benchmark.files import write_atomically
     from reports.page import summary
+    from reports.select import recorded
 
-    found = summary.Origins(**origins.of(folder, report.rows, report.trials))
+    own = recorded(report.crossed)  # with the seeds and names that were typed
+    own = own[own.dataset.isin(recorded(report.rows).dataset)]
+    found = summary.Origins(**origins.of(folder, own, report.trials))
     write_atomically(file, summary.page(folder.name, report, report.trials, drawn, found))
     say(f"wrote {file}")

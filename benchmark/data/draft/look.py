@@ -58,9 +58,12 @@ def found(name: str, path: Path) -> Found:
         raise UserError(f"{path} must be mended first:{''.join(lines)}", ExitCode.DATA)
     masked = [case for case in layout.cases if case.masks]
     look = _look_at_volumes if is_volume else _look_at_pictures
-    made = look(source, masked, bool(modalities))
     fields["readers"] = ["volume_pairs" if is_volume else "pairs"]
-    rule = mask_rule.of(_mask_values(source, masked, is_volume=is_volume))
+    try:
+        made = look(source, masked, bool(modalities))
+        rule = mask_rule.of(_mask_values(source, masked, is_volume=is_volume))
+    except ValueError as error:  # it names the file
+        raise UserError(f"{path}: {error}: mend or remove it", ExitCode.DATA) from error
     fields |= made.fields | rule.fields
     remarks = made.remarks | {"mask": rule.remark, "readers": _endings(masked)}
     fields |= _splits(layout, remarks)

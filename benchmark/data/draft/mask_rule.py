@@ -1,5 +1,6 @@
 """Which rule reads masks that hold these values. Pure."""
 
+import math
 from typing import Any, NamedTuple
 
 _MOST_CLASSES = 20  # more are taken for instances, or for shades
@@ -33,6 +34,8 @@ def of(found: Values) -> Rule:
 
 
 def _of_numbers(found: Values) -> Rule:
+    if not all(map(math.isfinite, found.numbers)):
+        raise ValueError("a mask holds numbers that are not finite")
     objects = sorted(number for number in found.numbers if number != 0)
     is_whole = all(number == int(number) for number in objects)
     if objects and (found.are_lossy or not is_whole):
