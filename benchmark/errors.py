@@ -35,6 +35,12 @@ class UserError(Exception):
         return [f"error: {printable(str(self))}"]
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of the processor or a GPU: PyTorch says it in three ways, two of them without a class."""
+    is_own = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return is_own or "can't allocate memory" in str(error) or "CUDA out of memory" in str(error)
+
+
 def require_choice(what: str, value: object, choices: Iterable[str]) -> None:
     """Raise the error for a value that is none of the choices."""
     choices = list(choices)

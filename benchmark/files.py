@@ -59,7 +59,8 @@ def naming(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        code = error.errno or errno.ENOSPC
+        is_short_write = "requested and" in str(error) and "written" in str(error)
+        code = error.errno or (errno.ENOSPC if is_short_write else errno.EIO)
         raise OSError(code, os.strerror(code), str(file)) from error
 
 

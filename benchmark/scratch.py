@@ -88,10 +88,13 @@ def abandoned_folders(*bases: Path) -> list[Path]:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder; what goes away meanwhile counts nothing."""
+    files = [str(path)] if path.is_symlink() or not path.is_dir() else []
+    for folder, _, names in os.walk(path):  # which passes over what goes away
+        files += [os.path.join(folder, name) for name in names]
     total = 0
-    for found in (path, *path.rglob("*")):
+    for file in files:
         with contextlib.suppress(OSError):
-            total += found.lstat().st_size if not found.is_dir() else 0
+            total += os.lstat(file).st_size
     return total
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmark.store.locks import TUNE
 from tests import own_data
 from tests.grids import BENCH, CHECKOUT, family, keys_of, one_by_one, table
 
@@ -150,7 +151,7 @@ class Soak:
             own = study / file.relative_to(self.reference)
             if not own.is_file() or own.read_bytes() != file.read_bytes():
                 wrong.append(f"{own.relative_to(study)} differs")
-        left = [p for p in study.rglob("*") if p.suffix == ".tmp" or p.name.startswith("tune")]
+        left = [p for p in study.rglob("*") if p.suffix == ".tmp" or p.name.startswith(TUNE)]
         return wrong + [f"left behind: {path}" for path in left]
 
 

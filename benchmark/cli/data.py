@@ -101,8 +101,9 @@ def _draw(file: Path, data_root: Path, name: str) -> None:
     from benchmark.data import prepared
     from benchmark.data.preview import contact_sheet
 
+    picture = contact_sheet(prepared.load(data_root, name))
     with replacing(file) as stream:
-        stream.write(contact_sheet(prepared.load(data_root, name)))
+        stream.write(picture)
     say(f"wrote {file}: do the outlines lie where they should?")
 
 

@@ -1,5 +1,6 @@
 """Where the trials of a report come from, as its page says it: commands, settings, logs."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,15 @@ def commands(study: str, rows: "DataFrame") -> list[str]:
     groups = own.groupby(["preset", "overrides", "evaluate_on"], dropna=False, sort=True)
     return [
         command("bench", "run", "--preset", preset, "--study", study, *_grid(trials))
-        + f" {overrides}" * bool(overrides)
+        + "".join(f" {word}" for word in _quoted(overrides))
         for (preset, overrides, _), trials in groups
     ]
+
+
+def _quoted(overrides: str) -> list[str]:
+    """As a shell takes them; records have them as one text, in which a value may have spaces."""
+    words = overrides.split()
+    return list(map(shlex.quote, words)) if all("=" in word for word in words) else [overrides]
 
 
 def _grid(trials: "DataFrame") -> list[str]:

@@ -209,7 +209,7 @@ def run(
     failed = carried_out(plan, data_root, cluster, trial=trial, probes=probe)
     _print_results(plan, are_all_failed=failed == len(plan.own))
     if failed:
-        _print_failures(plan)
+        _print_failures(plan, trial or "")
         raise UserError(
             f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
             "again",
@@ -320,11 +320,12 @@ def _print_results(plan: "Plan", *, are_all_failed: bool) -> None:
     say(f"next:    {_next(plan, are_all_failed=are_all_failed)}")
 
 
-def _print_failures(plan: "Plan") -> None:
-    """Those of this run's part, a line for each message."""
+def _print_failures(plan: "Plan", key: str) -> None:
+    """Those of this run's part, a line for each message. key: how those begin that were to run."""
     from benchmark.store import failures, record
 
-    found = (record.trial_record(plan.folder, trial.key) for trial in plan.own)
+    own = (trial.key for trial in plan.own if trial.key.startswith(key))
+    found = (record.trial_record(plan.folder, one) for one in own)
     for line in failures.alike(one for one in found if one is not None and not one.is_done):
         say(f"failed: {line}", err=True)
 

@@ -116,7 +116,11 @@ def evaluate(
     for line in test_sets.described(outcome):
         say(line, err=True)
     if not any(outcome):
-        say("there is nothing to evaluate on: name a test set with --on", err=True)
+        say(
+            "there is nothing to evaluate: it takes trials that are done and were tested, and with "
+            "--on another test set than their own",
+            err=True,
+        )
     say(f"next:  {command('bench', 'report', '--study', folder.name, '--results', folder.parent)}")
 
 

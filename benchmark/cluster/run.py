@@ -19,7 +19,7 @@ from benchmark import scratch
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
-from benchmark.cluster.supervised import Died, supervised
+from benchmark.cluster.supervised import Died, Ignored, supervised
 from benchmark.data import prepare, prepared
 from benchmark.data.stored import Stored, store
 from benchmark.errors import ExitCode, UserError
@@ -146,15 +146,23 @@ def _supervised(
     """What `_run_on_ray` returns; whatever ends Ray does not end this process."""
     try:
         return supervised(on_ray, grace, lambda line: _print(console, [line]))
+    except Ignored:
+        _print(console, [f"interrupted: {_so_far(plan)}"])
+        raise
     except Died as died:
-        tables.rebuild(plan.folder)
-        done = len(plan.own) - len(with_done(plan).missing)
         raise UserError(
             f"the run was ended from outside ({died}; most often one of Ray's own processes died, "
-            f"or memory ran out): {done}/{counted(len(plan.own), 'trial')} done, the others were "
+            f"or memory ran out): {_so_far(plan)}, the others were "
             "interrupted and go on from their last checkpoint; the same command continues",
             ExitCode.RESOURCES,
         ) from died
+
+
+def _so_far(plan: Plan) -> str:
+    """How many trials are done, which the table then holds."""
+    tables.rebuild(plan.folder)
+    done = len(plan.own) - len(with_done(plan).missing)
+    return f"{done}/{counted(len(plan.own), 'trial')} done"
 
 
 def _run_on_ray(
@@ -182,13 +190,7 @@ def _run_on_ray(
             _print(console, [estimate.compared(forecast.wall, took)])
         return stopped
     except KeyboardInterrupt:
-        tables.rebuild(plan.folder)
-        done = len(plan.own) - len(with_done(plan).missing)
-        console.print(
-            f"interrupted: {done}/{counted(len(plan.own), 'trial')} done, "
-            f"{progress.running} stopped",
-            highlight=False,
-        )
+        console.print(f"interrupted: {_so_far(plan)}, {progress.running} stopped", highlight=False)
         raise
 
 
@@ -267,7 +269,9 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
     plan.folder.mkdir(parents=True, exist_ok=True)
     layout.require_own_folders(plan.folder)
     with locks.claimed(plan.folder, part) as claim:
-        write_atomically(plan.folder / layout.SETTINGS, yaml.safe_dump(presets.flat(plan.study)))
+        settings = plan.folder / layout.SETTINGS
+        if not (isinstance(part, SingleTrial) and settings.is_file()):  # which is of a whole grid
+            write_atomically(settings, yaml.safe_dump(presets.flat(plan.study)))
         planned.add(plan.folder, map(planned.row, plan.trials))
         for manifest in plan.manifests.values():
             datasets.keep(plan.folder, manifest)

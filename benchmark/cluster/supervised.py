@@ -12,6 +12,7 @@ import pickle
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ _POLL_SECONDS = 0.05
 T = TypeVar("T")
 
 
+class Ignored(KeyboardInterrupt):
+    """The child was asked to end, did not in time, and was killed."""
+
+
 class Died(Exception):
     """The child ended without saying how its work went; the text says what ended it."""
 
@@ -31,8 +36,8 @@ def supervised(work: Callable[[], T], grace: float, say: Callable[[str], None]) 
     """What the work returns, or raises, in a child process; `Died` if that ends otherwise.
 
     A signal that asks for an end reaches the work as KeyboardInterrupt, once. If the work has not
-    ended `grace` seconds later, its process is killed, `say` is told, and KeyboardInterrupt raised
-    here. Whatever kills this process ends the child too, on Linux.
+    ended `grace` seconds later, its process is killed, `say` is told, and `Ignored` raised here.
+    Whatever kills this process ends the child too, on Linux.
     """
     if not _can_fork():
         return work()
@@ -47,14 +52,17 @@ def supervised(work: Callable[[], T], grace: float, say: Callable[[str], None]) 
         with signals:
             status = signals.wait()
         if signals.were_ignored:
-            raise KeyboardInterrupt
+            raise Ignored
         told.seek(0)
         return _outcome(told.read(), status)
 
 
 def _can_fork() -> bool:
-    """Not on macOS, whose frameworks forbid it, nor beside the threads of a Ray that is loaded."""
-    return hasattr(os, "fork") and sys.platform != "darwin" and "ray" not in sys.modules
+    """Not on macOS, whose frameworks forbid it, nor beside the threads of a Ray that is loaded, nor
+    in another thread than the main one, which alone is told of signals.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    return hasattr(os, "fork") and sys.platform != "darwin" and is_main and "ray" not in sys.modules
 
 
 @contextlib.contextmanager
@@ -69,22 +77,32 @@ def _held_back() -> Iterator[None]:
 
 def _live(work: Callable[[], Any], told: IO[bytes]) -> None:
     """The child's life, which ends with telling what became of the work; never returns."""
-    _end_with_parent()
-    signal.signal(signal.SIGTERM, _interrupt)
-    for other in _ASKED[1:]:  # the terminal tells all its processes; the parent passes it on
-        signal.signal(other, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
+    code = 1
+    try:  # nothing may climb further: what lies there is the parent's to end
+        _end_with_parent()
+        signal.signal(signal.SIGTERM, _interrupt)
+        for other in _ASKED[1:]:  # the terminal tells all its processes; the parent passes it on
+            signal.signal(other, signal.SIG_IGN)
+        outcome = _outcome_of(work)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has ended
+        told.write(_pickled(outcome))
+        told.flush()
+        code = 0
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _outcome_of(work: Callable[[], Any]) -> tuple[str, Any]:
+    """How it went, and what it returned or raised: all of it is the parent's to raise."""
     try:
-        outcome = ("returned", work())
-    except BaseException as error:  # all of it is the parent's to raise
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
+        return "returned", work()
+    except BaseException as error:
         if not isinstance(error, KeyboardInterrupt):
             error.add_note(traceback.format_exc())
-        outcome = ("raised", error)
-    told.write(_pickled(outcome))
-    told.flush()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+        return "raised", error
 
 
 def _interrupt(*_) -> None:

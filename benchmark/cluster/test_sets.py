@@ -14,8 +14,10 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store import datasets, record, test_sets
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
+from benchmark.store.test_sets import OnTestSet
 from benchmark.store.weights import NAME as WEIGHTS
 from benchmark.toolkit import encoders
+from benchmark.training.evaluate import nsd_column
 from benchmark.training.test_sets import TestSet, evaluated, opened
 from benchmark.wording import counted
 
@@ -64,7 +66,7 @@ def evaluate_study(
                 continue  # on which it was tested, and what is another dataset's
             test = test_of(keys[found.key], name)
             known = there.get(name, {}).get(found.key)
-            if known is not None and known.data_hash == test.data.manifest.data_hash:
+            if _is_known(known, test.data.manifest.data_hash, nsd):
                 outcome = outcome._replace(already=outcome.already + 1)
             elif not (trial_folder(study_folder, found.key) / WEIGHTS).is_file():
                 outcome = outcome._replace(without_weights=outcome.without_weights + 1)
@@ -75,6 +77,14 @@ def evaluate_study(
         score = _evaluate(found, study_folder, test, device, nsd)
         say(f"[{place}/{len(missing)}] {found.label} on {test.name}: DC {score:.4f}")
     return outcome._replace(done=len(missing))
+
+
+def _is_known(known: OnTestSet | None, data_hash: str, nsd: Sequence[float]) -> bool:
+    """Are the scores there, of the same data, and surface Dice at all of these tolerances?"""
+    if known is None or known.data_hash != data_hash:
+        return False
+    units = ("mm", "voxels")
+    return all(any(nsd_column(one, unit) in known.metrics for unit in units) for one in nsd)
 
 
 def described(outcome: Outcome) -> list[str]:

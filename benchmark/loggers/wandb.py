@@ -54,6 +54,6 @@ def next_step(study_folder: Path, folder: Path) -> str:
     """What shows it; of runs that were kept here, what sends them."""
     is_offline = from_environment("WANDB_MODE", "online") == "offline"
     if is_offline or any(folder.glob("wandb/offline-run-*")):
-        return f"{command('wandb', 'sync', '--include-offline')} {folder}/wandb/offline-run-*"
+        return f"{command('wandb', 'sync', '--include-offline', folder)}/wandb/offline-run-*"
     project = from_environment("WANDB_PROJECT", _PROJECT)
     return f"your Weights & Biases: project {project}, group {study_folder.name}"

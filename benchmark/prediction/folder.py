@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pydantic
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from benchmark import provenance
 from benchmark.data.decoding.case import Decoded, decode
 from benchmark.data.layouts import Case
-from benchmark.errors import UserError
+from benchmark.errors import UserError, is_out_of_memory
 from benchmark.files import checksum, read_within, write_atomically
 from benchmark.prediction import outputs
 from benchmark.prediction.ensemble import together
@@ -164,7 +163,9 @@ def _predict(task: Task, case: Case, notes: Notes, outcome: Outcome) -> None:
         outcome.odd[what].append(case.id)
     try:
         measured = _saved(task, case, one, digest)
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         outcome.problems[case.id] = "it does not fit into memory"
         return
     notes.images[case.id] = measured

@@ -177,6 +177,10 @@ def doubts(about: About) -> Iterator[str]:
         )
 
 
+_READING = ("is_volume", "size", "window", "clip", "modalities")
+"""Fields of a card by which an image is read."""
+
+
 def require_alike(networks: list[Trained]) -> None:
     """`UserError` for networks whose predictions cannot be averaged."""
     first, *others = (one.about for one in networks)
@@ -187,6 +191,14 @@ def require_alike(networks: list[Trained]) -> None:
                 raise UserError(
                     f"an ensemble is of networks of one dataset: the {what} of {first.label} "
                     f"{'are' if what != 'dataset' else 'is'} {mine}, of {other.label} {theirs}",
+                    ExitCode.DATA,
+                )
+        for what in _READING:
+            mine, theirs = (getattr(about.card, what) for about in (first, other))
+            if mine != theirs:
+                raise UserError(
+                    f"an ensemble sees each image in one way: the {what} of the card of "
+                    f"{first.label} is {mine}, of {other.label} {theirs}",
                     ExitCode.DATA,
                 )
 

@@ -29,7 +29,10 @@ def story(record: Record | PretrainingRecord, folder: Path) -> list[str]:
     lines = [f"{name:8} {text}" for name, text in facts.items() if text]
     lines += [f"  {line}" for line in last_frames(layout.log_of(folder, record.key))]
     if isinstance(record, Record):
-        lines.append(f"again, alone, with a traceback: {again(record, folder.parent.parent)}")
+        how = again(record, folder.parent.parent)
+        if record.evaluate_on not in ("test", "dev"):  # a fold, which bench tune alone makes
+            how = f"the same bench tune, with --trial {record.key} -v"
+        lines.append(f"again, alone, with a traceback: {how}")
     return lines
 
 

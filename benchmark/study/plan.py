@@ -137,10 +137,12 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
 def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Study:
     """The study; it saves weights where trials are to be evaluated on further test sets.
 
-    `UserError` for a test set that is not prepared.
+    `UserError` for a test set that is not prepared, or that the networks cannot see.
     """
     for name in study.also_test:
-        prepared.read_manifest(data_root, name)
+        further = prepared.read_manifest(data_root, name)
+        for manifest in manifests.values():
+            prepared.require_testable(name, further.card, manifest.card)
     has_further = study.also_test or any(m.test_sets for m in manifests.values())
     if study.conditions.roles.is_within_labelled or not has_further or "weights" in study.save:
         return study

@@ -87,7 +87,7 @@ def surfaces(
     """
     spacings = [data.cases[row].spacing for row in data.evaluation.indices]
     has_mm = all(spacings)
-    nsds = [_nsd(tolerance, "mm" if has_mm else "voxels") for tolerance in tolerances]
+    nsds = [nsd_column(tolerance, "mm" if has_mm else "voxels") for tolerance in tolerances]
     cases, of_classes, one_empty = [], [], 0
     for row, spacing, labels in zip(data.evaluation.indices, spacings, predicted, strict=True):
         true = data.evaluation.masks[row]
@@ -136,7 +136,7 @@ def _mean(of_classes: dict[int, _Distances]) -> _Distances:
     return np.mean(list(of_classes.values()), 0)
 
 
-def _nsd(tolerance: float, unit: str) -> str:
+def nsd_column(tolerance: float, unit: str) -> str:
     """Column of surface Dice: nsd_2_mm, nsd_0_5_mm."""
     return f"nsd_{tolerance:g}_{unit}".replace(".", "_")
 

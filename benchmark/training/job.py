@@ -14,7 +14,7 @@ import torch
 from benchmark import files, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.data.stored import Stored
-from benchmark.errors import UserError
+from benchmark.errors import UserError, is_out_of_memory
 from benchmark.loggers.curves import Curves
 from benchmark.loggers.logger import About
 from benchmark.store import checkpoints, record
@@ -220,6 +220,6 @@ def _logger(file: Path, echo: Log | None) -> Log:
 def _reason(error: Exception) -> str:
     """One line on what went wrong."""
     first = str(error).splitlines()[0] if str(error) else "no detail"
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if is_out_of_memory(error):
         return f"out of memory: {first}"
     return f"{type(error).__name__}: {first}"

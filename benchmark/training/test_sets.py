@@ -51,14 +51,7 @@ def opened(data_root: Path, name: str, trained: Manifest) -> TestSet:
     if not own and not re.fullmatch(r"[a-z0-9_]{1,100}", name):
         raise UserError(f"no test set is called {name[:100]!r}")
     data = prepared.load(data_root, where)
-    theirs, ours = data.manifest.card, trained.card
-    for what in ("is_volume", "channels", "classes"):
-        if getattr(theirs, what) != getattr(ours, what):
-            raise UserError(
-                f"{name} cannot test networks of {trained.name}: its {what} is "
-                f"{getattr(theirs, what)}, theirs {getattr(ours, what)}",
-                ExitCode.DATA,
-            )
+    prepared.require_testable(name, data.manifest.card, trained.card)
     return TestSet(name, data, trained)
 
 

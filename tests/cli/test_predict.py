@@ -238,6 +238,13 @@ def test_networks_of_other_classes_make_no_ensemble(study, bench, tmp_path):
         bench, root, keys[0], other, "--images", root / "files/test/image", "--out", tmp_path / "o"
     )
     assert code == 3 and "an ensemble is of networks of one dataset: the classes of" in err
+    about["card"]["classes"][1], about["card"]["clip"] = "small", [1, 99]
+    metadata["semiseg_bench"] = json.dumps(about)
+    other.write_bytes(safetensors.torch.save(safetensors.torch.load_file(file), metadata))
+    code, _, err = predict(
+        bench, root, keys[0], other, "--images", root / "files/test/image", "--out", tmp_path / "o"
+    )
+    assert code == 3 and "an ensemble sees each image in one way: the clip of the card of" in err
 
 
 def volume_trial(how: str, tmp_path, bench) -> str:

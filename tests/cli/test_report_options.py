@@ -176,6 +176,8 @@ def test_a_names_file_of_another_form_is_refused(bench, tmp_path, text, message)
             ("--table", "ranks", "--layout", "wide", "--format", "latex"),
             "--layout wide affects only",
         ),
+        (("--class", "x", "--aggregate", "patient"), "scores of single classes are pooled or"),
+        (("--table", "classes", "--aggregate", "patient"), "leave --aggregate patient out"),
         (("--layout", "wide"), "--layout is of LaTeX alone: add --format latex"),
         (("--bare", "--format", "text,csv"), "--bare is of LaTeX alone: add --format latex"),
         (("--methods-section", "--costs"), "--costs changes nothing in the methods section"),

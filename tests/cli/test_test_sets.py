@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from tests.cli.test_protocol import files, records, run_all  # noqa: F401  (a fixture)
+from tests.grids import TINY_RUN
 
 
 @pytest.fixture
@@ -89,6 +90,13 @@ def test_other_datasets_are_test_sets_if_their_classes_are_the_same(further, ben
     root = ("--data-root", further / "data", "--results", further / "results")
     code, _, err = bench("evaluate", "demo", "--on", "stranger", *root)
     assert code == 3 and "stranger cannot test networks of ours3: its classes is" in err
+    code, _, err = bench(*TINY_RUN, "--datasets", "ours3", "--also-test", "stranger", *root)
+    assert code == 3 and "stranger cannot test networks of ours3" in err  # before it trains
+    code, out, err = bench("evaluate", "demo", "--on", "fellow", "--nsd", "2", *root)
+    assert code == 0 and "1/1" in out + err  # surface Dice was not measured at this tolerance
+    assert "nsd_2_voxels" in on(folder, found["key"], "fellow")["metrics"]
+    code, _, err = bench("evaluate", "demo", "--on", "fellow", "--nsd", "2", *root)
+    assert "1 trials were evaluated there already" in err or "1 trial were evaluated" in err
     code, _, err = bench("evaluate", "demo", "--on", "nobody", *root)
     assert code == 3 and 'dataset "nobody" is not prepared' in err
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -136,3 +137,33 @@ def test_who_is_killed_takes_its_child_along():
     child = started(listens=True, grace=20.0)
     child.kill()
     assert child.communicate(timeout=20)[0] == ""  # the pipe's other end has closed too
+
+
+def test_a_thread_does_the_work_itself():
+    """It is told of no signal, and the system would end its child with it."""
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(supervised, os.getpid, 5.0, silent).result() == os.getpid()
+
+
+FULL = """
+import contextlib, errno, io, os
+
+class Full(io.BytesIO):
+    def write(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+module.tempfile.TemporaryFile = lambda: contextlib.nullcontext(Full())
+parent = os.getpid()
+try:
+    module.supervised(lambda: 7, 5.0, print)
+except module.Died as died:
+    print(died, flush=True)
+finally:
+    print("let go by the", "parent" if os.getpid() == parent else "child", flush=True)
+"""
+
+
+def test_no_error_of_the_child_climbs_into_what_is_the_parent_s():
+    """Its outcome does not fit on the disk: what the parent holds is the parent's to let go."""
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "exit code 1\nlet go by the parent\n", done.stderr

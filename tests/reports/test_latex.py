@@ -202,3 +202,9 @@ def test_every_table_of_a_full_study_fits_the_page(four_datasets, tmp_path):
     ]  # fmt: skip
     for sheet in sheets:
         assert tex.typeset(tmp_path / sheet.name, as_latex(sheet)).complaints == [], sheet.name
+
+
+def test_letters_and_hyphens_of_names_are_printed_as_they_are():
+    assert latex_escape("Π-model, μ") == r"$\Pi$-model, $\mu$"
+    assert latex_escape("bench report --class ---") == "bench report -{}-class -{}-{}-"
+    assert latex_escape("5–9") == "5--9"

@@ -251,3 +251,16 @@ def test_images_of_any_number_of_channels_are_drawn(full, channels):
     name = next(name for name in found if name.startswith("qualitative"))
     shown = found[name].figure.axes[0].images[0].get_array()
     assert shown.ndim == (3 if channels == 3 else 2)
+
+
+def test_no_two_figures_have_one_name():
+    """Names that differ in characters alone that no file's name has."""
+    rows = pd.concat([
+        trials(cps=[0.5, 0.6]).assign(dataset=name, key=name) for name in ("腺体", "皮肤")
+    ])  # fmt: skip
+    found = [figure.name for figure in figures.draw(Inputs(rows=rows))]
+    assert len(set(found)) == len(found) and {"seeds-", "seeds--2"} <= set(found)
+
+
+def test_looks_keep_the_order_of_the_table():
+    assert [*style.looks(["b", "supervised", "a", "b"])] == ["b", "supervised", "a"]

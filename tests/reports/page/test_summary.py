@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from reports import methods_section
 from reports.names import Names
 from reports.page import summary
 from reports.page.page import Picture
@@ -42,3 +43,33 @@ def test_a_page_is_filtered_by_the_names_that_are_shown():
     assert offered[:4] == ["PH²", "GlaS", "EM", "CPS"]
     assert "2 methods on 2 datasets (PH², GlaS)" in text
     assert "EM/PH²/20 %/seed 1" in text and "ph2/" not in text
+
+
+def test_a_page_of_further_test_sets_alone_says_nothing_of_a_choice():
+    machine = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
+    rows = stored(
+        pd.DataFrame([
+            trial("cps", seed, 0.8, dataset="glas on b", key=f"{seed}/on-b", n_labelled=4,
+                  n_unlabelled=9, parameters=9, **machine)
+            for seed in (0, 1)
+        ])
+    )  # fmt: skip
+    report = Report(rows, Options())
+    text = summary.page("first", report, rows, [])
+    assert "(glas on b)" in text and "2 trials" in text and "Choosing epoch" not in text
+    assert report.table("optimism") is None
+    assert "glas on b" in methods_section.written(report, "text")
+
+
+def test_a_methods_section_says_what_a_seed_moves():
+    rows = pd.DataFrame([trial("cps", 0, 0.8, key=f"k{i}", subset_seed=i) for i in range(3)])
+    rows = rows.assign(n_labelled=4, n_unlabelled=9, parameters=9, device="cpu")
+    text = methods_section.written(Report(stored(rows), Options()), "text")
+    assert "a seed decides the labelled subset." in text
+
+
+def test_a_page_says_what_was_left_out_by_request():
+    machine = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
+    rows = stored(pd.DataFrame([trial(v, s, 0.8, **machine) for v in "ab" for s in (0, 1)]))
+    report = Report(rows, Options(), left_out=["--methods leaves out c"])
+    assert "leaves out c" in summary.page("first", report, rows, [])

@@ -92,3 +92,15 @@ def test_pictures_have_the_same_colour_for_a_class_whatever_else_is_there():
     # Class 1: 0; class 2: TP 2, FP 2: 2·2 / (2·2 + 2).
     assert dice(alone, target, 3) == pytest.approx((0 + 4 / 6) / 2)
     assert dice(alone, target, 2) == pytest.approx(2 * 3 / (4 + 3))
+
+
+def test_a_score_that_no_class_has_is_not_the_mean_s():
+    over_patients = rows().assign(dc_patient=0.5, oracle_dc_pooled=0.9)
+    found = of_class(over_patients, "large")
+    assert found.dc_patient.isna().all() and found.oracle_dc_pooled.isna().all()
+    assert classes.sheet(over_patients, Reading(aggregate="patient")) is None
+
+
+def test_a_table_of_all_classes_is_not_said_to_be_of_one():
+    made = Report(stored(rows()), Options(reading=Reading(of_class="large")))
+    assert not any("large alone" in line for line in made.table("classes").remarks)

@@ -68,3 +68,10 @@ def test_other_tables_show_the_runs_in_which_both_change():
     assert "4 trials whose labelled images and weights are of different seeds" in footer
     assert made.table("variance").rows[0][3].text == "3 × 2"
     assert Report(stored(crossed(WORKED[:1])), Options()).table("variance") is None
+
+
+def test_of_one_class_its_own_scores_are_split():
+    own = crossed(WORKED / 2).assign(classes=[["background", "a", "b"]] * WORKED.size)
+    own = own.assign(dc_pooled_class_1=WORKED.ravel(), dc_pooled_class_2=0.0)
+    made = Report(stored(own), Options(reading=Reading(of_class="a")))
+    assert made.table("variance").rows[0][4].text == "10.49"  # as of the worked example
