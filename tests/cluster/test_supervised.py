@@ -147,6 +147,7 @@ def test_a_thread_does_the_work_itself():
 
 FULL = """
 import contextlib, errno, io, os
+from benchmark.cluster import supervised as module
 
 class Full(io.BytesIO):
     def write(self, content):
