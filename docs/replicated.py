@@ -22,6 +22,9 @@ FIGURE = DOCS / "images" / "replication-ph2.png"
 PRINTED = DOCS.parent / "results" / "published" / "arxiv_2504.01547v2.csv"
 
 
+_SEEDS = 4  # of the baselines, where a cell does not say otherwise
+
+
 def read(name: str) -> pd.DataFrame:
     return pd.read_csv(DOCS / "replication" / f"{name}.csv")
 
@@ -122,7 +125,10 @@ def baselines(percent: float, evaluated_on: str) -> str:
             ]
             both = own.merge(control, on=["run", "seed"], suffixes=("", "_control"))
             gain = both.dc_pooled - both.dc_pooled_control
-            means = own.groupby("run").dc_pooled.apply(shown)
+            means = [
+                shown(of_run) + (f" (n={len(of_run)})" if len(of_run) < _SEEDS else "")
+                for _, of_run in own.groupby("run").dc_pooled
+            ]
             is_control = variant == "supervised" or own.empty
             line += [", ".join(means) or "–", "–" if is_control else shown(gain, "+")]
         rows.append([*line, f"{found.flops_per_step.mean() / 1e9:.0f}"])
