@@ -9,6 +9,7 @@ from reports.sheet import NOTHING, Cell, Head, Sheet, rounded
 
 SHOWN = 3
 """Of the worst, and of the best."""
+_COUNTS = ("tp", "fp", "fn")
 
 
 class Case(NamedTuple):
@@ -37,7 +38,9 @@ def extremes(scores: pd.DataFrame) -> dict[Configuration, Extremes]:
     """
     if scores.empty:
         return {}
-    known = scores[(scores.tp + scores.fp + scores.fn > 0) & scores.dc.notna()]
+    if not {"dc", *_COUNTS} <= {*scores.columns}:  # a stranger's, which do not say what is empty
+        return {}
+    known = scores[(scores[[*_COUNTS]].sum(axis=1) > 0) & scores.dc.notna()]
     spread = known.groupby([*WHERE, "case"]).dc.agg(["mean", "min", "max"]).reset_index()
     found = {}
     for where, group in spread.groupby(WHERE):

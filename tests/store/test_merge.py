@@ -228,7 +228,7 @@ def test_a_killed_merge_leaves_nothing_that_counts(bench, halves, tmp_path):
     into = tmp_path / "into"
     assert bench("merge", a, "--into", into)[0] == 0
     shutil.copytree(trial_folder(b, keys[1]), into / ".merging" / "new")
-    assert record.survey(into).done_keys == {keys[0]}
+    assert {one.key for one in record.survey(into).records if one.is_done} == {keys[0]}
     assert bench("merge", b, "--into", into)[0] == 0
     assert not (into / ".merging").exists()
     tables.rebuild(whole)
