@@ -25,8 +25,15 @@ class Claim:
         self._running = running
 
     def note_running(self, keys: Iterable[str]) -> None:
-        """Replace the list; it counts only while the run holds its lock."""
-        write_atomically(self._running, "".join(f"{key}\n" for key in keys))
+        """Replace the list; it counts only while the run holds its lock.
+
+        It is for people alone: a disk that takes nothing is told by the job that meets it.
+        """
+        try:
+            write_atomically(self._running, "".join(f"{key}\n" for key in keys))
+        except OSError as error:
+            if not files.is_of_the_disk(error):
+                raise
 
 
 @contextlib.contextmanager

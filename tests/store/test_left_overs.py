@@ -1,5 +1,6 @@
 """What a killed process leaves is found by the next one; what a live one uses is left alone."""
 
+import errno
 import os
 import signal
 import stat
@@ -144,3 +145,11 @@ def test_prepared_data_are_for_all_who_may_use_their_root(tmp_path):
     assert {name: mode & 0o777 for name, mode in modes.items()} == dict.fromkeys(
         ("images.npy", "masks.npy", "manifest.json", ".phantom_glas.lock"), 0o660
     )
+
+
+def test_a_full_disk_takes_no_list_of_what_runs_and_that_ends_nothing(monkeypatch, tmp_path):
+    def full(file, text):
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    monkeypatch.setattr(locks, "write_atomically", full)
+    locks.Claim(tmp_path / ".running").note_running(["a"])
