@@ -125,10 +125,8 @@ def _seeds(rows: pd.DataFrame, crossed: pd.DataFrame) -> Iterator[str]:
     if times == "1":
         yield "each method is trained with one seed on each dataset and label budget"
         return
-    yield (
-        f"each method is trained with {times} seeds on each dataset and label budget; a seed "
-        f"decides {listed(moved)}"
-    )
+    decides = f"; a seed decides {listed(moved)}" if moved else ""
+    yield f"each method is trained with {times} seeds on each dataset and label budget{decides}"
 
 
 def _network(rows: pd.DataFrame) -> Iterator[str]:

@@ -64,17 +64,22 @@ class Names:
 
 def put(rows: pd.DataFrame, names: Names) -> Selected:
     """The rows under the names that are shown; and lines that say what the study calls them."""
-    shown = rows.assign(
+    shown = called(rows, names).assign(
         recorded_dataset=rows.dataset,
         recorded_variant=rows.variant,
-        dataset=rows.dataset.map(names.dataset),
-        variant=rows.variant.map(names.method),
         dataset_place=rows.dataset.map(names.dataset_places(rows.dataset)),
         variant_place=rows.variant.map(names.places(rows.variant)),
         group=rows.variant.map(names.group),
     )
     _require_apart(shown)
     return Selected(shown, _renamed(rows, names))
+
+
+def called(rows: pd.DataFrame, names: Names) -> pd.DataFrame:
+    """The rows under the names that are shown, without a trace of the others."""
+    return rows.assign(
+        dataset=rows.dataset.map(names.dataset), variant=rows.variant.map(names.method)
+    )
 
 
 def _require_apart(shown: pd.DataFrame) -> None:

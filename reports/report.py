@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from reports.names import Names, put, with_groups
+from reports.names import Names, called, put, with_groups
 from reports.published.differences import Expected
 from reports.published.matching import nothing_beside
 from reports.published.paper import Paper
@@ -102,7 +102,7 @@ class Report:
         """Every subset with every seed of weights, where they were run so."""
         self.all_classes, varied = independent(self.crossed)
         """The trials that are shown, as recorded."""
-        self.rows = self.of_class(self.all_classes, options.reading)
+        self.rows = of_class(self.all_classes, options.reading.of_class)
         self._left_out = [*left_out, *without, *varied]
         self.pretrainings = sources.pretrainings(self.rows)
         self._left_out += sources.notes(recorded(self.rows))
@@ -119,17 +119,9 @@ class Report:
         """The variant that differences are from, as it is shown."""
         self._made: dict[str, Sheet | None] = {}
 
-    @staticmethod
-    def of_class(rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-        """The rows as they are, or with the scores of the class that is read."""
-        return of_class(rows, reading.of_class) if reading.of_class else rows
-
     def named(self, trials: pd.DataFrame) -> pd.DataFrame:
         """Any trials of the study, under the names that are shown."""
-        names = self._options.names or Names()
-        return trials.assign(
-            dataset=trials.dataset.map(names.dataset), variant=trials.variant.map(names.method)
-        )
+        return called(trials, self._options.names or Names())
 
     def table(self, name: str) -> Sheet | None:
         """One of `TABLES`; None if the trials are not enough for it.
@@ -329,7 +321,7 @@ TABLES = {
         says_reading=True,
     ),
     "variance": Table(
-        lambda r: variance.sheet(r.of_class(r.crossed, r.reading), r.reading),
+        lambda r: variance.sheet(of_class(r.crossed, r.reading.of_class), r.reading),
         _SCORE,
         "it needs two or more labelled subsets, each with two or more seeds of weights "
         "(bench run --vary cross)",

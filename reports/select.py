@@ -291,11 +291,14 @@ def classes_of(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def of_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rows with the scores of one class in the place of the means over classes.
+    """The rows with the scores of one class in the place of the means over classes; as they are if
+    none is named.
 
     Only datasets that have a class of this name are left: none, if none has. A score that was not
     kept of each class, as those over patients are not, is NaN.
     """
+    if not name:
+        return rows
     means = [column for column in rows.columns if _IS_SCORE.fullmatch(column)]
     parts = []
     for dataset, classes in classes_of(rows).items():

@@ -251,10 +251,10 @@ def run(
         plan = verb.planned(preset, overrides, typed, roots, shard=shard, rerun=_typed(rerun))
         for note in plan.notes:
             say(f"note: {note}", err=True)
-        ending = {"keeps_going": keep_going, "grace": float(grace)}
         where = grid.cluster(
-            address, _typed(gpus_per_trial), max_concurrent, suffix=plan.shard.suffix, **ending
-        )
+            address, _typed(gpus_per_trial), max_concurrent, suffix=plan.shard.suffix,
+            keeps_going=keep_going, grace=float(grace),
+        )  # fmt: skip
         failed = verb.carried_out(plan, roots[0], where, trial=trial)
     if failed:
         say(f"{failed} failed: the rows of .trials with the status failed say why", err=True)

@@ -193,10 +193,10 @@ def run(
 
     from benchmark.cluster import run as running
 
-    ending = {"keeps_going": keep_going, "grace": grace}
     cluster = grid.cluster(
-        address, gpus_per_trial, max_concurrent, suffix=plan.shard.suffix, **ending
-    )
+        address, gpus_per_trial, max_concurrent, suffix=plan.shard.suffix,
+        keeps_going=keep_going, grace=grace,
+    )  # fmt: skip
     if dry_run:
         from benchmark.cluster import outlook
 
@@ -209,7 +209,7 @@ def run(
     failed = carried_out(plan, data_root, cluster, trial=trial, probes=probe)
     _print_results(plan, are_all_failed=failed == len(plan.own))
     if failed:
-        _print_failures(plan, trial or "")
+        _print_failures(plan, trial)
         raise UserError(
             f"{failed} of {counted(len(plan.own), 'trial')} failed; the same command tries them "
             "again",
@@ -235,7 +235,7 @@ def _evaluate_elsewhere(plan: "Plan", data_root: Path, trial: str | None) -> Non
     """What is done of this run's part, on the test sets that come with the data or were named."""
     from benchmark.cluster import test_sets
 
-    keys = {own.key for own in plan.own if trial is None or own.key.startswith(trial)}
+    keys = _to_run(plan, trial)
     own = [name for manifest in plan.manifests.values() for name in manifest.test_sets]
     if names := [*plan.study.also_test, *own]:
         outcome = test_sets.evaluate_study(
@@ -320,12 +320,16 @@ def _print_results(plan: "Plan", *, are_all_failed: bool) -> None:
     say(f"next:    {_next(plan, are_all_failed=are_all_failed)}")
 
 
-def _print_failures(plan: "Plan", key: str) -> None:
-    """Those of this run's part, a line for each message. key: how those begin that were to run."""
+def _to_run(plan: "Plan", trial: str | None) -> list[str]:
+    """Keys of this run's part, or of the one trial whose key begins so."""
+    return [own.key for own in plan.own if own.key.startswith(trial or "")]
+
+
+def _print_failures(plan: "Plan", trial: str | None) -> None:
+    """Those of what was to run, a line for each message."""
     from benchmark.store import failures, record
 
-    own = (trial.key for trial in plan.own if trial.key.startswith(key))
-    found = (record.trial_record(plan.folder, one) for one in own)
+    found = (record.trial_record(plan.folder, key) for key in _to_run(plan, trial))
     for line in failures.alike(one for one in found if one is not None and not one.is_done):
         say(f"failed: {line}", err=True)
 

@@ -3,6 +3,7 @@
 import re
 import textwrap
 
+from benchmark.errors import ExitCode, UserError
 from benchmark.files import is_of_the_disk
 
 _ADVICE = {
@@ -27,12 +28,12 @@ _UNUSABLE = (PermissionError, NotADirectoryError, FileNotFoundError)
 _LONGEST = 600  # characters of Ray's own
 
 
-def sentence(error: Exception, address: str | None) -> str:
-    """What a user reads. error: whatever Ray raised; address: None for a Ray of one's own."""
+def refused(error: Exception, address: str | None) -> UserError:
+    """What a user reads. error: whatever was raised; address: None for a Ray of one's own."""
     where = f"cannot connect to the Ray cluster at {address}" if address else "Ray does not start"
     own = " ".join(str(error).split()) or type(error).__name__
     shown = textwrap.shorten(own, _LONGEST, placeholder=" …")
-    return f"{where}: {shown}; {_advice(error, own, address)}"
+    return UserError(f"{where}: {shown}; {_advice(error, own, address)}", ExitCode.RESOURCES)
 
 
 def _advice(error: Exception, own: str, address: str | None) -> str:

@@ -38,12 +38,12 @@ from ray.exceptions import RayTaskError
 from ray.tune.search import Searcher
 
 from benchmark import files, provenance, scratch
-from benchmark.cluster import ray_deaths, ray_nodes, ray_refusals, worker
+from benchmark.cluster import ray_deaths, ray_nodes, worker
 from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.progress import GridProgress
+from benchmark.cluster.ray_refusals import refused
 from benchmark.cluster.stops import Stops
 from benchmark.data.stored import Stored
-from benchmark.errors import ExitCode, UserError
 from benchmark.forecast.estimate import Forecast
 from benchmark.forecast.queue import JobQueue
 from benchmark.store import left_overs
@@ -90,8 +90,7 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
     except SystemExit as leaving:  # Ray's own answer to a SIGTERM while it starts
         raise KeyboardInterrupt from leaving
     except Exception as error:  # of any kind, also plain Exception("The current node timed out …")
-        told = ray_refusals.sentence(error, cluster.address)
-        raise UserError(told, ExitCode.RESOURCES) from error
+        raise refused(error, cluster.address) from error
     if _is_told_of_signals():
         signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
@@ -108,8 +107,7 @@ def _temporary_folder(*, is_local: bool) -> Iterator[Path | None]:
         try:
             folder = stack.enter_context(scratch.folder("ray", base))
         except OSError as error:
-            told = ray_refusals.sentence(error, None)
-            raise UserError(told, ExitCode.RESOURCES) from error
+            raise refused(error, None) from error
         yield folder
 
 
@@ -150,9 +148,7 @@ def _require_reachable(address: str | None) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"cannot connect to the Ray cluster at {address}: {error}", ExitCode.RESOURCES
-        ) from error
+        raise refused(error, address) from error
 
 
 class Start(NamedTuple):

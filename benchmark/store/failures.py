@@ -29,10 +29,7 @@ def story(record: Record | PretrainingRecord, folder: Path) -> list[str]:
     lines = [f"{name:8} {text}" for name, text in facts.items() if text]
     lines += [f"  {line}" for line in last_frames(layout.log_of(folder, record.key))]
     if isinstance(record, Record):
-        how = again(record, folder.parent.parent)
-        if record.evaluate_on not in ("test", "dev"):  # a fold, which bench tune alone makes
-            how = f"the same bench tune, with --trial {record.key} -v"
-        lines.append(f"again, alone, with a traceback: {how}")
+        lines.append(f"again, alone, with a traceback: {again(record, folder.parent.parent)}")
     return lines
 
 
@@ -60,6 +57,8 @@ def last_frames(log: str) -> list[str]:
 
 def again(record: Record, study_folder: Path) -> str:
     """The command line that runs this trial alone, here."""
+    if record.evaluate_on not in ("test", "dev"):  # a fold, which bench tune alone makes
+        return f"the same bench tune, with --trial {record.key} -v"
     return command(
         "bench", "run", "--preset", study_folder / layout.SETTINGS, "--methods", record.variant,
         "--datasets", record.dataset, "--labels", typed_budget(record.budget),

@@ -42,7 +42,7 @@ def _wanted(inputs: Inputs) -> _Wanted:
         if not budget.is_whole_pool:
             largest[dataset] = max(budget, largest.get(dataset, budget))
     wanted: _Wanted = {}
-    for dataset in filter(largest.__contains__, inputs.datasets):
+    for dataset in [name for name in inputs.datasets if name in largest]:
         for variant in inputs.curves:
             if chosen := found.get((dataset, largest[dataset], variant)):
                 worst = [("worst", case) for case in chosen.worst[:_SHOWN]]

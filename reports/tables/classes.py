@@ -76,7 +76,7 @@ _Group = tuple[str, str]  # dataset, class
 def _of(rows: pd.DataFrame, group: _Group) -> pd.DataFrame:
     dataset, name = group
     trials = rows[rows.dataset == dataset]
-    return trials if name == _MEAN else of_class(trials, name)
+    return of_class(trials, name)
 
 
 def _marks(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmark.cluster.ray_refusals import sentence
+from benchmark.cluster.ray_refusals import refused
 
 TIMED_OUT = (
     "The current node timed out during startup. This could happen because some of the raylet "
@@ -34,15 +34,15 @@ MISMATCH = (
     ],
 )
 def test_ray_s_own_words_come_first_and_then_what_to_do(error, address, told):
-    found = sentence(error, address)
+    found = str(refused(error, address))
     begin = f"cannot connect to the Ray cluster at {address}: " if address else "Ray does not start"
     assert found.startswith(begin) and "\n" not in found
     assert told in found and str(error).split()[-1] in found
 
 
 def test_words_without_end_are_cut():
-    assert len(sentence(RuntimeError("a raylet's log " * 1000), None)) < 1000
-    assert "KeyError; bench doctor" in sentence(KeyError(), None)
+    assert len(str(refused(RuntimeError("a raylet's log " * 1000), None))) < 1000
+    assert "KeyError; bench doctor" in str(refused(KeyError(), None))
 
 
 STARTING = """

@@ -11,6 +11,8 @@ from reports.page.page import Picture
 from reports.report import Options, Report
 from tests.reports.worked import stored, trial
 
+MACHINE = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
+
 
 def test_the_size_of_a_picture_is_that_in_the_page():
     """9,000 bytes are 12,000 in base64."""
@@ -26,10 +28,9 @@ def test_pictures_that_do_not_fit_a_page_are_named():
 
 def test_a_page_is_filtered_by_the_names_that_are_shown():
     """Also its failures, and in the order of the names file."""
-    machine = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
     rows = stored(
         pd.DataFrame([
-            trial(variant, seed, 0.8, dataset=dataset, **machine)
+            trial(variant, seed, 0.8, dataset=dataset, **MACHINE)
             for dataset in ("glas", "ph2")
             for variant in ("cps", "em")
             for seed in (0, 1)
@@ -46,11 +47,10 @@ def test_a_page_is_filtered_by_the_names_that_are_shown():
 
 
 def test_a_page_of_further_test_sets_alone_says_nothing_of_a_choice():
-    machine = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
     rows = stored(
         pd.DataFrame([
             trial("cps", seed, 0.8, dataset="glas on b", key=f"{seed}/on-b", n_labelled=4,
-                  n_unlabelled=9, parameters=9, **machine)
+                  n_unlabelled=9, parameters=9, **MACHINE)
             for seed in (0, 1)
         ])
     )  # fmt: skip
@@ -69,7 +69,6 @@ def test_a_methods_section_says_what_a_seed_moves():
 
 
 def test_a_page_says_what_was_left_out_by_request():
-    machine = {"device": "cpu", "host": "a", "split_hash": "s", "seconds_total": 9.0}
-    rows = stored(pd.DataFrame([trial(v, s, 0.8, **machine) for v in "ab" for s in (0, 1)]))
+    rows = stored(pd.DataFrame([trial(v, s, 0.8, **MACHINE) for v in "ab" for s in (0, 1)]))
     report = Report(rows, Options(), left_out=["--methods leaves out c"])
     assert "leaves out c" in summary.page("first", report, rows, [])
