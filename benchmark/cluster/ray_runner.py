@@ -56,6 +56,8 @@ from benchmark.training.job import Destination, Job
 _LONGEST_BASE = 24  # characters; the path of a socket has at most 107
 _CUT_SHORT = (EOFError, pickle.UnpicklingError)
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
+_ATTEMPTS = "RAY_gcs_server_port_wait_time_s"  # also seconds, where they are shorter
+_OF_A_LOCAL_RAY = {"gcs_rpc_server_reconnect_timeout_s": 15}  # nothing brings its GCS back
 
 
 @contextlib.contextmanager
@@ -78,15 +80,17 @@ def connected(cluster: Cluster) -> Iterator[None]:
 def _connect(cluster: Cluster, folder: Path | None) -> None:
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address=cluster.address or "local",
-            num_cpus=None if cluster.address else _cpus(),
-            include_dashboard=None if cluster.address else False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            configure_logging=True,
-            _temp_dir=folder and str(folder),
-        )
+        with _one_attempt(cluster.address):
+            ray.init(
+                address=cluster.address or "local",
+                num_cpus=None if cluster.address else _cpus(),
+                include_dashboard=None if cluster.address else False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                configure_logging=True,
+                _temp_dir=folder and str(folder),
+                _system_config=None if cluster.address else _OF_A_LOCAL_RAY,
+            )
     except SystemExit as leaving:  # Ray's own answer to a SIGTERM while it starts
         raise KeyboardInterrupt from leaving
     except Exception as error:  # of any kind, also plain Exception("The current node timed out …")
@@ -94,6 +98,22 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
     if _is_told_of_signals():
         signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and exits
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are in our records
+
+
+@contextlib.contextmanager
+def _one_attempt(address: str | None) -> Iterator[None]:
+    """Where a port listens and says nothing an attempt takes 40 s, and Ray makes twenty.
+
+    Not for a Ray of one's own, which waits for its processes by the same variable.
+    """
+    if address is None or _ATTEMPTS in os.environ:
+        yield
+        return
+    os.environ[_ATTEMPTS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_ATTEMPTS]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ import itertools
 import os
 import re
 import signal
+import socket
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,3 +176,16 @@ def test_a_cluster_that_does_not_answer_is_named(bench):
     code, _, err = bench(*GRID, "--address", "127.0.0.1:1")
     assert code == 4
     assert "cannot connect to the Ray cluster at 127.0.0.1:1" in err
+
+
+def test_a_port_that_listens_and_says_nothing_is_no_cluster(bench):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        started = time.monotonic()
+        code, _, err = bench(*GRID, "--address", f"127.0.0.1:{port}")
+        assert time.monotonic() - started < 120
+    assert code == 4
+    assert f"cannot connect to the Ray cluster at 127.0.0.1:{port}" in err
+    assert "docs/cluster.md" in err
+    assert "Traceback" not in err
+    assert "RAY_gcs_server_port_wait_time_s" not in os.environ
