@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,8 +55,12 @@ def write(study_folder: Path, found: OnTestSet) -> None:
 
 def names(study_folder: Path) -> list[str]:
     """Of all test sets that any trial of the study was evaluated on."""
-    found = (_FILE.fullmatch(file.name) for file in (study_folder / "trials").glob("*/on-*.json"))
-    return sorted({match[1] for match in found if match})
+    trials = study_folder / "trials"
+    folders = (
+        [entry.path for entry in os.scandir(trials) if entry.is_dir()] if trials.is_dir() else []
+    )
+    files = {name for folder in folders for name in os.listdir(folder) if name.startswith("on-")}
+    return sorted(match[1] for name in files if (match := _FILE.fullmatch(name)))
 
 
 def survey(study_folder: Path, name: str) -> tuple[dict[str, OnTestSet], list[str]]:

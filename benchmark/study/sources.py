@@ -32,7 +32,7 @@ def code_of(method: str) -> Code:
     Asked for once in a process, where the method is loaded: what is edited later counts for later
     processes, as it does for Python.
     """
-    return Code(_method_code(method), tool_code())
+    return Code(method_code(method), tool_code())
 
 
 @cache
@@ -46,7 +46,8 @@ def tool_code() -> str:
 
 
 @cache
-def _method_code(method: str) -> str:
+def method_code(method: str) -> str:
+    """Of the method alone; "" where its sources cannot be found."""
     module = f"methods.{method}"
     if _file_of(module) is None:
         offered = offers(METHODS).get(method, [])

@@ -154,15 +154,12 @@ def edited(study, monkeypatch):
     from benchmark.study import sources
 
     def edit_code(method: str = "", tool: str | None = None) -> None:
-        real = sources.code_of
+        of_methods, of_tool = sources.method_code, sources.tool_code()
         changed = {method: "0123456789abcdef"}
         monkeypatch.setattr(
-            sources,
-            "code_of",
-            lambda name: sources.Code(
-                changed.get(name, real(name).method), tool or real(name).tool
-            ),
+            sources, "method_code", lambda name: changed.get(name) or of_methods(name)
         )
+        monkeypatch.setattr(sources, "tool_code", lambda: tool or of_tool)
 
     return edit_code
 

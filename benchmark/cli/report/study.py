@@ -157,7 +157,7 @@ def _published_in(results_root: Path) -> tuple[Path, Path]:
 def _code_of(method: str) -> str:
     from benchmark.study import sources
 
-    return sources.code_of(method).method
+    return sources.method_code(method)
 
 
 def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
