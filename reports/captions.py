@@ -34,6 +34,7 @@ def of_figure(figure: "Named", report: "Report") -> str:
         rows = rows[rows.dataset == figure.of["dataset"]]
     if "labelled" in figure.of:
         rows = rows[[budget.text == figure.of["labelled"] for budget in rows.budget]]
-    level = f"{100 * report.reading.ci_level:g} %"
-    over = f"intervals: {level} over seeds"
-    return " ".join(map(sentence, [figure.title, f"drawn {of_trials(rows)}", over]))
+    lines = [figure.title, f"drawn {of_trials(rows)}"]
+    if figure.has_intervals:
+        lines.append(f"intervals: {100 * report.reading.ci_level:g} % over seeds")
+    return " ".join(map(sentence, lines))

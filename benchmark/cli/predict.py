@@ -92,7 +92,7 @@ def _file(typed: str, study: str | None, results_root: Path) -> Path:
     from benchmark.store import layout
 
     if typed.endswith(".safetensors"):
-        return weights_file(typed, [])
+        return Path(typed)
     newest = layout.chosen_study(results_root, study)
     names = [newest] if study else layout.studies(results_root)
     return weights_file(typed, [results_root / name for name in names])

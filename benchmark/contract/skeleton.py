@@ -1,5 +1,7 @@
 """A method to begin with: pseudo-labelling, complete, with comments on what to replace."""
 
+import ast
+import importlib.util
 import keyword
 from pathlib import Path
 
@@ -71,10 +73,21 @@ def write(name: str, folder: Path) -> Path:
     if name in methods.names():
         raise UserError(f'there is a method "{name}" already (bench list methods): take another')
     file = folder / f"{name}.py"
+    there = importlib.util.find_spec(name)
+    if there is not None and there.origin != str(file.resolve()):
+        raise UserError(f'Python has a module "{name}" already, and would load that: take another')
     write_new(file, _TEXT.replace("NAME", name).replace("CLASS", _class_name(name)))
     return file
 
 
 def _class_name(name: str) -> str:
-    """mean_field → MeanField."""
-    return "".join(part.capitalize() for part in name.split("_"))
+    """mean_field → MeanField; float → FloatMethod, where the file imports something so called."""
+    made = "".join(part.capitalize() for part in name.split("_"))
+    return f"{made}Method" if made in _imported() else made
+
+
+def _imported() -> set[str]:
+    """What the file's own lines call by a name."""
+    lines = ast.walk(ast.parse(_TEXT))
+    imports = (node for node in lines if isinstance(node, ast.Import | ast.ImportFrom))
+    return {alias.asname or alias.name for node in imports for alias in node.names}

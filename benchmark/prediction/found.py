@@ -1,4 +1,4 @@
-"""What was typed as TRIAL: a file of a trained network, or the key of a trial in a study."""
+"""The file of a trained network, by the key of its trial."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,19 +7,12 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store import layout, record, show, weights
 
 
-def weights_file(typed: str, study_folders: Sequence[Path]) -> Path:
-    """The file that is meant; keys, or how they begin, are looked up as `bench show` does.
+def weights_file(key: str, study_folders: Sequence[Path]) -> Path:
+    """The file that is meant; a key, or how it begins, is looked up as `bench show` does.
 
     `UserError` (exit code 3) where there is no such trial, or nothing was saved of it.
     """
-    if typed.endswith(".safetensors"):
-        return Path(typed)
-    if not study_folders:
-        raise UserError(
-            f"no study to look up {typed!r} in: name a file {weights.NAME}, or --results",
-            ExitCode.DATA,
-        )
-    folder = show.find(list(study_folders), typed)
+    folder = show.find(list(study_folders), key)
     if folder.parent.name == layout.pretraining_folder(folder, "").name:
         raise UserError(
             f"{folder.name} is a pretraining, and has seen no label: name a trial", ExitCode.DATA

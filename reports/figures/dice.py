@@ -45,6 +45,7 @@ def efficiency(inputs: Inputs) -> Iterator[Named]:
         "label-efficiency",
         f"Dice over what is labelled, with intervals over seeds{inputs.left_out}",
         "Mean Dice over how much is labelled, a curve a method.", figure, inputs.told(keys),
+        has_intervals=True,
     )  # fmt: skip
 
 
@@ -104,6 +105,7 @@ def seeds(inputs: Inputs) -> Iterator[Named]:
             f"{dataset}: every run as a dot; bars are means with intervals; dotted, or at the "
             "edge if it is far: the floor",
             "Dice of each seed, and their mean.", figure, inputs.told(keys), {"dataset": dataset},
+            has_intervals=True,
         )  # fmt: skip
 
 
@@ -165,6 +167,7 @@ def pretraining(inputs: Inputs) -> Iterator[Named]:
             "Mean Dice of both at each label budget.",
             figure,
             inputs.told(keys),
+            has_intervals=True,
         )
 
 
@@ -202,4 +205,5 @@ def rounds(inputs: Inputs) -> Iterator[Named]:
             "Mean Dice over the number of rounds, a curve a label budget.",
             figure,
             inputs.told(keys),
+            has_intervals=True,
         )

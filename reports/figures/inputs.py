@@ -42,6 +42,8 @@ class Named:
     """The numbers in it, one by one: for who cannot see it."""
     of: Mapping[str, str] = field(default_factory=dict)
     """What all of it is of, "dataset" or "labelled" → its name: by that a reader filters."""
+    has_intervals: bool = False
+    """Are there error bars, which a caption must explain?"""
 
 
 @dataclass(frozen=True)

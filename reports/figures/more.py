@@ -183,5 +183,5 @@ def costs(inputs: Inputs) -> Iterator[Named]:
     yield Named(
         "cost", f"What a training step costs, and Dice at the end{inputs.left_out}",
         "Mean Dice of each method over the seconds of its training step.", figure, told,
-        {"labelled": budget.text},
+        {"labelled": budget.text}, has_intervals=True,
     )  # fmt: skip

@@ -61,7 +61,12 @@ def _panel(inputs: Inputs, dataset: str, budget: Budget) -> Named:
 
 def pretrainings(inputs: Inputs) -> Iterator[Named]:
     """What the pretraining of each dataset and variant makes: its masks, and images of them."""
-    for (dataset, variant), content in sorted(inputs.pretrainings.items()):
+    order = {variant: place for place, variant in enumerate(inputs.looks)}
+    found = sorted(
+        inputs.pretrainings.items(),
+        key=lambda item: (item[0][0], order.get(item[0][1], len(order))),
+    )
+    for (dataset, variant), content in found:
         kinds = [name.removesuffix("_0") for name in content if name.endswith("_0")]
         heads = [_HEADS.get(kind, kind.replace("_", " ")) for kind in kinds]
         n_classes = len(classes_of(inputs.rows).get(dataset, [""])) + 1

@@ -32,6 +32,7 @@ def test_a_method_to_begin_with_keeps_the_contract_and_is_not_overwritten(
         (("Mean",), "a method's name is made of lower-case letters, digits and _"),
         (("all",), "a method's name is made of"),
         (("for",), "nor a word of Python"),
+        (("torch",), 'Python has a module "torch" already, and would load that: take another'),
         (("mine", "--into", "nowhere"), "no such folder: nowhere"),
     ],
 )
@@ -40,6 +41,15 @@ def test_a_name_that_cannot_be_used_is_refused(words, message, bench, tmp_path, 
     code, _, err = bench("new", "method", *words)
     assert code == ExitCode.USAGE and message in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "made"), [("float", "FloatMethod"), ("f", "FMethod")])
+def test_a_class_hides_nothing_that_the_file_imports(name, made, bench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert bench("new", "method", name)[0] == 0
+    assert f"class {made}(Method):" in (tmp_path / f"{name}.py").read_text()
+    code, out, err = bench("check", f"./{name}.py", "--quick")
+    assert code == 0, out + err
 
 
 def test_findings_are_said_in_words_and_end_with_an_exit_code(bench, tmp_path):

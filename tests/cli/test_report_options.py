@@ -228,6 +228,10 @@ def test_captions_of_what_was_written(bench, tmp_path):
         "\nGlas: every run as a dot; bars are means with intervals; dotted, or at the edge if it "
         "is far: the floor. Drawn of 2 " in text
     )
+    parts = {part.partition("\n")[0]: part for part in text.split("## ")[1:]}
+    drawn = {head: part for head, part in parts.items() if head.startswith("figures/")}
+    with_bars = {head for head, part in drawn.items() if "Intervals: 90 % over seeds." in part}
+    assert with_bars == {"figures/seeds-glas"} and len(drawn) > 1
     heads = [line for line in text.splitlines() if line.startswith("## ")]
     names = {f.stem for f in (tmp_path / "out").glob("*.tex")}
     names |= {f"figures/{f.stem}" for f in (tmp_path / "out" / "figures").glob("*.svg")}
