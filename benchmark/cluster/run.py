@@ -74,6 +74,8 @@ def forecast_lines(
     plan: Plan, data_root: Path, cluster: Cluster, on: str | None, *, probes: bool
 ) -> list[str]:
     """What the missing trials would take, for a dry run. on: other hardware, as typed."""
+    if cluster.address and on is None:
+        return [_OF_A_CLUSTER]
     machine, jobs = _here(plan, cluster), jobs_of(plan.missing, plan.folder)
     if probes and jobs:
         with scratch.folder("data") as folder:
@@ -87,6 +89,12 @@ def forecast_lines(
         devices = [device for device, _ in costs]
         machine = hardware.elsewhere(on, devices, threads, share, at_once)
     return estimate.describe(works(plan, jobs, costs, machine.device), machine)
+
+
+_OF_A_CLUSTER = (
+    'no forecast: what the cluster has is not known before a run is on it; --on "8 gpu" says what '
+    "such hardware would take"
+)
 
 
 class _Missing(NamedTuple):

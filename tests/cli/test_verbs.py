@@ -26,6 +26,15 @@ def test_a_dry_run_says_what_would_run_and_how_many_images_are_labelled(bench, t
     assert not (tmp_path / "results").exists()
 
 
+def test_of_a_cluster_that_a_dry_run_does_not_ask_nothing_is_forecast(bench):
+    words = (*TINY, "--dry-run", "--address", "10.0.0.1:6379")
+    code, out, _ = bench(*words)
+    assert code == 0 and "no forecast: what the cluster has is not known" in out
+    assert "forecast for" not in out
+    _, out, _ = bench(*words, "--on", "64 cpu")
+    assert "forecast for 64 CPUs" in out and "no forecast" not in out
+
+
 def variants(out: str) -> list[str]:
     """Variants in the output of a dry run."""
     return [line.split()[1].split("/")[0] for line in out.splitlines() if line.startswith("  ")]
