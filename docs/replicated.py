@@ -193,5 +193,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "choice": choice,
     "baselines-20": lambda: baselines(20, "dev"),
     "baselines-5": lambda: baselines(5, "dev"),
+    "baselines-test": lambda: baselines(20, "test"),
     "pretrainings": pretrainings,
 }
