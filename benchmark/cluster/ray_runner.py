@@ -56,7 +56,7 @@ from benchmark.training.job import Destination, Job
 _LONGEST_BASE = 24  # characters; the path of a socket has at most 107
 _CUT_SHORT = (EOFError, pickle.UnpicklingError)
 _LOOK_SECONDS = 10.0  # between looks at whether any node is left
-_ATTEMPTS = "RAY_gcs_server_port_wait_time_s"  # also seconds, where they are shorter
+_ATTEMPTS = "RAY_gcs_server_port_wait_time_s"  # so many are made to connect, whatever its name says
 _OF_A_LOCAL_RAY = {"gcs_rpc_server_reconnect_timeout_s": 15}  # nothing brings its GCS back
 
 

@@ -74,7 +74,7 @@ def write(name: str, folder: Path) -> Path:
         raise UserError(f'there is a method "{name}" already (bench list methods): take another')
     file = folder / f"{name}.py"
     there = importlib.util.find_spec(name)
-    if there is not None and there.origin != str(file.resolve()):
+    if there is not None and there.origin not in (None, str(file.resolve())):  # None: a folder
         raise UserError(f'Python has a module "{name}" already, and would load that: take another')
     write_new(file, _TEXT.replace("NAME", name).replace("CLASS", _class_name(name)))
     return file

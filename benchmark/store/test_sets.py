@@ -56,11 +56,16 @@ def write(study_folder: Path, found: OnTestSet) -> None:
 def names(study_folder: Path) -> list[str]:
     """Of all test sets that any trial of the study was evaluated on."""
     trials = study_folder / "trials"
-    folders = (
-        [entry.path for entry in os.scandir(trials) if entry.is_dir()] if trials.is_dir() else []
-    )
-    files = {name for folder in folders for name in os.listdir(folder) if name.startswith("on-")}
-    return sorted(match[1] for name in files if (match := _FILE.fullmatch(name)))
+    files = {file for folder in _listed(trials) for file in _listed(trials / folder)}
+    return sorted(match[1] for file in files if (match := _FILE.fullmatch(file)))
+
+
+def _listed(folder: Path) -> list[str]:
+    """What lies in it; nothing if it is no folder, or has gone meanwhile."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def survey(study_folder: Path, name: str) -> tuple[dict[str, OnTestSet], list[str]]:

@@ -46,6 +46,7 @@ def test_a_name_that_cannot_be_used_is_refused(words, message, bench, tmp_path, 
 @pytest.mark.parametrize(("name", "made"), [("float", "FloatMethod"), ("f", "FMethod")])
 def test_a_class_hides_nothing_that_the_file_imports(name, made, bench, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()  # a folder so called hides no file
     assert bench("new", "method", name)[0] == 0
     assert f"class {made}(Method):" in (tmp_path / f"{name}.py").read_text()
     code, out, err = bench("check", f"./{name}.py", "--quick")
