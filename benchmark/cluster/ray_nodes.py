@@ -126,7 +126,7 @@ class _Facts(NamedTuple):
     @classmethod
     def of(cls, methods: list[str], obstacle: str = "") -> "_Facts":
         """Of this machine."""
-        code = {f"methods/{name}": sources.code_of(name).method for name in methods}
+        code = {f"methods/{name}": sources.method_code(name) for name in methods}
         return cls(
             code={"the tool": sources.tool_code()} | code,
             versions=provenance.package_versions(),

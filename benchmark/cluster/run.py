@@ -40,6 +40,11 @@ from benchmark.training.job import Destination, Job
 from benchmark.training.trial import TrialJob, jobs_of
 from benchmark.wording import counted, printable
 
+_OF_A_CLUSTER = (
+    'no forecast: what the cluster has is not known before a run is on it; --on "8 gpu" says what '
+    "such hardware would take"
+)
+
 
 def run_grid(plan: Plan, data_root: Path, cluster: Cluster, *, probes: bool = False) -> int:
     """Run the missing trials on Ray; returns how many have no result.
@@ -89,12 +94,6 @@ def forecast_lines(
         devices = [device for device, _ in costs]
         machine = hardware.elsewhere(on, devices, threads, share, at_once)
     return estimate.describe(works(plan, jobs, costs, machine.device), machine)
-
-
-_OF_A_CLUSTER = (
-    'no forecast: what the cluster has is not known before a run is on it; --on "8 gpu" says what '
-    "such hardware would take"
-)
 
 
 class _Missing(NamedTuple):

@@ -171,7 +171,7 @@ def doubts(about: About) -> Iterator[str]:
         yield f"it learnt from synthetic images ({about.card.name})"
     elif about.data_partial:
         yield f"its dataset was not {about.card.name} as published: {about.data_partial}"
-    if about.method_code != sources.code_of(about.method).method:
+    if about.method_code != sources.method_code(about.method):
         yield (
             f"the code of {about.method} is another than it was trained by ({about.code_version})"
         )

@@ -75,7 +75,7 @@ def read(study_folder: Path) -> Status:
             states[key] = found[1].decode()
         if states[key] == "done" and (code := _METHOD_CODE.search(text[:_HEAD])):
             method = rows[key]["variant"].partition("[")[0]
-            older[method] += code[1].decode() != sources.code_of(method).method
+            older[method] += code[1].decode() != sources.method_code(method)
     running = locks.running_keys(study_folder)
     states |= dict.fromkeys(running & rows.keys(), "running")
     lines = {

@@ -86,7 +86,7 @@ def evaluated(
         | evaluate.floors(data.evaluation, data.classes, evaluate.groups_of(data))
         | {"n_lost_classes": evaluate.lost_classes(data)},
         code_version=provenance.code_version(),
-        tool_code=sources.code_of(trial.method).tool,
+        tool_code=sources.tool_code(),
         device=provenance.device_name(device),
         evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -87,19 +87,19 @@ TESTS = {"sign-flip": sign_flip, "t": paired_t, "wilcoxon": wilcoxon}
 
 def holm(p: Values) -> Values:
     """Holm's adjusted p values of one family, in the order given."""
-    order = np.argsort(p, kind="stable")
-    factors = np.arange(len(p), 0, -1)
-    stepped = np.maximum.accumulate(factors * np.asarray(p, float)[order])
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1)
-    return adjusted
+    smallest_first = np.argsort(p, kind="stable")
+    return _stepped(p, smallest_first, np.arange(len(p), 0, -1), np.maximum)
 
 
 def false_discovery_rate(p: Values) -> Values:
     """Benjamini & Hochberg's adjusted p values, for exploring."""
-    order = np.argsort(p, kind="stable")[::-1]  # the largest first
-    factors = len(p) / np.arange(len(p), 0, -1)
-    stepped = np.minimum.accumulate(factors * np.asarray(p, float)[order])
+    largest_first = np.argsort(p, kind="stable")[::-1]
+    return _stepped(p, largest_first, len(p) / np.arange(len(p), 0, -1), np.minimum)
+
+
+def _stepped(p: Values, order: np.ndarray, factors: np.ndarray, limit: np.ufunc) -> Values:
+    """Each p times its factor, in this order, and no better than the last lets it be; at most 1."""
+    stepped = limit.accumulate(factors * np.asarray(p, float)[order])
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
