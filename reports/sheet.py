@@ -52,6 +52,8 @@ class Cell:
 
 
 NOTHING = Cell("–")
+COSTS_OF = "costs of "
+"""Begins the group of a dataset's costs, where there are several datasets."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Head:
 
     label: str
     group: str = ""
+
+    @property
+    def dataset(self) -> str:
+        """Whose scores or costs they are, of a group that is a dataset's."""
+        return self.group.removeprefix(COSTS_OF)
 
 
 GROUP = Head("group")

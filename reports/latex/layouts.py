@@ -19,14 +19,14 @@ def is_grid(sheet: Sheet) -> bool:
     """Is it a line a label budget and method, with columns of datasets?"""
     words, numbers = sheet.heads[: sheet.words], sheet.heads[sheet.words :]
     names = [head.label for head in words]
-    return (names[0], names[-1]) == ("labelled", "method") and all(h.group for h in numbers)
+    return (names[0], names[-1]) == ("labelled", "method") and any(h.group for h in numbers)
 
 
 def arranged(sheet: Sheet, layout: str) -> Sheet:
     """The grid in this layout; those of parts below each other are as it is."""
     if layout == "transposed":
-        return _transposed(sheet)
-    return _budget_per_column(sheet) if layout == "ratio-per-column" else sheet
+        return _transposed(_by_dataset(sheet))
+    return _budget_per_column(_by_dataset(sheet)) if layout == "ratio-per-column" else sheet
 
 
 def headed(sheet: Sheet) -> Sheet:
@@ -79,6 +79,17 @@ def _groups(sheet: Sheet) -> Iterator[tuple[str, list[int]]]:
     numbered = enumerate(sheet.heads[sheet.words :], sheet.words)
     for group, members in groupby(numbered, lambda item: item[1].group):
         yield group, [i for i, _ in members]
+
+
+def _by_dataset(sheet: Sheet) -> Sheet:
+    """With the costs of a dataset behind its scores; those of the only dataset are in no group."""
+    heads = sheet.heads
+    datasets = list(dict.fromkeys(h.dataset for h in heads[sheet.words :] if h.dataset))
+    of = {i: heads[i].dataset or datasets[0] for i in range(sheet.words, len(heads))}
+    order = [*range(sheet.words), *sorted(of, key=lambda i: datasets.index(of[i]))]
+    rows = [[row[i] for i in order] for row in sheet.rows]
+    named = [replace(heads[i], group=of.get(i, heads[i].group)) for i in order]
+    return replace(sheet, heads=named, rows=rows)
 
 
 def _by_budget(sheet: Sheet) -> tuple[list[Cell], dict[tuple[str, str], list[Cell]]]:

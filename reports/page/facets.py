@@ -8,8 +8,6 @@ import pandas as pd
 from reports.select import datasets_of, variants_of
 from reports.sheet import Cell, Head
 
-_COSTS = "costs of "  # how the main table heads a dataset's costs
-
 
 @dataclass(frozen=True)
 class Facet:
@@ -32,9 +30,9 @@ def of_rows(rows: pd.DataFrame) -> list[Facet]:
 def of_head(head: Head, facets: Sequence[Facet]) -> Mapping[str, str]:
     """The dataset of a column, if it is of one."""
     return {
-        facet.name: name
+        facet.name: head.dataset
         for facet in facets
-        if facet.name == "dataset" and (name := head.group.removeprefix(_COSTS)) in facet.values
+        if facet.name == "dataset" and head.dataset in facet.values
     }
 
 

@@ -22,6 +22,7 @@ from reports.select import (
     named,
 )
 from reports.sheet import (
+    COSTS_OF,
     NOTHING,
     Cell,
     Head,
@@ -194,7 +195,7 @@ def _heads(datasets: list[str], labels: list[str], with_costs: bool) -> list[Hea
     heads = [Head("labelled"), Head("method")]
     heads += [Head(label, dataset) for dataset in datasets for label in labels]
     if with_costs:
-        of = [f"costs of {dataset}" for dataset in datasets] if len(datasets) > 1 else [""]
+        of = [f"{COSTS_OF}{dataset}" for dataset in datasets] if len(datasets) > 1 else [""]
         heads += [Head(label, group) for group in of for label in _COSTS]
     return heads
 

@@ -731,6 +731,36 @@ def test_by_default_the_first_stage_makes_the_image_of_the_mask_alone():
     assert (theirs.image_input, theirs.image_param) == ("noisy_image", "noise")
 
 
+# What the paper recommends (Fig. 5: R = 5; App. A: linear, T = 1000, lambda 5), and what
+# train_semi_superdiff_2d.py, unet_ddpm.py and the shell scripts of A* do.
+@pytest.mark.parametrize(
+    ("option", "paper", "scripts"),
+    [
+        ("rounds", 5, 5),
+        ("weight", 5.0, 1.0),
+        ("schedule", "linear", "sigmoid"),
+        ("time_steps", 1000, 1000),
+        ("criterion", "ce", "dice"),
+        ("semi_on_labelled", True, False),
+        ("aux_weight_labelled", "lam", "one"),
+        ("rounds_chained", True, False),
+        ("round_image", "original", "original"),
+        ("reconstruction_target", "image", "noise"),
+        ("clip_x0", True, False),
+        ("mask_start", "zero", "background_onehot"),
+        ("mask_to_image", "softmax", "raw"),
+        ("mask_output", "logits", "x0"),
+        ("shared_noise", True, False),
+        ("inference", "single_T", "random_t"),
+        ("pretrain", True, True),
+    ],
+)
+def test_the_bundles_say_what_their_sources_do(option, paper, scripts):
+    bundles = DiffusionTeacherStudent.BUNDLES
+    assert getattr(Options(**bundles["paper"]), option) == paper
+    assert getattr(Options(**bundles["authors"]), option) == scripts
+
+
 def test_the_pictures_are_a_mask_and_an_image(make, batch):
     method, x = make().eval(), batch().x
     with torch.inference_mode():

@@ -204,6 +204,27 @@ def test_every_table_of_a_full_study_fits_the_page(four_datasets, tmp_path):
         assert tex.typeset(tmp_path / sheet.name, as_latex(sheet)).complaints == [], sheet.name
 
 
+@pytest.mark.parametrize("datasets", [["glas"], ["glas", "ph2"]])
+def test_costs_stand_with_the_scores_of_their_dataset_in_every_layout(datasets):
+    rows = pd.concat([trials(ours=A).assign(dataset=name) for name in datasets])
+    amounts = {"parameters": 2e6, "flops_per_step": 3e9, "seconds_train": 4.0}
+    rows = rows.assign(**amounts, peak_memory_mib=5.0, seconds_pretrain=None)
+    sheet = main.sheet(rows, Reading(), with_costs=True)
+    by_budget, by_method = (
+        [
+            line.removesuffix(r" \\").split(" & ")
+            for line in as_latex(sheet, Style(how)).splitlines()
+        ]
+        for how in ("ratio-per-column", "transposed")
+    )
+    # A line of each dataset, with no further line of costs that would have no scores.
+    ours = [line for line in by_budget if line[1:2] == ["ours"]]
+    assert [line[-5:-3] + line[-1:] for line in ours] == [["2.00", "3", "5"]] * len(datasets)
+    for name in datasets:
+        scores = [line[2] for line in by_method if line[1:2] == [name]]
+        assert scores == ["DC", "JI", "M param.", "GFLOP/step", "s/step", "total s", "MiB"]
+
+
 def test_letters_and_hyphens_of_names_are_printed_as_they_are():
     assert latex_escape("Π-model, μ") == r"$\Pi$-model, $\mu$"
     assert latex_escape("bench report --class ---") == "bench report -{}-class -{}-{}-"
