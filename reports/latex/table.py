@@ -7,7 +7,7 @@ from itertools import groupby
 from reports.latex.cells import SETTINGS
 from reports.latex.layouts import arranged, headed, is_grid
 from reports.latex.pages import Page, paged
-from reports.latex.text import latex_escape
+from reports.latex.text import beyond_latin, latex_escape
 from reports.sheet import Sheet, key_lines, sentence, without_repeats
 
 _HOW = ("bold: best, underlined: second best", "grey:")
@@ -42,6 +42,9 @@ def as_latex(sheet: Sheet, style: Style | None = None) -> str:
         else:
             is_last = i == len(pages) - 1
             lines += _float(page, sheet.name, caption, notes if is_last else [], is_first=not i)
+    if signs := beyond_latin("".join(lines)):
+        how = "LuaLaTeX or XeLaTeX, and a font (package fontspec) that has them"
+        lines.insert(len(comments), f"% {signs}: pdfLaTeX cannot print them; take {how}")
     return "\n".join(lines) + "\n"
 
 

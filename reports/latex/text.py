@@ -1,6 +1,7 @@
 """Text for LaTeX: escaped, and how wide it is in Computer Modern."""
 
 import re
+import unicodedata
 
 INDENT = "\N{EN SPACE}"
 _APART = "\N{WORD JOINER}"
@@ -28,6 +29,15 @@ def latex_escape(text: str) -> str:
     """Text that LaTeX prints as it stands; "5 %" keeps its number and sign together."""
     apart = re.sub("-(?=-)", "-" + _APART, text)  # LaTeX would make a dash of two
     return apart.translate(_LATEX).replace(r" \%", r"\,\%")
+
+
+_LATIN = "\N{LATIN SMALL LETTER Z WITH CARON}"  # the last that pdfLaTeX knows by itself
+
+
+def beyond_latin(text: str) -> str:
+    """Letters and signs, each once, that pdfLaTeX cannot print: those of other scripts."""
+    signs = sorted({sign for sign in text if sign > _LATIN})
+    return "".join(sign for sign in signs if unicodedata.category(sign)[0] in "LMS")
 
 
 _WIDTHS = {

@@ -225,6 +225,19 @@ def test_costs_stand_with_the_scores_of_their_dataset_in_every_layout(datasets):
         assert scores == ["DC", "JI", "M param.", "GFLOP/step", "s/step", "total s", "MiB"]
 
 
+@pytest.mark.parametrize(("name", "named"), [("naïve, Łódź, Π", ""), ("метод 方法", "демот方法")])
+def test_letters_that_need_another_engine_are_named(name, named):
+    sheet = Sheet("x", "X", [Head("a")], [[Cell(name)]], pd.DataFrame(), words=1)
+    comments = [x for x in as_latex(sheet).splitlines() if x.startswith("% ") and "pdfLaTeX" in x]
+    assert [line.partition(":")[0] for line in comments] == [f"% {named}"] * bool(named)
+
+
+def test_letters_of_latin_languages_are_typeset(tmp_path):
+    tex.require()
+    sheet = Sheet("x", "X", [Head("a")], [[Cell("naïve, Łódź, Žižek, Π")]], pd.DataFrame(), words=1)
+    assert tex.typeset(tmp_path, as_latex(sheet)).complaints == []
+
+
 def test_letters_and_hyphens_of_names_are_printed_as_they_are():
     assert latex_escape("Π-model, μ") == r"$\Pi$-model, $\mu$"
     assert latex_escape("bench report --class ---") == "bench report -{}-class -{}-{}-"
