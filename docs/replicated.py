@@ -190,6 +190,7 @@ def figure() -> None:
 PARTS: dict[str, Callable[[], str]] = {
     "ph2": lambda: readings("ph2_1_percent_paper"),
     "glas-1": lambda: readings("glas_1_percent_paper"),
+    "glas-5": lambda: readings("glas_5_percent_paper"),
     "choice": choice,
     "baselines-20": lambda: baselines(20, "dev"),
     "baselines-5": lambda: baselines(5, "dev"),
