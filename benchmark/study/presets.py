@@ -11,6 +11,7 @@ before those that are typed.
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -71,6 +72,9 @@ def load(
     chosen = [Variant.parse(text).method for text in grid.get("methods") or []]
     known = _Known(list(known_methods), chosen)
     study = _compose(own, [_checked(override, known) for override in overrides])
+    in_file = {key for key, _ in dotted(own.settings)}
+    typed = {override.partition("=")[0] for override in overrides}
+    study = _in_its_place(_in_its_place(study, in_file, in_file | typed), typed, typed)
     given = {name: value for name, value in grid.items() if value is not None}
     roles = {name: given.pop(name) for name in Roles._fields if name in given}
     roles.setdefault("unlabelled", study.conditions.unlabelled)
@@ -153,6 +157,35 @@ def _compose(own: Own, overrides: list[str]) -> Study:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"wrong setting: {_explain(error)}") from error
     return dataclasses.replace(study, training_of=per_method, **for_volumes)
+
+
+def _in_its_place(study: Study, said: AbstractSet[str], kept: AbstractSet[str]) -> Study:
+    """Without what is set for volumes, or for a method, of settings that were said for all.
+
+    Else the more specific one of a preset would win over what is typed. said: keys such as
+    training.epochs; kept: keys that were said as well, or later, such as training_3d.epochs.
+    """
+
+    def left(fields: dict[str, Any], of_all: str, specific: str) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in fields.items()
+            if f"{of_all}.{name}" not in said or f"{specific}.{name}" in kept
+        }
+
+    return dataclasses.replace(
+        study,
+        training_3d=left(study.training_3d, "training", "training_3d"),
+        pretraining_3d=left(study.pretraining_3d, "pretraining", "pretraining_3d"),
+        training_of={
+            name: left(fields, "training", f"training_of.{name}")
+            for name, fields in study.training_of.items()
+        },
+        hyperparameters_3d={
+            name: left(fields, f"hyperparameters.{name}", f"hyperparameters_3d.{name}")
+            for name, fields in study.hyperparameters_3d.items()
+        },
+    )
 
 
 def _flat_schema() -> type:

@@ -96,6 +96,39 @@ def test_overrides_replace_the_presets_values():
     assert study.training_of == {"cps": {"learning_rate": 1.0}}
 
 
+@pytest.mark.parametrize(
+    ("preset", "typed", "is_3d", "expected"),
+    [
+        ("ssl4mis", ["training.learning_rate=0.3"], True, 0.3),
+        ("paper", ["training.learning_rate=0.3"], False, 0.3),
+        ("paper", ["training.learning_rate=0.3"], True, 0.3),
+        ("paper", ["training.learning_rate=0.3", "training_of.ours.learning_rate=0.2"], True, 0.2),
+        ("paper", ["training.learning_rate=0.3", "training_3d.learning_rate=0.2"], True, 0.2),
+        ("paper", ["training.epochs=3"], False, 0.01),  # what was not typed stays
+    ],
+)
+def test_what_is_typed_for_all_holds_for_volumes_and_single_methods_too(
+    preset, typed, is_3d, expected
+):
+    assert training_of(load(preset, *typed), "ours", is_3d=is_3d).learning_rate == expected
+
+
+def test_a_file_of_ones_own_wins_over_what_its_preset_has_for_one_method(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("preset: paper\ntraining: {learning_rate: 0.3}\n")
+    assert training_of(load(str(file)), "ours").learning_rate == 0.3
+    file.write_text(file.read_text() + "training_of: {ours: {learning_rate: 0.2}}\n")
+    assert training_of(load(str(file)), "ours").learning_rate == 0.2
+    assert training_of(load(str(file), "training.learning_rate=0.1"), "ours").learning_rate == 0.1
+
+
+def test_a_hyper_parameter_that_is_typed_holds_for_volumes_too():
+    study = presets.load("matched", ["hyperparameters.mcnet.weight=7"], known_methods=["mcnet"])
+    assert study.hyperparameters["mcnet"] == {"weight": 7}
+    assert study.hyperparameters_3d["mcnet"] == {}
+    assert study.hyperparameters_3d["admt"] == {"threshold": 0.8}
+
+
 def test_a_run_on_the_development_set_has_a_study_of_its_own():
     assert load("cpu", evaluate_on="dev").name == "cpu-dev"
     assert load("cpu", evaluate_on="dev", name="mine").name == "mine"
