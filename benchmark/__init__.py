@@ -6,10 +6,21 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmark.cli.python import Study, Trial, UserError, datasets, load_study, methods, run
+    from benchmark.cli.python import (
+        Study,
+        Trial,
+        UserError,
+        datasets,
+        load_model,
+        load_study,
+        methods,
+        run,
+    )
 
 __version__ = "0.2.0"
-__all__ = ["Study", "Trial", "UserError", "datasets", "load_study", "methods", "run"]
+__all__ = [
+    "Study", "Trial", "UserError", "datasets", "load_model", "load_study", "methods", "run",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

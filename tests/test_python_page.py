@@ -73,7 +73,14 @@ def test_the_code_of_the_page_runs_and_prints_what_it_says(folder):
 def test_the_page_shows_all_that_there_is():
     """Everything that is said to be stable is shown."""
     page = PAGE.read_text(encoding="utf-8")
-    for name in ("sb.run(", "sb.load_study(", "sb.methods(", "sb.datasets(", "sb.UserError"):
+    for name in (
+        "sb.run(",
+        "sb.load_study(",
+        "sb.load_model(",
+        "sb.methods(",
+        "sb.datasets(",
+        "sb.UserError",
+    ):
         assert name in page
     for table in (".trials", ".cases", ".classes", ".history", ".report(", ".trial(", ".model("):
         assert table in page

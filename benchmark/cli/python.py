@@ -50,6 +50,10 @@ class Model(Protocol):
         """
         ...
 
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """The probability of each class, (class, h, w) or (class, x, y, z), of the same images."""
+        ...
+
 
 class Trial:
     """One trial of a study, done or failed."""
@@ -75,9 +79,9 @@ class Trial:
         Raises `UserError` where there is none.
         """
         with _in_words():
-            from benchmark.prediction import found, trained
+            from benchmark.prediction import found
 
-            return trained.load(found.weights_file(self.key, [self.folder.parent.parent]))
+            return load_model(found.weights_file(self.key, [self.folder.parent.parent]))
 
 
 class Study:
@@ -181,6 +185,17 @@ def load_study(path: str | Path) -> Study:
             ExitCode.DATA,
         )
     return Study(folder)
+
+
+def load_model(file: str | Path) -> Model:
+    """The network of a file that `save="weights"` wrote, wherever the file lies now.
+
+    `UserError` for a file that is missing, damaged, or of a method that is not installed.
+    """
+    with _in_words():
+        from benchmark.prediction import trained
+
+        return trained.load(Path(file).expanduser())
 
 
 def run(

@@ -109,5 +109,5 @@ def _footer() -> list[str]:
         "Dice of single cases in %, mean over seeds (of several classes the mean over those that "
         "occur); final step, argmax; without cases that are empty in target and prediction",
         "pictures (of the page, and --out): each trial keeps those of its three worst and three "
-        "best cases; trials of versions up to 0.2.0 kept the first four of the evaluation set",
+        "best cases; trials of version 0.1.0 kept the first four of the evaluation set",
     ]

@@ -32,7 +32,9 @@ def refused(call, *words: str) -> str:
 
 
 def test_the_door_has_these_names():
-    names = ["Study", "Trial", "UserError", "datasets", "load_study", "methods", "run"]
+    names = [
+        "Study", "Trial", "UserError", "datasets", "load_model", "load_study", "methods", "run",
+    ]  # fmt: skip
     assert sb.__all__ == names
     assert {*names, "__version__"} <= {*dir(sb)}
     assert all(getattr(sb, name) is getattr(python, name) for name in names)
@@ -211,3 +213,9 @@ def test_what_cannot_be_loaded_is_a_row_with_its_problem(monkeypatch, tmp_path):
     (tmp_path / "data" / "mine" / "manifest.json").write_text("{}")
     datasets = sb.datasets(tmp_path / "data").set_index("dataset")
     assert datasets.is_prepared["mine"] and datasets.problem["mine"]
+
+
+def test_a_file_that_is_no_trained_network_is_refused(tmp_path):
+    refused(lambda: sb.load_model(tmp_path / "none"), "no trained network at")
+    (tmp_path / "other").write_bytes(b"PNG")
+    refused(lambda: sb.load_model(str(tmp_path / "other")), "no file of safetensors")
