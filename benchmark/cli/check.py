@@ -16,7 +16,7 @@ app = new_app()
 
 
 @app.command(
-    short_help="Check that a method keeps the contract.",
+    short_help="Check a method of your own: does it keep the contract?",
     epilog=examples(
         "bench check cps", 'bench check "cps[weight=0.5]"', "bench check my_method.py --quick"
     ),

@@ -19,7 +19,7 @@ import typer
 
 from benchmark import __version__, scratch
 from benchmark.cli import check, data, doctor, list, new, predict, report, run, studies, tune
-from benchmark.cli.options import Verbosity, new_app, say
+from benchmark.cli.options import Verbosity, examples, new_app, say
 from benchmark.errors import ExitCode, UserError
 
 _ALIKE = 0.8  # of two names of options, of which one is the other with a slip
@@ -47,7 +47,13 @@ def _print_version(value: bool) -> bool:
     return value
 
 
-@app.callback()
+@app.callback(
+    epilog=examples(
+        "bench run --preset demo    # three methods on drawn images: three minutes",
+        "bench report",
+        "bench list datasets        # real ones, and where to get them",
+    )
+)
 def _bench(
     version: Annotated[
         bool,

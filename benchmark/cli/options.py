@@ -71,7 +71,7 @@ Unlabelled = Annotated[
 ]
 ValAs = Annotated[
     str | None,
-    typer.Option(help="What a validation set of the data is: dev, train or ignore [dev]."),
+    typer.Option(help="How to use a validation set of the data: dev, train or ignore [dev]."),
 ]
 SlicesOrVolumes = Annotated[
     bool | None,
@@ -93,7 +93,7 @@ Grace = Annotated[
     float,
     typer.Option(
         min=0,
-        help="Seconds to end in when asked to (Ctrl-C, SIGTERM, SLURM's USR1); then killed.",
+        help="Seconds to finish in after Ctrl-C, SIGTERM or SLURM's USR1; then killed.",
     ),
 ]
 KeepGoing = Annotated[
@@ -113,7 +113,9 @@ TrialKey = Annotated[
     str | None,
     typer.Option(metavar="KEY", help="Run this one trial here, without Ray (or a key prefix)."),
 ]
-Seeds = Annotated[str | None, typer.Option(help='How many ("10"), or which ("0-4,7").')]
+Seeds = Annotated[
+    str | None, typer.Option(help='How many ("10"), or which ("0-4,7") [the preset\'s].')
+]
 Preset = Annotated[
     str,
     typer.Option(

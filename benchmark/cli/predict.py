@@ -25,7 +25,7 @@ Study = Annotated[str | None, typer.Option(help="Where keys are looked up [all, 
 
 
 @app.command(
-    short_help="Masks of images that no study saw, by trained networks.",
+    short_help="Predict masks of new images with trained networks.",
     epilog=examples(
         "bench predict 3f2a --images scans/ --out predicted/",
         "bench predict 3f2a 77b0 c41d --images photos/ --out predicted/ --overlays",
@@ -149,7 +149,7 @@ def _report(outcome: "Outcome", out: Path, networks: int) -> None:
 
 
 @app.command(
-    short_help="A trained network as an ONNX file.",
+    short_help="Write a trained network as an ONNX file.",
     epilog=examples(
         "bench export 3f2a --onnx network.onnx",
         "bench export weights.safetensors --onnx network.onnx",

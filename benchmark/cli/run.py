@@ -142,8 +142,8 @@ def run(
         str | None,
         typer.Option(
             metavar="METHOD",
-            help="Run trials of this method again where other code of it made them; several with "
-            "commas.",
+            help="Run trials of this method again that were made before its code changed; several "
+            "with commas.",
         ),
     ] = None,
     dry_run: DryRun = False,
@@ -157,7 +157,8 @@ def run(
         str | None,
         typer.Option(
             metavar="HARDWARE",
-            help='Forecast of --dry-run for other hardware of the kind here: "64 cpu", "8 gpu".',
+            help="Forecast of --dry-run for more or fewer processors or GPUs like those here: "
+            '"64 cpu", "8 gpu".',
         ),
     ] = None,
     trial: TrialKey = None,

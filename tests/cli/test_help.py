@@ -76,7 +76,7 @@ def test_verbs_are_listed_in_whole_sentences(words, bench, monkeypatch):
     """At the width of any terminal."""
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = bench(*words.split())
-    listed = out.partition("Commands:")[2].strip().splitlines()
+    listed = out.partition("Commands:")[2].partition("Examples:")[0].strip().splitlines()
     assert len(listed) >= 4
     assert not [line for line in listed if not line.endswith((".", "?"))]
     assert "..." not in "".join(listed)

@@ -21,8 +21,8 @@ Tables = Annotated[
     typer.Option(
         "--table",
         help="table, classes, label-efficiency, differences, optimism, ranks, distances, "
-        "rates, pretraining, variance, cases, published, published-distances, or all [table; all "
-        "with --out].",
+        "rates, pretraining, variance, cases, published, published-distances, or all; several "
+        "with commas [table; all with --out].",
     ),
 ]
 Published = Annotated[
@@ -49,7 +49,9 @@ Labels = Annotated[
         "--labels", "--ratios", help='Only these label budgets, as of bench run: "5,20", "3cases".'
     ),
 ]
-Seeds = Annotated[str | None, typer.Option(help='Only these seeds: the first ("5"), or "0-4,7".')]
+Seeds = Annotated[
+    str | None, typer.Option(help='Only these seeds: the first five ("5"), or "0-4,7".')
+]
 Metrics = Annotated[
     str | None,
     typer.Option(
@@ -77,13 +79,13 @@ Selection = Annotated[
 ]
 Aggregate = Annotated[
     str | None,
-    typer.Option(help="pooled over all pixels, mean over each case or patient [pooled]."),
+    typer.Option(help="pooled (all pixels together), case or patient (mean over them) [pooled]."),
 ]
 AsPublished = Annotated[
     bool,
     typer.Option(
         "--as-published",
-        help="Report as the literature does: oracle, pooled, standard deviation over n.",
+        help="Report as the literature does: oracle, pooled, standard deviation with n, not n - 1.",
     ),
 ]
 OfClass = Annotated[
@@ -93,7 +95,7 @@ OfClass = Annotated[
 Resampled = Annotated[
     str,
     typer.Option(
-        "--ci", help="What the interval resamples: seeds, cases (--aggregate case), or both."
+        "--ci", help="What the interval is over: seeds, cases (--aggregate case), or both."
     ),
 ]
 IntervalKind = Annotated[
