@@ -87,7 +87,8 @@ def choice() -> str:
                 line += [shown(here.dc_pooled), _paired(trials, here, percent)]
             line += [str(own.groupby("dataset").size().max())]
             rows.append(line)
-    heads = ["variant", "labelled", "steps before", "GlaS", "− none", "nuclei", "− none", "seeds"]
+    none = "− no pretraining"
+    heads = ["variant", "labelled", "steps before", "GlaS", none, "nuclei", none, "seeds"]
     return markdown(heads, rows)
 
 
