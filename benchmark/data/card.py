@@ -6,6 +6,7 @@ A dataset whose files lie in a layout that a reader knows needs a card and no co
 import codecs
 import importlib.util
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -63,13 +64,13 @@ class Card(BaseModel):
     volumes; bench run --slices or --volumes says otherwise."""
     size: list[Annotated[int, Field(gt=0, le=8192)]] = [128, 128]
     """Height and width to which images or slices (bilinear) and masks (nearest) are resized."""
-    spacing: list[Annotated[float, Field(gt=0)]] = []
+    spacing: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
     """Of volumes: mm per voxel along each axis, for distances, where the files do not say it."""
-    window: list[float] = []
+    window: list[Annotated[float, Field(allow_inf_nan=False)]] = []
     """Grey values [least, greatest] to keep, such as [-160, 240] of a CT; the rest is clipped."""
     clip: list[Annotated[float, Field(ge=0, le=100)]] = []
     """The same as percentiles of each case. Of volumes that are not bytes [0.5, 99.5] if empty."""
-    nsd: list[Annotated[float, Field(gt=0)]] = []
+    nsd: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
     """Tolerances of surface Dice, in mm where voxel sizes are known, else in pixels."""
     symmetry: Literal["none", "flips", "all"] = "all"
     """What training may do to an image without making it another: none (left and right are
@@ -133,7 +134,25 @@ class Card(BaseModel):
         if not isinstance(values, dict):
             return values
         is_number = re.compile(r"-?\d+").fullmatch
-        return {int(k) if isinstance(k, str) and is_number(k) else k: v for k, v in values.items()}
+        found: dict[Any, Any] = {}
+        for typed, number in values.items():
+            key = typed
+            if isinstance(typed, str):
+                key = int(typed) if is_number(typed) else typed.lower()
+            if key in found:
+                raise ValueError(f"{typed} stands there twice")
+            found[key] = number
+        return found
+
+    @pydantic.field_validator("test_ids", "val_ids", "lists", "together", "group")
+    @classmethod
+    def _as_names_of_files(cls, said: Any) -> Any:
+        """With é as one letter, as ids are made of names: some systems write it as two."""
+        if isinstance(said, str):
+            return unicodedata.normalize("NFC", said)
+        if isinstance(said, dict):
+            return {name: cls._as_names_of_files(ids) for name, ids in said.items()}
+        return [cls._as_names_of_files(one) for one in said]
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -361,7 +380,7 @@ class _OnceEach(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        if twice := [key for key in keys if isinstance(key, str) and keys.count(key) > 1]:
+        if twice := [key for key in keys if keys.count(key) > 1]:
             raise yaml.YAMLError(f'"{twice[0]}" stands there twice')
         return super().construct_mapping(node, deep)
 

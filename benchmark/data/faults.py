@@ -23,7 +23,7 @@ def refusal(card: Card, decoded: Sequence[Decoded]) -> str:
             f"are not empty, {_likely(card)}"
         )
     if all(Seen.IMAGE_AGAIN in one.seen for one in decoded):
-        return "every mask is its image again, byte for byte: where are the masks?"
+        return "every mask is its image again, pixel for pixel: where are the masks?"
     if all(mask.all() for mask in masks):
         return (
             f'every pixel of every mask is foreground under the card\'s rule "mask: {card.mask}": '
@@ -130,12 +130,17 @@ _SENTENCES = {
         "mask",
         "without foreground, which hold values but none above the card's rule ({})",
     ),
-    Seen.IMAGE_AGAIN: ("mask", "which is its image again, byte for byte ({})"),
+    Seen.IMAGE_AGAIN: ("mask", "which is its image again, pixel for pixel ({})"),
     Seen.BY_ORDER: (
         "mask",
         "paired with the image voxel by voxel, as one of the two has the identity for an affine "
         "({}): look at them (--preview)",
     ),
+    Seen.FILLED_UP: (
+        "mask",
+        "of a part of its image, filled up with background ({}): look at them (--preview)",
+    ),
+    Seen.ALL_FOREGROUND: ("mask", "without any background ({}): look at them (--preview)"),
     Seen.OTHER_SPACING: (
         "volume",
         "whose file names no unit, and another voxel size than the card ({}): the card's counts",

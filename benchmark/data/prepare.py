@@ -70,7 +70,8 @@ def prepare(
         for left in _of_killed(card.name, data_root):
             _clear_away(left, data_root / card.name)
         if not layout.problems:
-            _require_named(card, layout.cases, allow_partial)
+            _require_nameable(layout.cases)
+            layout.lacking += _require_named(card, layout.cases, allow_partial)
         is_drawn = any(not case.split for case in layout.cases)
         cases = _with_split(layout.cases, card)
         if is_drawn:
@@ -207,11 +208,24 @@ def _without_tested_groups(cases: list[Case], card: Card, notes: list[str]) -> l
     return [case for case in cases if case not in out]
 
 
-def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> None:
-    """`UserError` where the card names cases that are not there, or a test set that is another.
+def _require_nameable(cases: list[Case]) -> None:
+    """`UserError` where the name of a file is no text, of which no split can be drawn."""
+    for case in cases:
+        try:
+            case.id.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"the name of {case.id!r} is not in UTF-8: rename the file", ExitCode.DATA
+            ) from error
 
-    Of a dataset whose size is known, `_partial` says it better.
+
+def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> list[str]:
+    """What the card names and is not there, of a part of a dataset.
+
+    `UserError` where that is not allowed, or the test set is another. Of a dataset whose size is
+    known, `_partial` says it better.
     """
+    lacking = []
     ids = {case.id for case in cases}
     fields = {
         "test_ids": card.test_ids,
@@ -228,6 +242,10 @@ def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> None:
                 f"there: {shortened(unknown)} (cases are called {shortened(sorted(ids))}). If a "
                 "part of the dataset is what you have, add --allow-partial",
                 ExitCode.DATA,
+            )
+        if unknown and not card.expected:
+            lacking.append(
+                f"{len(named) - len(unknown)} of {len(named)} cases that the card's {field} name"
             )
     has_mask = {case.id for case in cases if case.split != "unlabelled"}
     tested = {*card.test_ids, *(case.id for case in cases if case.split == "test")}
@@ -251,6 +269,7 @@ def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> None:
             f"test_ids name another ({len(set(card.test_ids) & ids)} of these): take one away",
             ExitCode.DATA,
         )
+    return lacking
 
 
 def _are(names: list[str]) -> str:

@@ -21,7 +21,7 @@ from benchmark.errors import ExitCode, UserError, unknown
 _LARGEST_SIDE = 2**31  # voxels, or mm of a voxel
 _LONGEST_ID = 200  # bytes: a file's name has 255, and endings are added
 FORMAT = 2  # of the prepared folder
-READING = 1
+READING = 2
 """Raised when files are read otherwise: what was prepared before is prepared again if asked for."""
 
 

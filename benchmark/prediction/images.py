@@ -17,6 +17,7 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store.weights import About
 from benchmark.wording import shortened
 
+_FEW_BITS = 13  # of 16
 _OTHER_SIZE = 2.0
 """Times that a side, or a voxel, may be beyond those of training before it is remarked upon."""
 
@@ -86,11 +87,21 @@ def _none(path: Path, card: Card, endings: Sequence[str], files: Sequence[str]) 
 
 def _objection(channels: dict[str, list[str]], wanted: Sequence[str]) -> str:
     for files in channels.values():
+        if not all(map(_is_text, files)):
+            return f"the name {files[0]!r} is not in UTF-8: rename the file"
         if len(files) > 1:
             return f"{' and '.join(files)} have equal names but for their endings: rename one"
     if lacking := [one for one in wanted if one not in channels]:
         return f"there is no file for its channel {', '.join(lacking)}"
     return ""
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def oddities(about: About, one: Decoded) -> Iterator[str]:
@@ -106,12 +117,21 @@ def oddities(about: About, one: Decoded) -> Iterator[str]:
         yield "grey, and the network learnt from images in colour"
     if Seen.CONSTANT in one.seen:
         yield "of one grey value everywhere"
+    if _is_dark_of_its_range(about, one):
+        yield f"of 16 bits, of which they use less than {_FEW_BITS}: nearly black to the network"
     if Seen.CRUSHED in one.seen:
         yield "left with few of their grey levels"
     if _are_beyond(_sides(one), about.came_as):
         yield f"of another size than those it learnt from ({_ranges(about.came_as)})"
     if one.spacing and _are_beyond(one.spacing, about.spacing):
         yield f"of other voxels than those it learnt from ({_ranges(about.spacing)} mm)"
+
+
+def _is_dark_of_its_range(about: About, one: Decoded) -> bool:
+    """As of a camera of 12 bits; unless the card says what is black and white."""
+    card = about.card
+    is_as_it_is = not (card.is_volume or card.window or card.clip)
+    return is_as_it_is and one.image.dtype == np.uint16 and int(one.image.max()) < 2**_FEW_BITS
 
 
 def _sides(one: Decoded) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Trained networks on images that no study saw: `bench predict` from files to masks."""
 
 import json
+import os
 import shutil
 
 import nibabel
@@ -121,6 +122,24 @@ def test_colours_before_a_network_of_greys_are_remarked_upon(study, bench, tmp_p
     _, _, err = predict(bench, root, key, "--images", tmp_path / "images", "--out", tmp_path / "o")
     assert "warning: 1 image is in colour, and the network learnt from grey images: red" in err
     assert "warning: 1 image is of one grey value everywhere: red" in err
+
+
+def test_twelve_bits_in_sixteen_and_a_name_that_is_no_text_are_remarked_upon(
+    study, bench, tmp_path
+):
+    root, (key, _) = study
+    images = tmp_path / "images"
+    images.mkdir()
+    grey = np.asarray(Image.open(root / "files" / "test" / "image" / "p9_0.png")).astype(np.uint16)
+    Image.fromarray(grey * 257).save(images / "whole.png")
+    Image.fromarray(grey * 16).save(images / "dark.png")
+    (images / os.fsdecode(b"c\xff.png")).write_bytes((images / "whole.png").read_bytes())
+    code, out, err = predict(bench, root, key, "--images", images, "--out", tmp_path / "o")
+    assert "warning: 1 image is of 16 bits, of which they use less than 13" in err and "dark" in err
+    assert "is not in UTF-8: rename the file" in out + err
+    assert code and {file.name for file in (tmp_path / "o" / "masks").iterdir()} == {
+        "whole.png", "dark.png",
+    }  # fmt: skip
 
 
 def test_several_trials_are_an_ensemble_with_a_map_of_disagreement(study, bench, tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image
 from benchmark.data.draft import mask_rule
 from benchmark.data.draft.mask_rule import Values
 from benchmark.errors import ExitCode
+from tests.one_case import BALL, nifti
 
 FOREGROUND = ["background", "foreground"]
 
@@ -163,3 +164,29 @@ def test_what_no_card_can_say_is_said(bench, tmp_path, monkeypatch):
         code, _, err = bench("new", "dataset", folder)
         assert code == ExitCode.DATA and message in err, err
         assert not (tmp_path / f"{folder}.yaml").exists()
+
+
+def test_a_class_of_a_coloured_palette_is_one_in_all_masks(drafted, tmp_path):
+    """Black, white, red: half of the masks hold the first two alone, which are grey."""
+    for i in range(8):
+        image, disc = discs(i)
+        draw(tmp_path / "pal" / "image" / f"{i}.png", image)
+        mask = Image.fromarray(disc.astype(np.uint8) + (i % 2) * np.eye(96, 80, dtype=np.uint8))
+        mask = mask.convert("P")
+        mask.putpalette([0, 0, 0, 255, 255, 255, 255, 0, 0])
+        (tmp_path / "pal" / "mask").mkdir(exist_ok=True)
+        mask.save(tmp_path / "pal" / "mask" / f"{i}.png")
+    card, _ = drafted("pal")
+    assert (card["mask"], card["classes"]) == ("labels", ["background", "class_1", "class_2"])
+    assert "values" not in card
+
+
+def test_masks_of_colours_in_volumes_are_named(bench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours = np.zeros(BALL.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for kind, values in (("image", 200 * BALL), ("mask", colours)):
+        (tmp_path / "rgb" / kind).mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / "rgb" / kind / f"{i}.nii.gz").write_bytes(nifti(values))
+    code, _, err = bench("new", "dataset", "rgb")
+    assert code == ExitCode.DATA and "no numbers that could be classes" in err

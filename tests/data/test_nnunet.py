@@ -1,5 +1,6 @@
 """Folders with a dataset.json, of both generations, prepared without a card."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -477,3 +478,36 @@ def test_a_card_of_ones_own_needs_no_channels_in_the_dataset_json(tmp_path, benc
     words = ("--from", tmp_path / "raw", "--data-root", tmp_path / "root")
     assert bench("data", "prepare", card, *words)[0] == 0
     assert load(tmp_path / "root", "mine").images[0].shape == (8, 6, 4, 1)
+
+
+def test_names_that_differ_in_their_case_alone_are_two_files(prepare, own):
+    files = first_generation()
+    files["imagesTr/H_000.nii.gz"] = nifti(np.stack([scan(0, 0)[::-1], scan(0, 1)], -1), AFFINE)
+    files["labelsTr/H_000.nii.gz"] = nifti(mask(1), AFFINE)
+    files["dataset.json"]["training"].append(
+        {"image": "./imagesTr/H_000.nii.gz", "label": "./labelsTr/H_000.nii.gz"}
+    )
+    files["dataset.json"]["numTraining"] += 1
+    code, out, err = prepare(files)
+    assert code == 0, err
+    assert "not in the list" not in out
+    data = own()
+    images = {case.id: data.images[i] for i, case in enumerate(data.manifest.cases)}
+    assert not np.array_equal(images["H_000"], images["h_000"])
+
+
+def test_a_label_that_is_listed_for_two_images_is_a_problem(prepare):
+    files = first_generation()
+    files["dataset.json"]["training"][0]["label"] = "./labelsTr/h_001.nii.gz"
+    code, _, err = prepare(files)
+    assert code == 3
+    assert "lists labelsTr/h_001.nii.gz for two cases, h_000 and h_001" in err
+
+
+def test_a_listed_name_that_fits_two_files_is_a_problem(prepare):
+    files = first_generation()
+    files["imagesTr/h_000.nii"] = gzip.decompress(files["imagesTr/h_000.nii.gz"])
+    files["dataset.json"]["training"][0]["image"] = "./imagesTr/h_000.NII.GZ"
+    code, _, err = prepare(files)
+    assert code == 3
+    assert "imagesTr/h_000.nii and imagesTr/h_000.nii.gz have names too much alike" in err

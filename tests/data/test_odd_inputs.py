@@ -337,7 +337,7 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
     ),
     "masks that are the images": (
         FLAT, {"mask": "nonzero"}, lambda: images_as("image") | images_as("mask"),
-        "every mask is its image again, byte for byte: where are the masks?",
+        "every mask is its image again, pixel for pixel: where are the masks?",
     ),
     "0/1 under a rule for 0/255": (
         FLAT, {"mask": "> 127"}, lambda: flat(mask=picture), "no mask has a foreground pixel",
@@ -361,8 +361,8 @@ REFUSED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
     "BraTS without a map": (
         DEEP, {"mask": "labels", "classes": list("abcd")},
         lambda: deep(mask=lambda ball: nifti(4 * ball)),
-        "the mask holds the values 0, 4, and classes are 0 … 3 (own.yaml); values: {4: …} there "
-        "gives one a class",
+        "the mask holds the values 0, 4, and classes are 0 … 3 (own): name one more, or give "
+        "it one of them in the card, as values: {4: …}",
     ),
     "-1": (
         DEEP, {"mask": "labels"},

@@ -1,6 +1,8 @@
 """From files as downloaded to arrays: both readers, every complaint."""
 
+import os
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -359,3 +361,43 @@ def test_cases_that_overlap_in_together_stay_together(together, pairs, tmp_path)
         assert len({case.split for case in cases if case.id in ("0", "1", "2")}) == 1
     with pytest.raises(UserError, match="the card's together name 1 case that is not there: x"):
         prepare(card.model_copy(update={"together": [["0", "x"]]}), pairs, tmp_path / "root")
+
+
+def test_ids_of_a_card_are_those_of_files_however_their_letters_are_written(pairs, tmp_path):
+    """é as one letter, and as e with an accent, as macOS writes it."""
+    one, two = unicodedata.normalize("NFC", "fäll"), unicodedata.normalize("NFD", "fäll")
+    for kind in ("image", "mask"):
+        (pairs / kind / "3.png").rename(pairs / kind / f"{one}.png")
+    manifest = prepare(Card(name="own", test_ids=[two]), pairs, tmp_path / "root").manifest
+    assert manifest.ids("test") == [one]
+
+
+def test_a_part_without_some_of_the_named_test_cases_is_called_one(pairs, tmp_path):
+    card = Card(name="own", test_ids=["3", "99"])
+    assert "name 1 case that is not there: 99" in refused(card, pairs, tmp_path / "root")
+    manifest = prepare(card, pairs, tmp_path / "root", allow_partial=True).manifest
+    assert manifest.partial == "1 of 2 cases that the card's test_ids name"
+
+
+def test_a_file_name_that_is_no_text_is_named(pairs, tmp_path):
+    for kind in ("image", "mask"):
+        os.rename(pairs / kind / "3.png", os.fsencode(pairs / kind) + b"/c\xff.png")
+    assert "is not in UTF-8: rename the file" in refused(Card(name="own"), pairs, tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("values: {0: 0, 255: 1, 128: 2, 255: 2}", '"255" stands there twice'),
+        ('values: {0: 0, 255: 1, "255": 2}', "255 stands there twice"),
+        ('values: {"#000000": 0, "#FFFFFF": 1, "#ffffff": 2}', "#ffffff stands there twice"),
+        ("window: [-.inf, .inf]", "window"),
+        ("nsd: [.inf]", "nsd"),
+    ],
+)
+def test_a_card_of_two_minds_or_without_end_is_refused(tmp_path, line, message):
+    file = tmp_path / "mine.yaml"
+    rule = "mask: labels\nclasses: [a, b, c]\n" if "values" in line else ""
+    file.write_text(f"name: mine\n{rule}{line}\n")
+    with pytest.raises(UserError, match=message):
+        cards.find(str(file))

@@ -43,7 +43,11 @@ class Seen(StrEnum):
     OTHER_SPACING = "other spacing"
     """The file, which names no unit, has another voxel size than the card."""
     IMAGE_AGAIN = "image again"
-    """The mask is the image, byte for byte."""
+    """The mask is the image, pixel for pixel."""
+    FILLED_UP = "filled up"
+    """The mask's file holds a part of the image, and where it lies."""
+    ALL_FOREGROUND = "all foreground"
+    """No pixel of the mask is background."""
     BELOW_RULE = "below rule"
     """The mask holds something, and nothing above the N of the card's "> N"."""
 
@@ -108,6 +112,7 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
         Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
+        Seen.ALL_FOREGROUND: bool(parts) and bool(mask.all()),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
@@ -143,8 +148,13 @@ def _picture(files: Mapping[str, _Raster], card: Card) -> images.Picture:
 
 
 def _is_image_again(files: Mapping[str, _Raster], case: Case) -> bool:
-    contents = {files[name].content for name in case.images}
-    return any(files[name].content in contents for name in case.masks)
+    """Also where the one is stored as PNG, and the other as BMP."""
+    return any(
+        files[mask].content == files[image].content
+        or np.array_equal(np.asarray(files[mask].opened), np.asarray(files[image].opened))
+        for mask in case.masks
+        for image in case.images
+    )
 
 
 def _values(parts: Sequence[Mask]) -> tuple[float, ...]:
@@ -178,6 +188,10 @@ def _volume(volumes_of: Mapping[str, InSpace], card: Card, case: Case) -> Decode
     spacing = _spacing(image, card, case)
     seen = {
         Seen.BY_ORDER: any(one.by_order for one in fitted),
+        Seen.FILLED_UP: any(one.was_part for one in fitted),
+        Seen.IMAGE_AGAIN: bool(mask.any())
+        and any(np.array_equal(mine.array, file.array) for mine in layers for file in files),
+        Seen.ALL_FOREGROUND: bool(parts) and bool(mask.all()),
         Seen.OTHER_SPACING: bool(image.spacing) and not _are_close(spacing, image.spacing),
         Seen.CLIPPED_CLASS: bool(parts)
         and any(map(_clips_a_class, channels, within, [mask] * len(kept))),
@@ -281,9 +295,11 @@ def _united(parts: Sequence[Mask], card: Card, shape: tuple[int, ...]) -> UInt8[
 
 def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:
     if image != mask:
+        is_turned = len(image) == 2 and image == mask[::-1]
+        why = " (is one of the two turned, perhaps by an EXIF orientation?)" if is_turned else ""
         raise ValueError(
             f"the mask has another size than the image: {_by(mask)} in {', '.join(case.masks)}, "
-            f"{_by(image)} in {', '.join(case.images)}"
+            f"{_by(image)} in {', '.join(case.images)}{why}"
         )
 
 

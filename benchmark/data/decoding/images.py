@@ -88,6 +88,7 @@ def as_mask(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card
     if any(isinstance(key, str) for key in card.values):
         if isinstance(image, ndarray):
             raise ValueError(f"{name} has colours of {image.dtype}: save it with 8 bits")
+        _require_no_object_in_alpha(name, np.atleast_3d(np.asarray(image)))
         return Mask(masks.of_colours(np.asarray(image.convert("RGB")), card, name))
     values = one_channel(name, image, card)
     _require_lossless(name, image, values, card)
@@ -97,7 +98,10 @@ def as_mask(name: str, image: Image.Image | Shaped[ndarray, "h w n"], card: Card
 def _require_lossless(name: str, image: Image.Image | ndarray, values: ndarray, card: Card) -> None:
     """JPEG adds shades around each edge, which "nonzero" and "labels" would take for objects."""
     is_jpeg = getattr(image, "format", None) in ("JPEG", "MPO")
-    if is_jpeg and card.mask in ("nonzero", "labels") and len(np.unique(values)) > 2:
+    takes_shades = card.mask in ("nonzero", "labels") or (
+        card.mask.startswith(">") and masks.threshold(card) < 1
+    )
+    if is_jpeg and takes_shades and len(np.unique(values)) > 2:
         raise ValueError(
             f"{name} is a JPEG, which changes values near edges: masks must be lossless, or, of "
             'one class, read by mask: "> 127"'
@@ -108,6 +112,8 @@ def one_channel(name: str, image: Image.Image | ndarray, card: Card) -> ndarray:
     """The one channel that holds the classes; bits are 0 and 1 of classes, 0 and 255 of greys."""
     if isinstance(image, Image.Image):
         if (channel := card.mask_channel) is not None:
+            has_alpha = "A" in image.getbands() or "transparency" in image.info
+            _require_alpha(name, channel, is_there=has_alpha)
             return np.asarray(image.convert("RGBA" if channel == _ALPHA else "RGB"))[..., channel]
         if image.mode in ("P", "PA"):
             return _of_palette(name, image, card)
@@ -116,34 +122,48 @@ def one_channel(name: str, image: Image.Image | ndarray, card: Card) -> ndarray:
             return np.asarray(image if are_classes else image.convert("L"))
     values = np.atleast_3d(np.asarray(image))
     if card.mask_channel is not None:
+        _require_alpha(name, card.mask_channel, is_there=values.shape[-1] in (2, 4))
         return values[..., min(card.mask_channel, values.shape[-1] - 1)]
     colours = _without_alpha(values)
-    if (colours != colours[..., :1]).any():
+    if colours.shape[-1] > 1 and (colours != colours[..., :1]).any():
         raise ValueError(
             f"{name} is coloured: name its channel with mask_channel in the card, or the class of "
             'each colour, as in values: {"#000000": 0, "#ff0000": 1} (with mask: labels)'
         )
-    if values.shape[-1] in (2, 4) and np.ptp(colours) == 0 and np.ptp(values[..., -1]) > 0:
+    _require_no_object_in_alpha(name, values)
+    return colours[..., 0]
+
+
+def _require_alpha(name: str, channel: int, *, is_there: bool) -> None:
+    if channel == _ALPHA and not is_there:
+        raise ValueError(f"{name} has no alpha channel, which the card's mask_channel names")
+
+
+def _require_no_object_in_alpha(name: str, values: Shaped[ndarray, "h w n"]) -> None:
+    if values.shape[-1] not in (2, 4) or np.ptp(values[..., -1]) == 0:
+        return
+    colours = _without_alpha(values)
+    if (colours == colours[:1, :1]).all():
         raise ValueError(
             f"{name} has one colour everywhere, and the object in the alpha channel: "
             f"mask_channel: {_ALPHA} in the card reads that"
         )
-    return colours[..., 0]
 
 
 def _of_palette(name: str, image: Image.Image, card: Card) -> ndarray:
     """The greys of a grey palette, whose entries a quantiser orders as it likes.
 
     Of a palette of colours the numbers of its entries, as of PASCAL VOC's, where each class has a
-    colour and the background, black, is the first. Also of greys that are classes ("labels") and
-    ascend with their numbers, unless the card gives values a class.
+    colour and the background, black, is the first: of classes ("labels") also in a mask that
+    happens to hold none but grey entries. Also of greys that are classes and ascend with their
+    numbers, unless the card gives values a class.
     """
     colours = np.asarray(image.convert("RGB"))
     numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
     entries = np.array(image.getpalette("RGB")).reshape(-1, 3)
     used, first = np.unique(numbers, return_index=True)
     found = colours.reshape(-1, 3)[first]
-    is_grey = _are_grey(found) and (len(used) > 1 or _are_grey(entries))
+    is_grey = _are_grey(entries) or (_are_grey(found) and len(used) > 1 and card.mask != "labels")
     if is_grey:
         shades = found[:, 0].tolist()
         are_classes = card.mask == "labels" and not card.values and shades == sorted(shades)

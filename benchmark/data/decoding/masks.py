@@ -16,8 +16,7 @@ def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarra
 
     name: of the file, for messages.
     """
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds {values.dtype}, no numbers that could be classes")
+    require_numbers(values, name)
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise ValueError(f"{name} holds {int(np.isnan(values).sum())} NaN, which is no class")
     if card.mask.startswith(">"):
@@ -34,6 +33,12 @@ def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarra
     return (values if card.mask == "labels" else values > 0).astype(np.uint8)
 
 
+def require_numbers(values: ndarray, name: str) -> None:
+    """ValueError for colours of a volume and the like."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name} holds {values.dtype}, no numbers that could be classes")
+
+
 def _objection(present: ndarray, card: Card) -> str:
     """What the rule has against the values that a mask holds; "" if nothing."""
     found = f"the values {_listed(present)}"
@@ -44,8 +49,8 @@ def _objection(present: ndarray, card: Card) -> str:
         )
     if card.mask == "labels" and present.max() >= len(card.classes):
         return (
-            f"{found}, and classes are 0 … {len(card.classes) - 1} ({card.name}.yaml); values: "
-            f"{{{present.max():g}: …}} there gives one a class"
+            f"{found}, and classes are 0 … {len(card.classes) - 1} ({card.name}): name one more, "
+            f"or give it one of them in the card, as values: {{{present.max():g}: …}}"
         )
     if card.mask == "binary" and (present > 0).sum() > 1:
         return (
@@ -69,7 +74,7 @@ def read(values: ndarray, card: Card, name: str = "the mask") -> Mask:
     """As `classes`, with what should be known of the values."""
     found = classes(values, card, name)
     is_above = card.mask.startswith(">")
-    value = float(values.max()) if card.mask == "binary" else 0.0
+    value = float(np.rint(values.max())) if card.mask == "binary" else 0.0
     is_below = is_above and bool(0 < values.max() <= threshold(card))
     return Mask(found, is_below, value)
 

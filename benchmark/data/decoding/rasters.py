@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import struct
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from benchmark.data.decoding import volumes
 
@@ -18,6 +20,17 @@ _PNG_DEPTH = 24
 _DEPTH, _MEANING, _SAMPLE = 258, 262, 339
 _WHITE_IS_ZERO = 0
 _UNSIGNED, _SIGNED = 1, 2
+_TURNS = dict(enumerate(
+    (
+        Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
+        Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270,
+        Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
+    ),
+    start=2,
+))  # fmt: skip
+"""What an EXIF orientation asks for."""
+_AS_RGB = ("CMYK", "YCbCr", "HSV", "RGBX")
+"""Modes whose channels are no colours of light: of CMYK 255 is dark."""
 
 
 def opened(name: str, content: bytes) -> Image.Image | Shaped[ndarray, "h w c"]:
@@ -25,12 +38,38 @@ def opened(name: str, content: bytes) -> Image.Image | Shaped[ndarray, "h w c"]:
     image = _loaded(name, content)
     numbers = _numbers(name, content, image)
     if numbers is None:
-        upright = ImageOps.exif_transpose(image)  # as every viewer does; mostly nothing
-        upright.format = image.format
-        return upright
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return _upright(_in_light(name, image))
+    if _orientation(image) != 1:
         raise ValueError(f"{name} has an EXIF orientation and {numbers.dtype} per channel: turn it")
     return numbers
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As every viewer turns it; mostly it is so already."""
+    turn = _TURNS.get(_orientation(image))
+    upright = image if turn is None else image.transpose(turn)
+    upright.format = image.format
+    return upright
+
+
+def _orientation(image: Image.Image) -> int:
+    """What its EXIF says, as far as that can be read."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # of damaged tags there are many kinds
+        return 1
+
+
+def _in_light(name: str, image: Image.Image) -> Image.Image:
+    """In colours of light, as what is white is the greatest number."""
+    if image.mode not in _AS_RGB:
+        if image.mode == "LAB":
+            raise ValueError(f"{name} has L*a*b* colours, which are not read: save it as RGB")
+        return image
+    changed = image.convert("RGB")
+    changed.format = image.format
+    changed.info = image.info
+    return changed
 
 
 def of_row(row: Shaped[ndarray, "..."]) -> Image.Image | Shaped[ndarray, "h w c"]:
@@ -45,14 +84,10 @@ def of_row(row: Shaped[ndarray, "..."]) -> Image.Image | Shaped[ndarray, "h w c"
 
 def _loaded(name: str, content: bytes) -> Image.Image:
     try:
-        with _without_limit():
+        with _plainly():
             image = Image.open(io.BytesIO(content))
-        if image.width * image.height > _MOST_PIXELS:
-            raise ValueError(f"{name} has {image.width:,}×{image.height:,} pixels: cut it to tiles")
-        # A photograph may hold a smaller copy of itself (MPO).
-        if (pages := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
-            raise ValueError(f"{name} has {pages} pages, and which of them counts is not said")
-        image.load()
+            _require_one(name, image)
+            image.load()
     except UnidentifiedImageError:
         if content.startswith(_TIFFS):
             raise ValueError(
@@ -60,9 +95,18 @@ def _loaded(name: str, content: bytes) -> Image.Image:
                 "save it with 8 or 16 bits, or as float32 with one channel"
             ) from None
         raise ValueError(f"{name} is not an image ({len(content):,} bytes)") from None
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, TypeError, struct.error) as error:  # of what is cut off
         raise ValueError(f"{name} cannot be read: {error}") from error
     return image
+
+
+def _require_one(name: str, image: Image.Image) -> None:
+    """Of a size that memory holds, and with one page."""
+    if image.width * image.height > _MOST_PIXELS:
+        raise ValueError(f"{name} has {image.width:,}×{image.height:,} pixels: cut it to tiles")
+    # A photograph may hold a smaller copy of itself (MPO).
+    if (pages := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
+        raise ValueError(f"{name} has {pages} pages, and which of them counts is not said")
 
 
 def _numbers(name: str, content: bytes, image: Image.Image) -> Shaped[ndarray, "h w c"] | None:
@@ -98,10 +142,15 @@ def _deep_colours(name: str, content: bytes) -> Shaped[ndarray, "h w c"]:
 
 
 @contextlib.contextmanager
-def _without_limit() -> Iterator[None]:
-    """Without Pillow's guard against small files of large pictures, which slides are."""
+def _plainly() -> Iterator[None]:
+    """Without Pillow's guard against small files of large pictures, which slides are.
+
+    Nor its warnings of tags that it leaves out: what a picture lacks becomes an error.
+    """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit

@@ -23,6 +23,8 @@ _LITTLE = 0.51
 _NEARLY = 0.01
 """Relative: header and affine are rounded apart."""
 _TO_MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+_DEFAULTS = (np.eye(4), np.diag([-1.0, -1, 1, 1]))
+"""Affines of who was told nothing: NiBabel's, and SimpleITK's (LPS) as NIfTI has it."""
 
 
 class InSpace(NamedTuple):
@@ -90,13 +92,37 @@ def _nifti(name: str, raw: bytes) -> InSpace:
     with LoggingOutputSuppressor():  # it mends headers, and prints so for each
         image = (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(raw)
     says_where = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
-    unit = image.header.get_xyzt_units()[0]
+    unit = _unit(image)
     to_mm, is_said = _TO_MM[unit], unit != "unknown"
     affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ _affine(image)
     array = np.asanyarray(image.dataobj)
-    if says_where and np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]):
-        return InSpace(name, array, affine, _sides(affine), is_said)
+    if says_where and _tells_axes(affine):
+        means_ones = is_said and not _is_default(affine)
+        return InSpace(name, array, affine, _sides(affine, means_ones=means_ones), is_said)
     return InSpace(name, array, None, _usable(image.header["pixdim"][1:4] * to_mm), is_said)
+
+
+def _unit(image: Any) -> str:
+    try:
+        return image.header.get_xyzt_units()[0]
+    except KeyError:  # a number that means none
+        return "unknown"
+
+
+def _tells_axes(affine: Float[ndarray, "4 4"]) -> bool:
+    """Has each axis of the voxels a direction of its own in the patient?"""
+    from nibabel import orientations
+
+    if not np.isfinite(affine).all() or not np.linalg.det(affine[:3, :3]):
+        return False
+    try:
+        return bool(np.isfinite(orientations.io_orientation(affine)).all())
+    except orientations.OrientationError:
+        return False
+
+
+def _is_default(affine: Float[ndarray, "4 4"]) -> bool:
+    return any(np.allclose(affine, default) for default in _DEFAULTS)
 
 
 def _affine(image: Any) -> Float[ndarray, "4 4"]:
@@ -121,15 +147,19 @@ def of_simpleitk(image: InSpace) -> InSpace:
     return image._replace(array=image.array.transpose(2, 1, 0), affine=np.diag([-1.0, -1, 1, 1]))
 
 
-def _sides(affine: Float[ndarray, "4 4"]) -> tuple[float, ...]:
-    return _usable(np.linalg.norm(affine[:3, :3], axis=0))
+def _sides(affine: Float[ndarray, "4 4"], *, means_ones: bool = False) -> tuple[float, ...]:
+    return _usable(np.linalg.norm(affine[:3, :3], axis=0), means_ones=means_ones)
 
 
-def _usable(sides: Float[ndarray, "3"]) -> tuple[float, ...]:
-    """Voxel sizes to six digits (headers hold float32); none where they are all 1, or no sizes."""
+def _usable(sides: Float[ndarray, "3"], *, means_ones: bool = False) -> tuple[float, ...]:
+    """Voxel sizes to six digits (headers hold float32); none where they are no sizes.
+
+    Nor where they are all 1, which is what headers have that were told nothing: unless the file is
+    known to mean it (means_ones).
+    """
     found = tuple(float(f"{side:.6g}") for side in sides.tolist())
     is_size = all(np.isfinite(side) and side > 0 for side in found)
-    return found if is_size and found != (1.0, 1.0, 1.0) else ()
+    return found if is_size and (means_ones or found != (1.0, 1.0, 1.0)) else ()
 
 
 def _of_itk(name: str, content: bytes) -> InSpace:
@@ -176,7 +206,8 @@ def turned(image: InSpace) -> InSpace:
     turn = orientations.io_orientation(image.affine)
     affine = image.affine @ orientations.inv_ornt_aff(turn, image.array.shape[:3])
     array = orientations.apply_orientation(image.array, turn)
-    return image._replace(array=array, affine=affine, spacing=_sides(affine))
+    spacing = _sides(affine, means_ones=bool(image.spacing))
+    return image._replace(array=array, affine=affine, spacing=spacing)
 
 
 def turned_shape(shape: Sequence[int], affine: Float[ndarray, "4 4"] | None) -> tuple[int, ...]:
@@ -199,12 +230,13 @@ def turned_back(array: ndarray, affine: Float[ndarray, "4 4"]) -> ndarray:
 
 
 class Fitted(NamedTuple):
-    """array: as `turned` turns the image. by_order: the affines say otherwise, and are the identity
-    of one of the two; many a script saves masks so.
-    """
+    """array: as `turned` turns the image."""
 
     array: ndarray
     by_order: bool = False
+    """The affines say otherwise, and one of the two is a default; many a script saves masks so."""
+    was_part: bool = False
+    """It was of a part of the image, and is filled up with 0."""
 
 
 def turned_like(other: InSpace, image: InSpace, *, is_mask: bool = False) -> Fitted:
@@ -219,12 +251,13 @@ def turned_like(other: InSpace, image: InSpace, *, is_mask: bool = False) -> Fit
         return Fitted(in_one_order)
     array, affine = _in_order_of(other, image)
     there = np.linalg.solve(image.affine, affine)  # voxels of the other → of the image
-    if is_mask:
+    was_part = is_mask and _is_part(array, there, image.array.shape[:3])
+    if was_part:
         array, there = _filled_up(array, there, image.array.shape[:3])
     apart = _apart(there, array.shape[:3])
     if apart <= _LITTLE:
-        return Fitted(turned(image._replace(array=array)).array)
-    if any(np.allclose(one.affine, np.eye(4)) for one in (other, image)):
+        return Fitted(turned(image._replace(array=array)).array, was_part=was_part)
+    if any(_is_default(one.affine) for one in (other, image) if one.affine is not None):
         return Fitted(in_one_order, by_order=True)
     raise ValueError(
         f"{other.name} lies elsewhere in the patient than {image.name}, by up to {apart:.3g} "
@@ -241,15 +274,25 @@ def _in_order_of(other: InSpace, image: InSpace) -> tuple[ndarray, Float[ndarray
     return orientations.apply_orientation(other.array, turn), affine
 
 
+def _is_part(array: ndarray, there: Float[ndarray, "4 4"], shape: tuple[int, ...]) -> bool:
+    """Is it a part of the image's grid that begins elsewhere than the image?
+
+    One that begins where the image does is most likely none: a mask of another resolution, or of
+    another case, or cut out by a script that left the affine as it was.
+    """
+    start = np.rint(there[:3, 3]).astype(int)
+    has_its_voxels = np.allclose(there[:3, :3], np.eye(3), atol=1e-3)
+    is_smaller = array.shape[:3] != shape and array.ndim == 3
+    is_within = (start >= 0).all() and (start + array.shape[:3] <= shape).all()
+    return bool(is_smaller and has_its_voxels and is_within and start.any())
+
+
 def _filled_up(
     array: ndarray, there: Float[ndarray, "4 4"], shape: tuple[int, ...]
 ) -> tuple[ndarray, Float[ndarray, "4 4"]]:
-    """A part of the image's grid with 0 around it; whatever is none stays as it is."""
+    """A part of the image's grid with 0 around it."""
     start = np.rint(there[:3, 3]).astype(int)
     end = start + array.shape[:3]
-    is_part = np.allclose(there[:3, :3], np.eye(3), atol=1e-3) and (start >= 0).all()
-    if array.shape[:3] == shape or array.ndim > 3 or not is_part or (end > shape).any():
-        return array, there
     whole = np.zeros(shape, array.dtype)
     whole[tuple(slice(a, b) for a, b in zip(start, end, strict=True))] = array
     left = there.copy()

@@ -13,7 +13,7 @@ from numpy import ndarray
 from PIL import Image
 
 from benchmark.data.card import Card
-from benchmark.data.decoding import images, rasters, volumes
+from benchmark.data.decoding import images, masks, rasters, volumes
 from benchmark.data.draft import mask_rule
 from benchmark.data.draft.mask_rule import Values
 from benchmark.data.layouts import Case, Layout, dataset_json, read
@@ -204,11 +204,13 @@ def _mask_values(source: Source, cases: Sequence[Case], *, is_volume: bool) -> V
     for name in (name for case in cases for name in case.masks):
         content = source.read(name)
         if is_volume:
-            numbers |= set(np.unique(volumes.read_volume(name, content).array).tolist())
+            array = volumes.read_volume(name, content).array
+            masks.require_numbers(array, name)
+            numbers |= set(np.unique(array).tolist())
             continue
         image = rasters.opened(name, content)
         are_lossy |= getattr(image, "format", None) in ("JPEG", "MPO")
-        plain = Card(name="x", mask_channel=channel)
+        plain = Card(name="x", mask="labels", mask_channel=channel)
         try:
             numbers |= set(np.unique(images.one_channel(name, image, plain)).tolist())
         except ValueError:  # no grey mask: coloured, or with its object in the alpha channel

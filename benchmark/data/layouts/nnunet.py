@@ -4,6 +4,7 @@ Which file is whose mask says the dataset.json, or else the names (`pairs`).
 """
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Sequence
 
 from benchmark.data.card import Card
@@ -82,13 +83,18 @@ def _add_listed(
 ) -> None:
     """The cases that dataset.json names; what is not there of them is lacking, or a problem."""
     endings = pairs.VOLUMES if card.is_volume else pairs.PICTURES
-    there = {}
-    for name in source.files:
-        if stem := pairs.stem_of(name, endings):
-            there[f"{posixpath.dirname(name)}/{stem}".lower()] = name
-    missing = []
+    there, missing, whose = _Files(source.files, endings), [], {}
     for one in of_list:
-        case = _case(one, there, endings, card)
+        try:
+            case = _case(one, there, endings, card)
+        except ValueError as error:
+            layout.problems.append(f"{one.id}: {error}")
+            continue
+        if taken := [path for path in _files(case) if path in whose]:
+            layout.problems.append(
+                f"{about.file} lists {taken[0]} for two cases, {whose[taken[0]]} and {case.id}"
+            )
+        whose |= dict.fromkeys(_files(case), case.id)
         if not _files(case):
             missing.append(case.id)
         elif len(case.images) < max(len(card.modalities), len(one.images)):
@@ -103,7 +109,32 @@ def _add_listed(
     pairs.settle_splits(layout)
 
 
-def _case(one: Listed, there: dict[str, str], endings: Sequence[str], card: Card) -> Case:
+class _Files:
+    """Those of a source, by what a dataset.json calls them."""
+
+    def __init__(self, files: Sequence[str], endings: Sequence[str]):
+        self._exact = set(files)
+        self._of_stem: dict[str, list[str]] = defaultdict(list)
+        for name in files:
+            if stem := pairs.stem_of(name, endings):
+                self._of_stem[f"{posixpath.dirname(name)}/{stem}".lower()].append(name)
+
+    def find(self, stem: str, listed: str = "") -> str | None:
+        """The file that is listed; else the one of its stem, whatever of ending and case differs.
+
+        stem: with its folder. ValueError where that fits several.
+        """
+        if listed in self._exact:
+            return listed
+        found = self._of_stem.get(stem.lower(), [])
+        alike = [name for name in found if name.startswith(f"{stem}.")]
+        found = alike or found
+        if len(found) > 1:
+            raise ValueError(f"{' and '.join(sorted(found))} have names too much alike: rename one")
+        return found[0] if found else None
+
+
+def _case(one: Listed, there: _Files, endings: Sequence[str], card: Card) -> Case:
     """With those of its files that are there, whatever of their endings and spelling differs."""
     stems = [_without_ending(path, endings) for path in one.images]
     if card.modalities and len(stems) == 1:
@@ -112,8 +143,9 @@ def _case(one: Listed, there: dict[str, str], endings: Sequence[str], card: Card
     else:
         name = stems[0]
     id = posixpath.basename(name if one.id == one.images[0] else one.id)
-    images = tuple(there[key] for stem in stems if (key := stem.lower()) in there)
-    mask = there.get(_without_ending(one.mask, endings).lower())
+    exact = one.images if len(stems) == len(one.images) else [""] * len(stems)
+    images = tuple(filter(None, map(there.find, stems, exact)))
+    mask = there.find(_without_ending(one.mask, endings), one.mask)
     return Case(id, one.split, "", images, (mask,) if mask else ())
 
 

@@ -1,6 +1,7 @@
 """Label budgets: how much of a train pool is labelled, in the field's own terms."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,7 @@ def _of_file(file: Path) -> Budget:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the list of labelled cases {file} cannot be read: {error}") from error
-    ids = [line.partition("#")[0].strip() for line in lines]
+    ids = [unicodedata.normalize("NFC", line.partition("#")[0].strip()) for line in lines]
     if not any(ids):
         raise UserError(f"the list of labelled cases {file} names none")
     return _of_list(file.stem, list(dict.fromkeys(filter(None, ids))))

@@ -1,8 +1,12 @@
 """Pictures: what a file holds becomes grey values or colours, and masks their classes."""
 
+import contextlib
+import io
+import struct
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from benchmark.data.card import Card
 from benchmark.data.decoding.case import Decoded, Seen
@@ -275,3 +279,112 @@ def test_images_that_lie_side_by_side_are_not_copied():
     deep = Decoded(np.full((2, 2, 1), 999, np.uint16), ones[0].mask, (2, 2), 1)
     assert shelf.laid(deep) is deep
     assert stacked([ones[0].image.astype(np.uint16), deep.image])[:, 0, 0, 0].tolist() == [0, 999]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"), [("tiff", "> 127"), ("tiff", "binary"), ("jpeg", "> 127")]
+)
+def test_masks_in_the_colours_of_a_printer_are_not_inverted(kind, rule):
+    """Of CMYK 255 is all ink, and dark."""
+    disc = Image.fromarray(255 * DISC).resize((64, 64), Image.Resampling.NEAREST)
+    mask = disc.convert("RGB").convert("CMYK")
+    found = read_mask("a", picture(mask, kind, **({"quality": 100} if kind == "jpeg" else {})),
+                      Card(name="own", mask=rule)).classes  # fmt: skip
+    assert np.array_equal(found, np.asarray(disc) // 255)
+
+
+def test_a_mask_without_the_alpha_channel_that_the_card_names_is_refused():
+    card = Card(name="own", mask="nonzero", mask_channel=3)
+    with_alpha = np.dstack([255 * DISC] * 3 + [255 * DISC])
+    assert np.array_equal(mask_of(Image.fromarray(with_alpha), card), DISC)
+    for image in (with_alpha[..., :3], with_alpha[..., 0]):
+        with pytest.raises(ValueError, match="has no alpha channel"):
+            mask_of(Image.fromarray(image), card)
+
+
+def test_an_object_in_the_alpha_channel_of_a_coloured_mask_is_named():
+    card = Card(name="own", mask="labels", values={"#000000": 0, "#ff0000": 1})
+    red = np.zeros((8, 8, 4), np.uint8)
+    red[..., 0], red[..., 3] = 255, 255 * DISC
+    with pytest.raises(ValueError, match="the object in the alpha channel"):
+        mask_of(Image.fromarray(red), card)
+
+
+def test_a_class_has_one_number_in_all_masks_of_a_palette_of_colours():
+    """Though one of them happens to hold none but black and white."""
+    both = palette([BLACK, WHITE, RED], DISC + np.triu(np.ones((8, 8), np.uint8), 6) * 2)
+    card = Card(name="own", mask="labels", classes=["background", "white", "red"])
+    assert np.array_equal(mask_of(palette([BLACK, WHITE, RED], DISC), card), DISC)
+    assert set(np.unique(mask_of(both, card))) == {0, 1, 2}
+
+
+def test_a_soft_jpeg_is_not_cut_at_half_of_one():
+    disc = Image.fromarray(255 * DISC).resize((64, 64))
+    with pytest.raises(ValueError, match="is a JPEG, which changes values near edges"):
+        read_mask("a.jpg", picture(disc, "jpeg"), Card(name="own", mask="> 0.5"))
+
+
+def test_a_mask_of_not_a_numbers_is_called_that():
+    with pytest.raises(ValueError, match="64 NaN, which is no class"):
+        read_mask("a.tif", picture(np.full((8, 8), np.nan, np.float32), "tiff"), BINARY)
+
+
+def test_a_damaged_tag_beside_the_orientation_stops_nothing():
+    """Tag 282 (resolution) as bytes, which Pillow cannot write again."""
+    image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
+    entries = struct.pack("<HHIHH", 274, 3, 1, 6, 0)  # the orientation: a quarter turn clockwise
+    entries += struct.pack("<HHI4s", 282, 7, 4, b"\xff\0\xff\0")
+    tagged = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    content = picture(image, "jpeg", exif=tagged, quality=100)
+    with pytest.raises(TypeError):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    upright = np.asarray(opened("a.jpg", content)).astype(int)
+    assert np.abs(upright - np.rot90(np.asarray(image), -1)).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("number", "turn"),
+    [
+        (1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (4, np.flipud),
+        (5, np.transpose), (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(np.transpose(a), 2)), (8, np.rot90),
+    ],
+)  # fmt: skip
+def test_an_orientation_is_followed(number, turn):
+    """What the numbers mean: EXIF 2.3, table 6; row 0 and column 0 are which sides of the scene."""
+    values = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = number
+    content = picture(Image.fromarray(values), "png", exif=exif.tobytes())
+    assert np.array_equal(np.asarray(opened("a.png", content)), turn(values))
+
+
+def test_a_cut_off_file_of_two_pages_is_one_sentence():
+    pages = [Image.fromarray(np.full((32, 32), v, np.uint8)) for v in (1, 2)]
+    stream = io.BytesIO()
+    pages[0].save(stream, "tiff", save_all=True, append_images=pages[1:])
+    whole = stream.getvalue()
+    for end in range(8, len(whole), 7):
+        with contextlib.suppress(ValueError):
+            opened("a.tif", whole[:end])
+
+
+def test_the_image_in_the_place_of_its_mask_is_seen_in_another_format(tmp_path):
+    values = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    card = BINARY.model_copy(update={"mask": "nonzero"})
+    found = decoded(tmp_path, card, {"a.bmp": picture(values, "bmp")}, {"a.png": picture(values)})
+    assert Seen.IMAGE_AGAIN in found.seen
+
+
+def test_a_mask_without_background_is_seen(tmp_path):
+    image = {"a.png": picture(np.arange(64, dtype=np.uint8).reshape(8, 8))}
+    full = decoded(tmp_path, BINARY, image, {"a.png": picture(np.full((8, 8), 255, np.uint8))})
+    assert Seen.ALL_FOREGROUND in full.seen
+    part = decoded(tmp_path / "part", BINARY, image, {"a.png": picture(255 * DISC)})
+    assert Seen.ALL_FOREGROUND not in part.seen
+
+
+def test_a_turned_image_and_a_mask_that_is_not_are_named_so(tmp_path):
+    image = {"a.png": picture(np.arange(48, dtype=np.uint8).reshape(6, 8))}
+    with pytest.raises(ValueError, match=r"6×8 in mask/a\.png.*EXIF orientation"):
+        decoded(tmp_path, BINARY, image, {"a.png": picture(DISC[:, :6])})

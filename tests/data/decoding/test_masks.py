@@ -52,7 +52,7 @@ def test_values_become_the_classes_that_the_card_gives_them():
     card = Card(name="own", mask="labels", classes=list("abcd"), values={4: 3, -1: 0})
     assert classes(np.array([0, 1, 2, 4, -1], np.int8), card).tolist() == [0, 1, 2, 3, 0]
     assert classes(np.array([4.0002, 1]), card).tolist() == [3, 1]
-    with pytest.raises(ValueError, match=re.escape("0, 5, and classes are 0 … 3 (own.yaml)")):
+    with pytest.raises(ValueError, match=re.escape("0, 5, and classes are 0 … 3 (own)")):
         classes(np.array([0, 5]), card)
 
 

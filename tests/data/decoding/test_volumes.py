@@ -1,6 +1,7 @@
 """From a case's files to arrays, volumes above all, and back."""
 
 import gzip
+import struct
 
 import nibabel
 import numpy as np
@@ -420,3 +421,64 @@ def test_a_sform_that_contradicts_the_voxels_of_the_header_gives_way_to_the_qfor
         assert found.spacing == (1.5, 1.5, 10.0)
         assert (found.mask == BALL[::-1, ::-1]).all()  # to the right and to the front
         assert Seen.BY_ORDER not in found.seen
+
+
+def placed(size: tuple[slice, ...], affine: np.ndarray) -> tuple[bytes, bytes]:
+    return nifti(200 * BALL, affine), nifti(np.ascontiguousarray(BALL[size]), affine)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        (slice(None, None, 2),) * 3,  # of half the resolution
+        (slice(None), slice(None), slice(0, 4)),  # of another case, or cut out with its affine kept
+        (slice(2, None), slice(1, None), slice(None)),
+    ],
+)
+@pytest.mark.parametrize("affine", [RAS, np.eye(4)])
+def test_a_smaller_mask_that_says_it_begins_where_the_image_does_is_refused(tmp_path, size, affine):
+    image, mask = placed(size, affine)
+    with pytest.raises(ValueError, match="the mask has another size than the image"):
+        decoded(tmp_path, OWN, {"a.nii.gz": image}, {"a.nii.gz": mask})
+
+
+def test_a_mask_that_was_filled_up_is_told(tmp_path):
+    affine = RAS.copy()
+    affine[:3, 3] += RAS[:3, :3] @ [1, 2, 0]
+    assert Seen.FILLED_UP in pair(tmp_path / "part", BALL[1:6, 2:7, :4], affine).seen
+    assert Seen.FILLED_UP not in pair(tmp_path / "whole", BALL, RAS).seen
+
+
+def test_a_mask_that_simpleitk_was_told_nothing_of_is_paired_voxel_by_voxel(tmp_path):
+    """SimpleITK.GetImageFromArray: origin 0, spacing 1, which NIfTI has as diag(-1, -1, 1)."""
+    found = pair(tmp_path, BALL, np.diag([-1.0, -1, 1, 1]))
+    assert np.array_equal(found.mask, BALL) and Seen.BY_ORDER in found.seen
+
+
+@pytest.mark.parametrize(("unit", "spacing"), [("mm", (1.0, 1.0, 1.0)), ("unknown", ())])
+def test_voxels_of_one_millimetre_are_believed_where_the_file_says_mm_and_where_it_lies(
+    tmp_path, unit, spacing
+):
+    affine = np.diag([1.0, 1, 1, 1])
+    affine[:3, 3] = [-90, -126, -72]
+    files = {"a.nii.gz": nifti(200 * BALL, affine, unit=unit)}
+    found = decoded(tmp_path, OWN, files, {"a.nii.gz": nifti(BALL, affine, unit=unit)})
+    assert found.spacing == spacing
+
+
+def test_the_image_in_the_place_of_its_mask_is_seen(tmp_path):
+    files = {"a.nii.gz": nifti(np.arange(BALL.size).reshape(BALL.shape).astype(np.int16))}
+    card = OWN.model_copy(update={"mask": "nonzero"})
+    assert Seen.IMAGE_AGAIN in decoded(tmp_path, card, files, files).seen
+    assert Seen.IMAGE_AGAIN not in pair(tmp_path / "own", BALL, RAS).seen
+
+
+@pytest.mark.parametrize(
+    ("at", "damage"), [(123, b"\7"), (296, struct.pack("<4f", 1e18, 1, 0, 0))]
+)  # the unit of lengths; the second line of the sform
+def test_a_header_that_tells_nothing_sensible_is_as_one_that_tells_nothing(tmp_path, at, damage):
+    raw = bytearray(gzip.decompress(nifti(200 * BALL)))
+    raw[at : at + len(damage)] = damage
+    files = {"a.nii": bytes(raw)}
+    found = decoded(tmp_path, OWN, files, {"a.nii.gz": nifti(BALL)})
+    assert is_the_ball(found)
