@@ -157,6 +157,28 @@ def pretrainings() -> str:
     return markdown(heads, rows)
 
 
+_TIMES = (125, 500, 999)
+
+
+def rounds() -> str:
+    """What the rounds of trained networks use, on the development set, means over times t'."""
+    found, rows = read("rounds"), []
+    for variant, number in dict.fromkeys(zip(found.variant, found["round"], strict=True)):
+        own = found[(found.variant == variant) & (found["round"] == number)]
+        errors = [f"{own[name].mean():.3f}" for name in ("own", "permuted", "constant")]
+        ratios = [_ratio(own[own.t == t]) for t in _TIMES]
+        dice = [f"{100 * own[name].mean():.1f}" for name in ("dice_again", "dice_of_another_image")]
+        rows.append([f"`{variant}`", str(number), *errors, *ratios, *dice])
+    heads = ["variant", "round", "own", "another's", "constant"]
+    heads += [f"own / another's at {t}" for t in _TIMES]
+    return markdown([*heads, "Dice of m_r", "from another's image"], rows)
+
+
+def _ratio(at: pd.DataFrame) -> str:
+    """Of both errors, over seeds; of a time that the variant never sees "–"."""
+    return f"{(at.own / at.permuted).mean():.2f}" if len(at) else "–"
+
+
 def figure() -> None:
     """Dice over the epochs of both readings on PH2: seeds faint, their mean strong, the floor."""
     history, trials = read("ph2_1_percent_paper_history"), read("ph2_1_percent_paper")
@@ -197,4 +219,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "baselines-5": lambda: baselines(5, "dev"),
     "baselines-test": lambda: baselines(20, "test"),
     "pretrainings": pretrainings,
+    "rounds": rounds,
 }
