@@ -140,7 +140,7 @@ _SENTENCES = {
         "mask",
         "of a part of its image, filled up with background ({}): look at them (--preview)",
     ),
-    Seen.ALL_FOREGROUND: ("mask", "without any background ({}): look at them (--preview)"),
+    Seen.NO_BACKGROUND: ("mask", "without any background ({}): look at them (--preview)"),
     Seen.OTHER_SPACING: (
         "volume",
         "whose file names no unit, and another voxel size than the card ({}): the card's counts",

@@ -46,7 +46,7 @@ class Seen(StrEnum):
     """The mask is the image, pixel for pixel."""
     FILLED_UP = "filled up"
     """The mask's file holds a part of the image, and where it lies."""
-    ALL_FOREGROUND = "all foreground"
+    NO_BACKGROUND = "no background"
     """No pixel of the mask is background."""
     BELOW_RULE = "below rule"
     """The mask holds something, and nothing above the N of the card's "> N"."""
@@ -112,7 +112,7 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
         Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
-        Seen.ALL_FOREGROUND: bool(parts) and bool(mask.all()),
+        Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
@@ -191,7 +191,7 @@ def _volume(volumes_of: Mapping[str, InSpace], card: Card, case: Case) -> Decode
         Seen.FILLED_UP: any(one.was_part for one in fitted),
         Seen.IMAGE_AGAIN: bool(mask.any())
         and any(np.array_equal(mine.array, file.array) for mine in layers for file in files),
-        Seen.ALL_FOREGROUND: bool(parts) and bool(mask.all()),
+        Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
         Seen.OTHER_SPACING: bool(image.spacing) and not _are_close(spacing, image.spacing),
         Seen.CLIPPED_CLASS: bool(parts)
         and any(map(_clips_a_class, channels, within, [mask] * len(kept))),

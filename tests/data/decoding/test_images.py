@@ -379,9 +379,9 @@ def test_the_image_in_the_place_of_its_mask_is_seen_in_another_format(tmp_path):
 def test_a_mask_without_background_is_seen(tmp_path):
     image = {"a.png": picture(np.arange(64, dtype=np.uint8).reshape(8, 8))}
     full = decoded(tmp_path, BINARY, image, {"a.png": picture(np.full((8, 8), 255, np.uint8))})
-    assert Seen.ALL_FOREGROUND in full.seen
+    assert Seen.NO_BACKGROUND in full.seen
     part = decoded(tmp_path / "part", BINARY, image, {"a.png": picture(255 * DISC)})
-    assert Seen.ALL_FOREGROUND not in part.seen
+    assert Seen.NO_BACKGROUND not in part.seen
 
 
 def test_a_turned_image_and_a_mask_that_is_not_are_named_so(tmp_path):
