@@ -296,7 +296,11 @@ def _united(parts: Sequence[Mask], card: Card, shape: tuple[int, ...]) -> UInt8[
 def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:
     if image != mask:
         is_turned = len(image) == 2 and image == mask[::-1]
-        why = " (is one of the two turned, perhaps by an EXIF orientation?)" if is_turned else ""
+        why = (
+            " (was the image or the mask turned, perhaps by an EXIF orientation?)"
+            if is_turned
+            else ""
+        )
         raise ValueError(
             f"the mask has another size than the image: {_by(mask)} in {', '.join(case.masks)}, "
             f"{_by(image)} in {', '.join(case.images)}{why}"
