@@ -211,12 +211,10 @@ def _without_tested_groups(cases: list[Case], card: Card, notes: list[str]) -> l
 def _require_nameable(cases: list[Case]) -> None:
     """`UserError` where the name of a file is no text, of which no split can be drawn."""
     for case in cases:
-        try:
-            case.id.encode()
-        except UnicodeEncodeError as error:
+        if not prepared.is_text(case.id):
             raise UserError(
                 f"the name of {case.id!r} is not in UTF-8: rename the file", ExitCode.DATA
-            ) from error
+            )
 
 
 def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> list[str]:

@@ -25,6 +25,15 @@ READING = 2
 """Raised when files are read otherwise: what was prepared before is prepared again if asked for."""
 
 
+def is_text(name: str) -> bool:
+    """Is the name of a file UTF-8? One of other bytes can be neither hashed nor written down."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def objection(id: str) -> str:
     """What speaks against the id of a case, which becomes a file's name, a line and a field; ""."""
     if not id.isprintable():

@@ -12,6 +12,7 @@ from benchmark.data.decoding.case import Decoded, Seen
 from benchmark.data.layouts import READERS, Case
 from benchmark.data.layouts.names import channel
 from benchmark.data.layouts.pairs import PICTURES, VOLUMES, stem_of
+from benchmark.data.prepared import is_text
 from benchmark.data.source import Source
 from benchmark.errors import ExitCode, UserError
 from benchmark.store.weights import About
@@ -87,21 +88,13 @@ def _none(path: Path, card: Card, endings: Sequence[str], files: Sequence[str]) 
 
 def _objection(channels: dict[str, list[str]], wanted: Sequence[str]) -> str:
     for files in channels.values():
-        if not all(map(_is_text, files)):
+        if not all(map(is_text, files)):
             return f"the name {files[0]!r} is not in UTF-8: rename the file"
         if len(files) > 1:
             return f"{' and '.join(files)} have equal names but for their endings: rename one"
     if lacking := [one for one in wanted if one not in channels]:
         return f"there is no file for its channel {', '.join(lacking)}"
     return ""
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def oddities(about: About, one: Decoded) -> Iterator[str]:
