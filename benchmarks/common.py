@@ -64,7 +64,14 @@ def trial_of(method: str, dims: int, precision: str, batch: int) -> Trial:
 
 
 def in_turn(work: Mapping[Hashable, Callable[[], object]], repeats: int) -> dict[Hashable, float]:
-    """Median seconds of each, one after the other again and again: what slows one slows all."""
+    """Median seconds of each, taken in turn."""
+    return {name: statistics.median(found) for name, found in times_in_turn(work, repeats).items()}
+
+
+def times_in_turn(
+    work: Mapping[Hashable, Callable[[], object]], repeats: int
+) -> dict[Hashable, list[float]]:
+    """Seconds of each, one after the other again and again: what slows one slows all."""
     for one in work.values():
         one()
     times: dict[Hashable, list[float]] = {name: [] for name in work}
@@ -73,7 +80,7 @@ def in_turn(work: Mapping[Hashable, Callable[[], object]], repeats: int) -> dict
             start = time.perf_counter()
             one()
             times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return times
 
 
 def peak(dtype: torch.dtype, size: int = 1024) -> float:

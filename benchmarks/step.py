@@ -51,7 +51,7 @@ def row(method: str, dims: int, precision: str, fastest: float, repeats: int) ->
     data, trial = synthetic(dims, 8, 16, 1), trial_of(method, dims, precision, batch)
     work, flops = {}, 0
     for name in ("first", "as run"):
-        whole, core, flops = _step(trial, data, is_arranged=name == "as run")
+        whole, core, flops = parts_of_a_step(trial, data, is_arranged=name == "as run")
         work |= {name: whole, f"{name}, core": core}
     times = in_turn(work, repeats)
     first, run, core = times["first"], times["as run"], times["as run, core"]
@@ -61,7 +61,7 @@ def row(method: str, dims: int, precision: str, fastest: float, repeats: int) ->
     )
 
 
-def _step(trial, data, *, is_arranged: bool):
+def parts_of_a_step(trial, data, *, is_arranged: bool):
     """(a whole step, its loss and gradients alone, its floating-point operations)."""
     dims, precision = data.spatial_dims, trial.conditions.precision
     first = mock.patch.object(layout, "memory_format", lambda *_: torch.contiguous_format)

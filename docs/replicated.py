@@ -116,6 +116,7 @@ def baselines(percent: float, evaluated_on: str) -> str:
     """
     trials = read("baselines")
     trials = trials[(trials.labelled_percent == percent) & (trials.evaluated_on == evaluated_on)]
+    seconds = read("step_cost").set_index("method").of_supervised  # of methods as they are
     rows = []
     for variant in ordered(trials.variant):
         line, found = [f"`{variant}`"], trials[trials.variant == variant]
@@ -132,9 +133,10 @@ def baselines(percent: float, evaluated_on: str) -> str:
             ]
             is_control = variant == "supervised" or own.empty
             line += [", ".join(means) or "–", "–" if is_control else shown(gain, "+")]
-        rows.append([*line, f"{found.flops_per_step.mean() / 1e9:.0f}"])
+        times = f"{seconds[variant]:.1f}" if variant in seconds else "–"
+        rows.append([*line, f"{found.flops_per_step.mean() / 1e9:.0f}", times])
     heads = ["variant", "symmetries", "− supervised", "nnunet", "− supervised"]
-    return markdown([*heads, "GFLOPs a step"], rows)
+    return markdown([*heads, "GFLOPs a step", "its time"], rows)
 
 
 def pretrainings() -> str:
