@@ -140,6 +140,11 @@ _SENTENCES = {
         "mask",
         "of a part of its image, filled up with background ({}): look at them (--preview)",
     ),
+    Seen.TURNED: (
+        "image",
+        "turned or mirrored as EXIF says, with a mask of which it says nothing, or the other way "
+        "round ({}): look whether masks lie on their objects (--preview)",
+    ),
     Seen.NO_BACKGROUND: ("mask", "without any background ({}): look at them (--preview)"),
     Seen.OTHER_SPACING: (
         "volume",

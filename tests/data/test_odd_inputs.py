@@ -138,7 +138,9 @@ def test_pictures_are_read_right(name, tmp_path):
     assert [c.id for c in found.manifest.cases] == [c.id for c in plain.manifest.cases]
     assert np.array_equal(found.masks, plain.masks) and found.masks.sum() == sum(map(np.sum, DISCS))
     assert np.array_equal(found.images, plain.images)
-    assert found.manifest.faults == []
+    remarks = [why for why in found.manifest.faults if "as EXIF says" not in why]
+    assert remarks == []
+    assert (remarks != found.manifest.faults) == (name == "images that EXIF turns")
 
 
 def test_sixteen_bits_are_the_same_picture(tmp_path):

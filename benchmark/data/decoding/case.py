@@ -46,6 +46,8 @@ class Seen(StrEnum):
     """The mask is the image, pixel for pixel."""
     FILLED_UP = "filled up"
     """The mask's file holds a part of the image, and where it lies."""
+    TURNED = "turned"
+    """By its EXIF orientation, which its mask lacks, and the sizes fit with and without."""
     NO_BACKGROUND = "no background"
     """No pixel of the mask is background."""
     BELOW_RULE = "below rule"
@@ -113,6 +115,7 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
         Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
+        Seen.TURNED: bool(mask.any()) and _is_turned_alone(rasters_of, case, image.shape[:2]),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
@@ -155,6 +158,16 @@ def _is_image_again(files: Mapping[str, _Raster], case: Case) -> bool:
         for mask in case.masks
         for image in case.images
     )
+
+
+def _is_turned_alone(files: Mapping[str, _Raster], case: Case, sides: tuple[int, ...]) -> bool:
+    """Was the image turned and the mask not, or otherwise, in a way that sizes do not tell?"""
+    of_image, of_mask = (
+        {rasters.orientation(files[name].opened) for name in names}
+        for names in (case.images, case.masks)
+    )
+    fit_shows = bool((of_image | of_mask) & rasters.SWAP_SIDES) and sides[0] != sides[1]
+    return of_image != of_mask and not fit_shows
 
 
 def _values(parts: Sequence[Mask]) -> tuple[float, ...]:

@@ -29,6 +29,9 @@ _TURNS = dict(enumerate(
     start=2,
 ))  # fmt: skip
 """What an EXIF orientation asks for."""
+SWAP_SIDES = frozenset({5, 6, 7, 8})
+"""Orientations after which the width is the height."""
+_ORIENTATION = "orientation that was followed"
 _AS_RGB = ("CMYK", "YCbCr", "HSV", "RGBX")
 """Modes whose channels are no colours of light: of CMYK 255 is dark."""
 
@@ -39,7 +42,7 @@ def opened(name: str, content: bytes) -> Image.Image | Shaped[ndarray, "h w c"]:
     numbers = _numbers(name, content, image)
     if numbers is None:
         return _upright(_in_light(name, image))
-    if _orientation(image) != 1:
+    if orientation(image) in _TURNS:
         raise ValueError(f"{name} has an EXIF orientation and {numbers.dtype} per channel: turn it")
     return numbers
 
@@ -50,6 +53,11 @@ def _upright(image: Image.Image) -> Image.Image:
     upright = image if turn is None else image.transpose(turn)
     upright.format = image.format
     return upright
+
+
+def orientation(picture: Image.Image | Shaped[ndarray, "h w c"]) -> int:
+    """Of an opened picture: 1, or the orientation in its EXIF, by which it has been turned."""
+    return picture.info.get(_ORIENTATION, 1) if isinstance(picture, Image.Image) else 1
 
 
 def _orientation(image: Image.Image) -> int:
@@ -87,7 +95,9 @@ def _loaded(name: str, content: bytes) -> Image.Image:
         with _plainly():
             image = Image.open(io.BytesIO(content))
             _require_one(name, image)
+            before = _orientation(image)  # a TIFF is turned by Pillow, which then says so no more
             image.load()
+            image.info[_ORIENTATION] = before if before in _TURNS else _orientation(image)
     except UnidentifiedImageError:
         if content.startswith(_TIFFS):
             raise ValueError(

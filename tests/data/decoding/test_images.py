@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import ExifTags, Image, ImageOps
 
 from benchmark.data.card import Card
@@ -388,3 +389,44 @@ def test_a_turned_image_and_a_mask_that_is_not_are_named_so(tmp_path):
     image = {"a.png": picture(np.arange(48, dtype=np.uint8).reshape(6, 8))}
     with pytest.raises(ValueError, match=r"6×8 in mask/a\.png.*EXIF orientation"):
         decoded(tmp_path, BINARY, image, {"a.png": picture(DISC[:, :6])})
+
+
+@pytest.mark.parametrize(
+    ("number", "sides", "mask_number", "is_seen"),
+    [
+        (1, (8, 8), 1, False), (3, (6, 8), 1, True), (2, (8, 8), 1, True), (6, (8, 8), 1, True),
+        (6, (8, 6), 1, False), (6, (8, 6), 6, False), (1, (8, 8), 8, True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", ["png", "tiff", "jpeg"])
+def test_an_image_that_exif_turns_alone_is_seen(
+    tmp_path, number, sides, mask_number, is_seen, ending
+):
+    """Where the sizes of image and mask agree with the turn and without, neither is excluded."""
+
+    def stored(values, orientation, ending):
+        tags = Image.Exif()
+        tags[ExifTags.Base.Orientation] = orientation
+        return picture(values, ending, exif=tags)
+
+    image = np.arange(sides[0] * sides[1], dtype=np.uint8).reshape(sides)
+    width, height = sides if number == 6 else sides[::-1]
+    mask = np.zeros(sides if mask_number > 4 else (height, width), np.uint8)
+    mask[1:3, 1:4] = 255
+    files = (
+        {f"a.{ending}": stored(image, number, ending)},
+        {"a.png": stored(mask, mask_number, "png")},
+    )
+    assert (Seen.TURNED in decoded(tmp_path, BINARY, *files).seen) == is_seen
+
+
+def test_a_tiff_of_deep_colours_that_exif_turns_is_refused(tmp_path):
+    """Pillow would turn it, and the reader that keeps 16 bits does not read it."""
+    values = np.arange(6 * 8 * 3, dtype=np.uint16).reshape(6, 8, 3) * 400
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values, isVector=True), tmp_path / "a.tif")
+    content = (tmp_path / "a.tif").read_bytes()
+    upright, turned = (struct.pack("<HHII", 274, 3, 1, number) for number in (1, 3))
+    assert content.count(upright) == 1
+    assert np.array_equal(np.asarray(opened("a.tif", content)), values)
+    with pytest.raises(ValueError, match="turned"):
+        opened("a.tif", content.replace(upright, turned))
