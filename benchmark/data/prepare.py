@@ -24,7 +24,7 @@ from benchmark.data.decoding import greys
 from benchmark.data.decoding.case import Decoded, decode
 from benchmark.data.decoding.shelf import Shelf, stacked
 from benchmark.data.layouts import Case, Layout, read
-from benchmark.data.layouts.groups import cut_groups
+from benchmark.data.layouts.groups import cut_groups, like_groups
 from benchmark.data.source import Source
 from benchmark.data.split.draw import whole_groups
 from benchmark.errors import ExitCode, UserError
@@ -76,7 +76,7 @@ def prepare(
         cases = _with_split(layout.cases, card)
         if is_drawn:
             cases = _without_tested_groups(cases, card, layout.notes)
-        layout.notes += cut_groups(cases)
+        layout.notes += [*cut_groups(cases), *like_groups(cases)]
         # Problems first: a missing mask is better named than counted.
         partial = (
             "" if layout.problems else _partial(cases, card, source, layout.lacking, allow_partial)

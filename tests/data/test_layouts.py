@@ -8,7 +8,7 @@ import pytest
 from benchmark.data import card as cards
 from benchmark.data import layouts
 from benchmark.data.card import Card
-from benchmark.data.layouts.groups import cut_groups
+from benchmark.data.layouts.groups import cut_groups, like_groups
 from benchmark.data.layouts.layout import Case
 from benchmark.data.layouts.names import mask_name
 from benchmark.data.source import Source
@@ -371,6 +371,23 @@ def test_a_given_split_that_cuts_groups_is_told():
         "1 of 2 groups (patients, subjects) have cases in train and test: p1"
     ]
     assert cut_groups(cases[1:]) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "named"),
+    [
+        (["P0", "p0", "p1"], "P0=p0"),
+        (["pat 7", "Pat-07", "pat_70"], "Pat-07=pat 7"),
+        (["1", "01", "001", "10"], "001=01=1"),
+        (["p1-2", "p12", "p1", "p2", "", ""], None),
+        (["left", "Lefty"], None),
+    ],
+)
+def test_patients_that_are_written_two_ways_are_told(groups, named):
+    found = like_groups([Case(f"c{i}", "train", group, (), ()) for i, group in enumerate(groups)])
+    assert [line.partition("apart: ")[2].partition(". ")[0] for line in found] == (
+        [named] if named else []
+    )
 
 
 @pytest.mark.parametrize("path", ["{kind}s/p{p}/{i}.png", "p{p}/{kind}s/{i}.png"])

@@ -82,3 +82,25 @@ def cut_groups(cases: Sequence[Case]) -> list[str]:
                 f"{one} and {other}: {shortened(both)}"
             )
     return found
+
+
+def like_groups(cases: Sequence[Case]) -> list[str]:
+    """A note on groups whose names differ as those of one patient do where several people type."""
+    alike = defaultdict(set)
+    for case in cases:
+        if case.group:
+            alike[_core(case.group)].add(case.group)
+    found = sorted("=".join(sorted(names)) for names in alike.values() if len(names) > 1)
+    if not found:
+        return []
+    return [
+        "groups (patients, subjects) that differ by case, signs or leading zeros alone and are "
+        f"kept apart: {shortened(found)}. If they are one, name them alike, or join their cases by "
+        "together in the card"
+    ]
+
+
+def _core(group: str) -> str:
+    """Letters and numbers without what is easily typed otherwise: "Pat-07" as "pat 7"."""
+    words = re.findall(r"[^\W\d_]+|\d+", unicodedata.normalize("NFKC", group).casefold())
+    return " ".join(str(int(word)) if word.isdecimal() else word for word in words)
