@@ -11,6 +11,7 @@ from benchmark.data.decoding.case import Decoded, Seen
 from benchmark.data.prepared import CaseEntry
 from benchmark.wording import counted, shortened
 
+_THICKER = 1.5  # times the third side of a voxel another one is, where planes lie across that
 _SIDES = re.compile(r"\b(left|right)\b")
 
 
@@ -45,6 +46,7 @@ def of_dataset(card: Card, cases: Sequence[CaseEntry]) -> list[str]:
         *_shared(cases),
         *_contradicting(cases),
         *_partly_known_spacing(card, cases),
+        *_cut_across_planes(card, cases),
         *_mirrored(card),
     ]
 
@@ -108,6 +110,18 @@ def _partly_known_spacing(card: Card, cases: Sequence[CaseEntry]) -> Iterator[st
             f"{counted(len(unknown), 'volume')} whose voxel size is not known "
             f"({shortened(unknown)}): no distances in mm. The card's spacing counts where a file "
             "has none"
+        )
+
+
+def _cut_across_planes(card: Card, cases: Sequence[CaseEntry]) -> Iterator[str]:
+    """Slices that are no images of the scanner: those lie across the axis of the largest voxels."""
+    known = [case for case in cases if case.spacing]
+    across = [case.id for case in known if max(case.spacing[:2]) > _THICKER * case.spacing[2]]
+    if card.is_sliced and across:
+        yield (
+            f"{counted(len(across), 'volume')} with planes across another axis than the third, "
+            f"which dims: 2 cuts ({shortened(across)}): each slice is a line of every plane. "
+            "dims: 3 does not cut"
         )
 
 

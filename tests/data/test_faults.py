@@ -272,3 +272,34 @@ def test_volumes_whose_greys_are_gone_are_named(kind, field, told, tmp_path):
     greys = [line for line in found if line.startswith("4 ")]
     assert len(greys) == len(told)
     assert all(line.startswith(start) for line, start in zip(greys, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("voxel", "axes", "dims", "is_told"),
+    [
+        ((1, 1, 4), (0, 1, 2), 2, False),
+        ((1, 1, 1), (0, 1, 2), 2, False),
+        ((4, 1, 1), (0, 1, 2), 2, True),  # sagittal planes, named as they lie
+        ((1, 1, 4), (1, 2, 0), 2, True),  # the same as scanners store them: planes last
+        ((4, 1, 1), (0, 1, 2), 3, False),
+    ],
+)
+def test_slices_across_the_planes_of_a_scanner_are_told(tmp_path, voxel, axes, dims, is_told):
+    """axes: along which axis of the patient each of the array lies."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[list(axes)].T * voxel
+    disc = np.zeros((16, 16, 16), np.uint8)
+    disc[4:10, 4:10, 4:10] = 1
+    greys = np.random.default_rng(0).integers(0, 4000, (4, 16, 16, 16)).astype(np.int16)
+    for i, values in enumerate(greys):
+        for folder, array in (("imagesTr", values), ("labelsTr", disc)):
+            (tmp_path / "from" / folder).mkdir(parents=True, exist_ok=True)
+            content = nifti(array, affine, unit="mm")
+            (tmp_path / "from" / folder / f"{i}.nii.gz").write_bytes(content)
+    (tmp_path / "card.yaml").write_text(
+        f"name: mine\nchannels: 1\nis_volume: true\nreaders: [volume_pairs]\ndims: {dims}\n"
+        "size: [16, 16]\n"
+    )
+    made = prepare(cards.read(tmp_path / "card.yaml"), tmp_path / "from", tmp_path / "data")
+    told = [line for line in made.manifest.faults if "dims: 2 cuts" in line]
+    assert bool(told) == is_told and made.manifest.faults == told
