@@ -144,6 +144,11 @@ _SENTENCES = {
         "mask",
         "without foreground, which hold values but none above the card's rule ({})",
     ),
+    Seen.LOW_RULE: (
+        "mask",
+        "of values far above the card's rule, and of less foreground above half of them ({}): is "
+        "it a rule for 8 bits?",
+    ),
     Seen.IMAGE_AGAIN: ("mask", "which is its image again, pixel for pixel ({})"),
     Seen.BY_ORDER: (
         "mask",

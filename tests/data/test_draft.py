@@ -23,6 +23,8 @@ FOREGROUND = ["background", "foreground"]
         (Values(frozenset({0, 1, 255})), {"mask": "binary"}),
         (Values(frozenset({0.0, 0.3, 1.0})), {"mask": "> 0.5"}),
         (Values(frozenset(range(256))), {"mask": "> 127"}),
+        (Values(frozenset({*range(0, 65536, 257)})), {"mask": "> 32767"}),
+        (Values(frozenset({0, 0.5, 1e6})), {"mask": "> 500000.0"}),
         (Values(frozenset({0, 3, 254}), are_lossy=True), {"mask": "> 127"}),
         (Values(frozenset(range(41))), {"mask": "nonzero"}),
         (Values(frozenset({0, 7}), channel=3), {"mask": "binary", "mask_channel": 3}),

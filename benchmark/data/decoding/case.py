@@ -52,6 +52,8 @@ class Seen(StrEnum):
     """No pixel of the mask is background."""
     BELOW_RULE = "below rule"
     """The mask holds something, and nothing above the N of the card's "> N"."""
+    LOW_RULE = "low rule"
+    """The mask is soft and of a range in which that N is next to nothing."""
 
 
 class Decoded(NamedTuple):
@@ -112,6 +114,7 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
         Seen.LOST_CLASS: bool(parts) and bool(images.lost_classes(mask, small)),
         Seen.WAS_COLOUR: picture.was_colour,
         Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
+        Seen.LOW_RULE: any(part.is_low_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
         Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
@@ -211,6 +214,7 @@ def _volume(volumes_of: Mapping[str, InSpace], card: Card, case: Case) -> Decode
         Seen.CRUSHED: any(one.was_crushed for one in kept),
         Seen.CONSTANT: any(one.levels == 1 for one in kept),
         Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
+        Seen.LOW_RULE: any(part.is_low_rule for part in parts),
     }
     return Decoded(
         image=_together(kept)[box],

@@ -9,6 +9,7 @@ from numpy import ndarray
 from benchmark.data.card import Card
 
 _NEARLY_WHOLE = 1e-3
+_FAR, _MUCH_LARGER = 4, 1.1
 
 
 def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarray, "*s"]:
@@ -66,6 +67,8 @@ class Mask(NamedTuple):
     classes: UInt8[ndarray, "*s"]
     is_below_rule: bool = False
     """It holds something, and nothing above the N of a rule "> N"."""
+    is_low_rule: bool = False
+    """It is soft, reaches far beyond that N, and above half of what it reaches is much less."""
     value: float = 0.0
     """Of the foreground, under the rule "binary": 0 where there is none."""
 
@@ -76,7 +79,15 @@ def read(values: ndarray, card: Card, name: str = "the mask") -> Mask:
     is_above = card.mask.startswith(">")
     value = float(np.rint(values.max())) if card.mask == "binary" else 0.0
     is_below = is_above and bool(0 < values.max() <= threshold(card))
-    return Mask(found, is_below, value)
+    return Mask(found, is_below, is_above and _is_low(threshold(card), values, found), value)
+
+
+def _is_low(limit: float, values: ndarray, found: UInt8[ndarray, "*s"]) -> bool:
+    """Of 1 and more: below that are the rules of instance numbers."""
+    most = float(values.max())
+    if limit < 1 or most <= _FAR * limit:
+        return False
+    return int(found.sum()) > _MUCH_LARGER * int((values > most / 2).sum())
 
 
 def threshold(card: Card) -> float:

@@ -4,7 +4,9 @@ import math
 from typing import Any, NamedTuple
 
 _MOST_CLASSES = 20  # more are taken for instances, or for shades
-_BYTE, _HALF_BYTE, _HALF = 255, 127, 0.5
+_FULL = {1: 0.5, 255: 127, 65535: 32767}
+"""Half of what a soft mask holds at most, by that."""
+_BYTE = 255
 
 
 class Values(NamedTuple):
@@ -39,12 +41,13 @@ def _of_numbers(found: Values) -> Rule:
     objects = sorted(number for number in found.numbers if number != 0)
     is_whole = all(number == int(number) for number in objects)
     if objects and (found.are_lossy or not is_whole):
-        half = _HALF if objects[-1] <= 1 else _HALF_BYTE
+        half = next((half for most, half in _FULL.items() if objects[-1] <= most), objects[-1] / 2)
         return Rule({"mask": f"> {half}"}, "the masks are soft: foreground is what lies above it")
     if len(objects) < 2 or objects == [1, _BYTE]:
         return Rule({"mask": "binary"}, f"0 and {_listed(objects) or 'nothing else'}")
-    if len(objects) >= _MOST_CLASSES and objects[-1] == _BYTE:
-        return Rule({"mask": f"> {_HALF_BYTE}"}, f"{len(objects)} shades up to {_BYTE} were found")
+    if len(objects) >= _MOST_CLASSES and objects[-1] in _FULL:
+        half, most = _FULL[int(objects[-1])], objects[-1]
+        return Rule({"mask": f"> {half}"}, f"{len(objects)} shades up to {most:g} were found")
     if len(objects) >= _MOST_CLASSES:
         return Rule({"mask": "nonzero"}, f"instance numbers up to {objects[-1]:g}")
     return _of_classes([int(number) for number in objects])

@@ -256,6 +256,28 @@ def test_a_mask_below_the_card_s_rule_is_seen(tmp_path):
         assert decoded(tmp_path, card, images, {"a.png": picture(mask)}).seen == expected
 
 
+SOFT = np.clip(1.5 - np.hypot(*np.mgrid[-3.5:4, -3.5:4]) / 2.5, 0, 1)
+"""1 within a radius of 1.2, then less and less: above a half within 2.5, above 0 within 3.7."""
+
+
+@pytest.mark.parametrize(
+    ("mask", "rule", "is_seen"),
+    [
+        ((65535 * SOFT).astype(np.uint16), "> 127", True),
+        ((65535 * SOFT).astype(np.uint16), "> 32767", False),
+        (65535 * DISC.astype(np.uint16), "> 127", False),  # two values: any rule will do
+        ((255 * SOFT).astype(np.uint8), "> 127", False),
+        ((255 * SOFT).astype(np.uint8), "> 1", True),
+        (np.cumsum(DISC, dtype=np.uint8).reshape(8, 8) * DISC, "> 0.5", False),  # instance numbers
+    ],
+)
+def test_a_rule_for_8_bits_is_seen_in_soft_masks_of_16(tmp_path, mask, rule, is_seen):
+    card = Card(name="own", channels=1, size=[8, 8], mask=rule)
+    images = {"a.png": picture(100 * DISC)}
+    made = decoded(tmp_path, card, images, {"a.png": picture(mask)})
+    assert (Seen.LOW_RULE in made.seen) == is_seen
+
+
 def test_a_slide_larger_than_pillow_takes_is_read():
     """196 million pixels; Pillow refuses above 179 million."""
     large = Image.new("L", (14000, 14000), 7)
