@@ -168,10 +168,10 @@ def _datasets(data_root: Path) -> Finding:
 
 def _left_overs(data_root: Path, results_root: Path) -> Finding:
     from benchmark import scratch
-    from benchmark.data import prepare
+    from benchmark.data.preparation import data_folder
     from benchmark.store import layout, left_overs
 
-    found = [*prepare.left_overs(data_root), *left_overs.temporary()]
+    found = [*data_folder.left_overs(data_root), *left_overs.temporary()]
     for name in layout.studies(results_root):
         found += left_overs.of_study(results_root / name)
     if not found:

@@ -20,7 +20,8 @@ from benchmark.cluster.cluster import Cluster
 from benchmark.cluster.outlook import describe, kept, with_done
 from benchmark.cluster.progress import GridProgress
 from benchmark.cluster.supervised import Died, Ignored, supervised
-from benchmark.data import prepare, prepared
+from benchmark.data import prepared
+from benchmark.data.preparation import data_folder
 from benchmark.data.stored import Stored, store
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
@@ -288,12 +289,12 @@ def _opened(plan: Plan, part: Part) -> Iterator[locks.Claim]:
 def _tidied(study_folder: Path, part: Part, data_root: Path) -> list[str]:
     """Delete what killed runs left behind; one line if there was something."""
     in_study = left_overs.of_study(study_folder, part)
-    temporary, of_data = left_overs.temporary(), prepare.left_overs(data_root)
+    temporary, of_data = left_overs.temporary(), data_folder.left_overs(data_root)
     sizes = {path: scratch.size_of(path) for path in (*in_study, *temporary, *of_data)}
     left_overs.remove(in_study, study_folder, part)
     for path in temporary:
         scratch.remove(path)
-    prepare.remove_left_overs(data_root)
+    data_folder.remove_left_overs(data_root)
     gone = {path: size for path, size in sizes.items() if not os.path.lexists(path)}
     return [f"removed what killed runs left: {left_overs.listed(gone)}"] if gone else []
 

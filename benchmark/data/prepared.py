@@ -136,7 +136,7 @@ class Manifest(BaseModel):
     """How the cases differ from the whole dataset, if they do."""
     notes: list[str] = []
     faults: list[str] = []
-    """As of `data.faults`: what makes scores on these data less than they seem."""
+    """As of `data.preparation.faults`: what makes scores on these data less than they seem."""
 
     @pydantic.model_validator(mode="after")
     def _spacing_of_each(self) -> "Manifest":

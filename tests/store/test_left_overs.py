@@ -12,7 +12,8 @@ import pytest
 
 from benchmark import scratch
 from benchmark.data import card as cards
-from benchmark.data import phantoms, prepare, prepared
+from benchmark.data import phantoms, prepared
+from benchmark.data.preparation import data_folder
 from benchmark.store import left_overs, locks
 from benchmark.study.syntax import WHOLE, Shard
 from tests.conftest import CHECKOUT
@@ -22,12 +23,12 @@ WRITES = """
 import sys, time
 from pathlib import Path
 from benchmark import files, scratch
-from benchmark.data.prepare import _lock
+from benchmark.data.preparation.data_folder import lock_of
 study, data = map(Path, sys.argv[1:])
 with (
     files.replacing(study / "trials" / "a" / "checkpoint.pt") as stream,
     scratch.folder("test"),
-    files.locked(_lock("glas", data)),
+    files.locked(lock_of("glas", data)),
 ):
     stream.write(b"half")
     stream.flush()
@@ -38,7 +39,7 @@ with (
 
 
 def found_in(study: Path, data: Path) -> list[str]:
-    paths = [*left_overs.of_study(study), *left_overs.temporary(), *prepare.left_overs(data)]
+    paths = [*left_overs.of_study(study), *left_overs.temporary(), *data_folder.left_overs(data)]
     return [path.name for path in paths]
 
 
@@ -125,9 +126,9 @@ def test_a_dataset_that_was_about_to_be_replaced_comes_back(tmp_path):
     phantoms.ensure_prepared(card, tmp_path)
     (tmp_path / card.name).rename(tmp_path / f".{card.name}.abcdefgh.old")
     (tmp_path / f".{card.name}.abcdefgh").mkdir()
-    assert len(prepare.left_overs(tmp_path)) == 2
-    prepare.remove_left_overs(tmp_path)
-    assert prepare.left_overs(tmp_path) == []
+    assert len(data_folder.left_overs(tmp_path)) == 2
+    data_folder.remove_left_overs(tmp_path)
+    assert data_folder.left_overs(tmp_path) == []
     assert prepared.read_manifest(tmp_path, card.name).card == card
 
 

@@ -349,13 +349,13 @@ def test_requirements_hold_packages_and_their_versions_alone(text, study, bench)
 
 @pytest.mark.parametrize("name", ["my.thing", "phantom_glas.backup", "cache.old", "glas.abcdefgh"])
 def test_folders_of_ones_own_in_the_data_root_stay(name, tmp_path):
-    from benchmark.data import prepare
+    from benchmark.data.preparation import data_folder
 
     (tmp_path / f".{name}").mkdir()
     (tmp_path / f".{name}" / "mine.txt").write_text("x")
     for lock in (".my.lock", ".phantom_glas.lock", ".cache.lock", ".glas.lock"):
         (tmp_path / lock).touch()
-    prepare.remove_left_overs(tmp_path)
+    data_folder.remove_left_overs(tmp_path)
     assert (tmp_path / f".{name}" / "mine.txt").exists()
 
 

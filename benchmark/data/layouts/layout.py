@@ -51,7 +51,7 @@ class Layout:
     lacking: list[str] = field(default_factory=list)
     """What of the whole dataset is not there: a part is refused, unless it is allowed."""
     faults: list[str] = field(default_factory=list)
-    """As of `data.faults`, where only the reader can tell."""
+    """As of `data.preparation.faults`, where only the reader can tell."""
 
 
 class Reader(NamedTuple):

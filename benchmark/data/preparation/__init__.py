@@ -1,0 +1,1 @@
+"""From the cases of a folder to a prepared dataset: the steps of `prepare`."""
