@@ -3,7 +3,7 @@
     python docs/remake.py demo               # the demo's table: about three minutes
     python docs/remake.py glas --from PATH   # what is made of GlaS: half an hour on two cores
     python docs/remake.py replication        # from the CSVs in docs/replication/: seconds
-    python docs/remake.py tuning             # from the CSV in docs/tuning/: seconds
+    python docs/remake.py tuning             # from the CSVs in docs/tuning/: seconds
     python docs/remake.py gallery            # every table and figure: five minutes
 
 In a page such a part stands between `<!-- made: NAME -->` and `<!-- end -->`; the sentence before
@@ -85,7 +85,8 @@ def replication() -> None:
 def tuning() -> None:
     import tuned  # beside this file
 
-    replace("tuned", tuned.table(), TUNING)
+    for name, make in tuned.PARTS.items():
+        replace(name, make(), TUNING)
     tuned.figure()
 
 

@@ -1,9 +1,11 @@
-"""What docs/tuning.md shows, from the CSV in docs/tuning/: a table, and a figure.
+"""What docs/tuning.md shows, from the CSVs in docs/tuning/: tables, and a figure.
 
-The part of that page between `<!-- made: tuned -->` and `<!-- end -->` is `table`; `python
-docs/remake.py tuning` writes it. The CSV is that of benchmarks/tuning.py.
+Each part of that page between `<!-- made: NAME -->` and `<!-- end -->` is one of `PARTS`; `python
+docs/remake.py tuning` writes them. `glas.csv` is that of benchmarks/tuning.py; `matched.csv` has
+the tries of which the preset `matched` has its weights.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -19,8 +21,8 @@ DOCS = Path(__file__).resolve().parent
 FIGURE = DOCS / "images" / "tuning-glas.png"
 
 
-def read() -> pd.DataFrame:
-    return pd.read_csv(DOCS / "tuning" / "glas.csv")
+def read(name: str = "glas") -> pd.DataFrame:
+    return pd.read_csv(DOCS / "tuning" / f"{name}.csv")
 
 
 def table() -> str:
@@ -63,3 +65,25 @@ def figure() -> None:
         one.set_ylabel("Dice on the test set (%)")
         style.legend(drawn)
         drawn.savefig(FIGURE, dpi=160)
+
+
+def matched() -> str:
+    """Dice of the tries of each method by weight, the highest of them strong."""
+    tries = read("matched")
+    weights = sorted(tries.weight.unique())
+    rows = []
+    for method, own in tries.groupby("method"):
+        best = own.dc_pooled.max()
+        for threshold, line in own.groupby("threshold", dropna=False):
+            name = f"`{method}`" + ("" if pd.isna(threshold) else f", {threshold:g}")
+            of = line.set_index("weight").dc_pooled
+            cells = [f"{100 * of[weight]:.1f}" if weight in of else "" for weight in weights]
+            strong = [
+                f"**{cell}**" if cell and of[weight] == best else cell
+                for weight, cell in zip(weights, cells, strict=True)
+            ]
+            rows.append([name, *strong])
+    return markdown(["method, threshold", *(f"{weight:g}" for weight in weights)], rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {"tuned": table, "matched": matched}
