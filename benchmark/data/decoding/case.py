@@ -118,7 +118,9 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
         Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
-        Seen.TURNED: bool(mask.any()) and _is_turned_alone(rasters_of, case, image.shape[:2]),
+        Seen.TURNED: bool(parts)
+        and bool(mask.any())
+        and _is_turned_alone(rasters_of, case, image.shape[:2]),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(

@@ -452,3 +452,11 @@ def test_a_tiff_of_deep_colours_that_exif_turns_is_refused(tmp_path):
     assert np.array_equal(np.asarray(opened("a.tif", content)), values)
     with pytest.raises(ValueError, match="turned"):
         opened("a.tif", content.replace(upright, turned))
+
+
+def test_an_image_without_a_mask_is_not_turned_alone(tmp_path):
+    tags = Image.Exif()
+    tags[ExifTags.Base.Orientation] = 3
+    for name, exif in (("plain", None), ("turned", tags)):
+        content = picture(100 * DISC, **({} if exif is None else {"exif": exif}))
+        assert Seen.TURNED not in decoded(tmp_path / name, BINARY, {"a.png": content}, {}).seen
