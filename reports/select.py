@@ -262,6 +262,30 @@ def independent(rows: pd.DataFrame) -> Selected:
     those with equal seeds: the others share a subset or weights with them, and an interval over
     all would be too narrow.
     """
+    rows, again = without_repeats(rows)
+    found = _independent(rows)
+    return Selected(found.rows, [*again, *found.left_out])
+
+
+def without_repeats(rows: pd.DataFrame) -> Selected:
+    """Without trials that are another one under a further seed of the subset.
+
+    A list, and all that there is, are one subset, whatever its seed.
+    """
+    if "subset_hash" not in rows or (subset_seeds(rows) == rows.seed).all():
+        return Selected(rows, [])
+    own_first = rows.assign(own=subset_seeds(rows) != rows.seed).sort_values("own", kind="stable")
+    is_known = own_first.subset_hash.fillna("") != ""
+    repeats = own_first.duplicated([*WHERE, "seed", "subset_hash"]) & is_known
+    if not repeats.any():
+        return Selected(rows, [])
+    n, budgets = int(repeats.sum()), own_first[repeats].budget
+    labels = ", ".join(budget.text for budget in sorted(budgets.unique()))
+    said = f"{counted(n, 'trial')} that repeat another one: {labels} is one subset for every seed"
+    return Selected(rows[~repeats.reindex(rows.index)], [said])
+
+
+def _independent(rows: pd.DataFrame) -> Selected:
     subset = subset_seeds(rows)
     is_own = subset == rows.seed
     if is_own.all():

@@ -46,6 +46,7 @@ CHECKS = (
     Check("a gradient reaches what is trained, and no more", learning.gradients, _EVERY),
     Check("unlabelled images change what is learnt", learning.unlabelled, _BOTH_NETWORKS),
     Check("one seed gives the same gradients again", learning.same_seed, _BOTH_NETWORKS),
+    Check("images and masks stay as they are", learning.inputs, _BOTH_NETWORKS),
     Check("a state_dict carries the whole method", learning.state, _BOTH_NETWORKS),
     Check("diagnostics are detached", learning.diagnostics, _BOTH_NETWORKS),
     Check("forward gives logits of the images' size", prediction.logits, _EVERY),

@@ -5,7 +5,16 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from benchmark.contract.subject import Form, Step, Subject, batch, digests, first_step, stepped
+from benchmark.contract.subject import (
+    HALF_WAY,
+    Form,
+    Step,
+    Subject,
+    batch,
+    digests,
+    first_step,
+    stepped,
+)
 from benchmark.toolkit.method import Batch, Method
 from benchmark.training.loop import backward
 from benchmark.wording import shortened
@@ -65,24 +74,49 @@ def same_seed(subject: Subject, form: Form) -> Found:
             "numbers from torch's global generator alone"
         )
 
+    if _generator_after(subject, form, 1) == _generator_after(subject, form, 2):
+        yield "the loss seeds torch's global generator: leave that to the harness"
+
+
+def _generator_after(subject: Subject, form: Form, seed: int) -> bytes:
+    """Where torch's global generator stands when a loss has been made from this seed."""
+    method = subject.built(form)
+    torch.manual_seed(seed)
+    backward(method, batch(form.dims), HALF_WAY, "float32")
+    return torch.get_rng_state().numpy().tobytes()
+
 
 def _differing(step: Step, other: Step) -> list[str]:
     names = sorted(step.gradients.keys() | other.gradients.keys())
     return [name for name in names if step.gradients.get(name) != other.gradients.get(name)]
 
 
+def inputs(subject: Subject, form: Form) -> Found:
+    """Neither training nor evaluation writes into what it is given."""
+    method, given, kept = subject.built(form), batch(form.dims), batch(form.dims)
+    stepped(method, given)
+    names = [name for name, now, then in zip(Batch._fields, given, kept, strict=True)
+             if not torch.equal(now, then)]  # fmt: skip
+    if names:
+        written = ", ".join(f"batch.{name}" for name in names)
+        yield f"the loss writes into {written}: work on a copy (no add_, mul_, x[…] = … on it)"
+    x = kept.x.clone()
+    method.eval()(x)
+    if not torch.equal(x, kept.x):
+        yield "forward writes into its images: work on a copy (no add_, mul_, x[…] = … on them)"
+
+
 def state(subject: Subject, form: Form) -> Found:
     """A checkpoint continues to the very same weights."""
     source, target = subject.built(form, seed=1), subject.built(form, seed=2)
-    data = batch(form.dims)
-    stepped(source, data)
+    stepped(source, batch(form.dims))
     source.after_step(0.5)
     target.load_state_dict(source.state_dict())
     advice = "what changes in training must be a parameter or a buffer (register_buffer)"
-    if not torch.equal(source.eval()(data.x), target.eval()(data.x)):
+    if not torch.equal(source.eval()(batch(form.dims).x), target.eval()(batch(form.dims).x)):
         yield f"with the state_dict of another a method predicts otherwise than it: {advice}"
     for method in (source.train(), target.train()):
-        stepped(method, data)
+        stepped(method, batch(form.dims))
     if digests(source) != digests(target):
         yield f"with the state_dict of another a method learns otherwise than it: {advice}"
 

@@ -82,7 +82,8 @@ class Plan:
         further = [
             f"{name}: also evaluated on {', '.join(f'{test} ({n})' for test, n in sets.items())}"
             for name, manifest in self.manifests.items()
-            if (sets := manifest.test_sets | dict.fromkeys(self.study.also_test, "its test set"))
+            if self.study.conditions.evaluate_on == "test"
+            and (sets := manifest.test_sets | dict.fromkeys(self.study.also_test, "its test set"))
         ]
         return labels.counts(self.subsets) + further
 
@@ -128,6 +129,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *too_small,
         *labels.notes(subsets),
         *labels.notes_on_lists(study.budgets, manifests),
+        *_notes_on_one_subset(study),
         *_notes_on_sizes(study, manifests, data_root),
         *notes.on_the_strong_row(study, grid, manifests),
     ]
@@ -143,8 +145,14 @@ def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path)
         further = prepared.read_manifest(data_root, name)
         for manifest in manifests.values():
             prepared.require_testable(name, further.card, manifest.card)
+    is_tested = study.conditions.evaluate_on == "test"
+    if study.also_test and not is_tested:
+        raise UserError(
+            f"--also-test evaluates trials of the test set elsewhere too; these are evaluated on "
+            f"{study.conditions.evaluate_on}: leave it out"
+        )
     has_further = study.also_test or any(m.test_sets for m in manifests.values())
-    if study.conditions.roles.is_within_labelled or not has_further or "weights" in study.save:
+    if not (is_tested and has_further) or "weights" in study.save:
         return study
     return replace(study, save=[*study.save, "weights"])
 
@@ -209,6 +217,16 @@ def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
                 f"Prepare it with size: {above} in its card{smaller}",
                 ExitCode.DATA,
             )
+
+
+def _notes_on_one_subset(study: Study) -> Iterator[str]:
+    """Of budgets that `vary` cannot vary, beside others that it can."""
+    same = [budget.text for budget in study.budgets if budget.is_one_subset]
+    if same and study.vary in ("subset", "cross") and len(study.seeds) > 1:
+        yield (
+            f"vary={study.vary}: {', '.join(same)} is one subset whatever the seed; no trial of it "
+            "is repeated under a further one"
+        )
 
 
 def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Iterator[str]:

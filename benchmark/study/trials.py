@@ -176,6 +176,8 @@ def trials(
     for (seed, subset_seed), dataset, budget in product(
         varied(study.seeds, study.vary), dict.fromkeys(study.datasets), study.budgets
     ):
+        if budget.is_one_subset and subset_seed is not None and study.vary != "weights":
+            continue  # it would be the trial of the first seed once more
         facts = data[dataset]
         conditions = study.conditions.for_data(facts)
         allowed = _allowed(resolved(conditions.is_3d), study, methods, budget, facts)

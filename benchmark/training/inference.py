@@ -52,18 +52,19 @@ class View:
     def images(self, rows: Int[ndarray, " b"]) -> Float[Tensor, "b c *s"]:
         """As the network gets them; a volume smaller than a window is mirrored, as in training.
 
-        rows: of the evaluation set, or of slices.
+        rows: of the evaluation set, or of slices. The caller's own: a network that writes into its
+        input changes nothing of the next evaluation.
         """
         key = tuple(rows.tolist())
         if key in self._kept:
-            return self._kept[key]
+            return self._kept[key].clone()
         slices, evaluation = self.data.slices, self.data.evaluation
         images = [(evaluation if slices is None else slices).images[row] for row in rows]
         if self.patch is not None:
             images = [mirrored(image, self.patch)[0] for image in images]
         x = arranged(standardised_arrays(images, self.data, rows, self.device))
         if x.nbytes <= self._room:
-            self._kept[key], self._room = x, self._room - x.nbytes
+            self._kept[key], self._room = x.clone(), self._room - x.nbytes
         return x
 
     def place(self, row: np.int64) -> tuple[slice, ...]:

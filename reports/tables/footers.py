@@ -161,6 +161,7 @@ def _configurations(rows: pd.DataFrame) -> str:
 def _lists(rows: pd.DataFrame) -> list[str]:
     """Budgets that name their images: then a seed draws less than elsewhere."""
     is_list = rows.settings.map(lambda settings: "labelled" in settings)
+    is_list &= rows.groupby("budget").seed.transform("nunique") > 1
     return [
         f"{budget.text}: the same labelled images for every seed; intervals are over weights and "
         "order alone"

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports.select import WHERE, Configuration, Reading, columns, in_order, subset_seeds
+from reports.select import WHERE, Configuration, Reading, columns, in_order, subset_seeds, without_repeats
 from reports.sheet import Cell, Head, Sheet, rounded
 from reports.stats.variance import components
 
@@ -17,6 +17,7 @@ _SOURCES = ("subset", "weights", "rest")
 
 def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     """Of configurations with two or more subsets times two or more seeds of weights; else None."""
+    rows = without_repeats(rows).rows
     rows = rows.assign(subset=subset_seeds(rows))
     matrices: dict[Configuration, ndarray] = {}
     for key, trials in rows.groupby(WHERE):

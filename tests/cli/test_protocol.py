@@ -181,6 +181,24 @@ def test_the_same_trials_count_for_every_way_to_vary(files, bench):
     assert bench(*run, "--vary", "both")[0] == 2
 
 
+def test_one_subset_is_not_run_again_under_further_seeds(files, bench):
+    """100 % is one; a list is another."""
+    (files / "few.txt").write_text("p0_0\np3_1\n")
+    run = (*TINY_RUN, "--datasets", "ours3", "--data-root", files / "data", "size=[16,16]",
+           "--labels", f"3cases,100%,list:{files / 'few.txt'}", "--seeds", "3",
+           "--dry-run", "-v")  # fmt: skip
+    for vary, numbers in (("all", (3, 3, 3)), ("subset", (3, 1, 1)), ("weights", (3, 3, 3)),
+                          ("cross", (9, 3, 3))):  # fmt: skip
+        _, out, err = bench(*run, "--vary", vary)
+        listed = [line for line in out.splitlines() if line.startswith("  ")]
+        found = tuple(
+            sum(f"/{budget}/" in line for line in listed)
+            for budget in ("3 cases", "100 %", "list few")
+        )
+        assert found == numbers
+        assert ("is one subset whatever the seed" in out + err) == (vary in ("subset", "cross"))
+
+
 def test_patients_are_an_aggregate(files, bench):
     run_all(bench, files, "--labels", "3cases", "--seeds", "1")
     code, out, _ = bench("report", "--aggregate", "patient")

@@ -379,6 +379,22 @@ def test_a_part_without_some_of_the_named_test_cases_is_called_one(pairs, tmp_pa
     assert manifest.partial == "1 of 2 cases that the card's test_ids name"
 
 
+@pytest.mark.parametrize(
+    "field",
+    [{"together": [["1", "99"]]}, {"val_ids": ["1", "99"]}, {"lists": {"few": ["1", "99"]}}],
+)
+def test_a_misspelt_case_is_named_though_the_numbers_are_those_expected(pairs, tmp_path, field):
+    """Of a whole dataset nothing lacks that could excuse it; of a part the numbers tell."""
+    root, n = tmp_path / "root", len([*(pairs / "image").iterdir()])
+    whole = prepare(Card(name="own"), pairs, tmp_path / "plain").manifest
+    expected = {split: len(whole.ids(split)) for split in ("train", "test")}
+    assert sum(expected.values()) == n
+    card = Card(name="own", expected=expected, **field)
+    assert "name 1 case that is not there: 99" in refused(card, pairs, root)
+    larger = card.model_copy(update={"expected": expected | {"train": n + 5}})
+    assert "train cases" in refused(larger, pairs, root)
+
+
 def test_a_file_name_that_is_no_text_is_named(pairs, tmp_path):
     for kind in ("image", "mask"):
         os.rename(pairs / kind / "3.png", os.fsencode(pairs / kind) + b"/c\xff.png")

@@ -118,6 +118,19 @@ def test_logits_that_are_not_finite_are_no_result():
         evaluate(Broken(), View(two_cases(), CPU))
 
 
+def test_a_network_that_writes_into_its_input_changes_no_later_evaluation():
+    class Halving(Brightness):
+        def forward(self, x):
+            return super().forward(x.mul_(0.5).sub_(0.3))
+
+    view = View(two_cases(), CPU)
+    first = evaluate(Halving(), view).scores
+    assert evaluate(Halving(), view).scores == first
+    assert (
+        evaluate(Brightness(), view).scores == evaluate(Brightness(), View(two_cases(), CPU)).scores
+    )
+
+
 def test_evaluation_leaves_mode_buffers_and_random_state():
     method = Brightness().train()
     torch.manual_seed(0)

@@ -84,9 +84,11 @@ def _require_nameable(cases: list[Case]) -> None:
 def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> list[str]:
     """What the card names and is not there, of a part of a dataset.
 
-    `UserError` where that is not allowed, or the test set is another. Of a dataset whose size is
-    known, `differences` says it better.
+    `UserError` where that is not allowed, or the test set is another. Where there are fewer cases
+    than the card expects, `_differences` says it better.
     """
+    masked = [case for case in cases if case.split != "unlabelled" and not case.further]
+    is_short = len(masked) < sum(card.expected.values())
     lacking = []
     ids = {case.id for case in cases}
     fields = {
@@ -98,14 +100,14 @@ def _require_named(card: Card, cases: list[Case], allow_partial: bool) -> list[s
     for field, named in fields.items():
         unknown = [id for id in named if id not in ids]
         is_none_there = field != "together" and len(unknown) == len(named)
-        if unknown and (is_none_there or not (allow_partial or card.expected)):
+        if unknown and (is_none_there or not (allow_partial or is_short)):
             raise UserError(
                 f"the card's {field} name {counted(len(unknown), 'case')} that {_are(unknown)} not "
                 f"there: {shortened(unknown)} (cases are called {shortened(sorted(ids))}). If a "
                 "part of the dataset is what you have, add --allow-partial",
                 ExitCode.DATA,
             )
-        if unknown and not card.expected:
+        if unknown and not is_short:
             lacking.append(
                 f"{len(named) - len(unknown)} of {len(named)} cases that the card's {field} name"
             )

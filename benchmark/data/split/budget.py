@@ -87,6 +87,11 @@ class Budget:
         """Is it 100 %?"""
         return self.share is not None and self.share >= 1
 
+    @property
+    def is_one_subset(self) -> bool:
+        """Are its images the same with every seed: a list, or all?"""
+        return bool(self.listed) or self.is_whole_pool
+
 
 def _is_file(name: str) -> bool:
     return "/" in name or "\\" in name or name.endswith((".txt", ".list"))

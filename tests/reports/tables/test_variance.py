@@ -61,6 +61,28 @@ def test_trials_that_share_a_subset_or_weights_are_no_repetitions(pairs, kept, t
     assert told in " ".join(found.left_out) and bool(told) == bool(found.left_out)
 
 
+@pytest.mark.parametrize(
+    ("pairs", "hashes", "kept"),
+    [
+        ([(0, NAN), (0, 1.0), (0, 2.0)], "aaa", [(0, NAN)]),
+        ([(0, NAN), (0, 1.0), (0, 2.0)], "aba", [(0, NAN), (0, 1.0)]),
+        ([(0, NAN), (0, 1.0), (1, 0.0), (1, NAN)], "aaaa", [(0, NAN), (1, NAN)]),
+        ([(0, NAN), (1, 0.0), (2, 0.0)], "aaa", [(0, NAN), (1, 0.0), (2, 0.0)]),
+        ([(0, NAN), (1, NAN)], "aa", [(0, NAN), (1, NAN)]),
+        ([(0, NAN), (0, 1.0)], ["", ""], [(0, NAN), (0, 1.0)]),  # of older records: not known
+    ],
+)
+def test_a_list_is_no_other_subset_under_another_seed(pairs, hashes, kept):
+    """(seed, its subset's, if that is another); equal letters are equal images."""
+    rows = pd.DataFrame([trial("cps", seed, 0.5, subset_seed=subset) for seed, subset in pairs])
+    found = independent(rows.assign(subset_hash=list(hashes)))
+    still = rows.loc[found.rows.index, ["seed", "subset_seed"]].fillna(-1)
+    assert [*map(tuple, still.to_numpy())] == [(seed, -1 if s != s else s) for seed, s in kept]
+    n = len(pairs) - len(kept)
+    assert (f"{n} trial" in " ".join(found.left_out)) == bool(n)
+    assert variance.sheet(rows.assign(subset_hash="a"), Reading()) is None
+
+
 def test_other_tables_show_the_runs_in_which_both_change():
     made = Report(stored(crossed(WORKED)), Options())
     assert made.table("table").rows[-1][2].text.startswith("66.0 ± ")  # of .60 and .72
