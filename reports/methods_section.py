@@ -63,7 +63,7 @@ def _data(rows: pd.DataFrame) -> Iterator[str]:
         yield f"the network sees {size}"
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
-        yield f"the dataset {name} is incomplete: {note}"
+        yield f"the dataset {name} is not the one that was published: {note}"
 
 
 def _kind(rows: pd.DataFrame) -> str:
@@ -119,7 +119,9 @@ def _seeds(rows: pd.DataFrame, crossed: pd.DataFrame) -> Iterator[str]:
     is_list = rows.settings.map(lambda settings: "labelled" in settings)
     moved = []
     if not is_list.all() and subset_seeds(crossed).nunique() != 1:
-        moved.append("the labelled subset")
+        lists = sorted(rows[is_list].budget.unique())
+        but = f" (but that of {listed([one.text for one in lists])})" if lists else ""
+        moved.append(f"the labelled subset{but}")
     if crossed.seed.nunique() != 1:
         moved += ["the initial weights", "the order of the data", "the augmentation"]
     if times == "1":

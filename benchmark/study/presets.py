@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark.data.split.budget import Budget
+from benchmark.data.split.budget import part_of_unlabelled
 from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, unknown
 from benchmark.study import hints, preset_files
@@ -79,7 +79,7 @@ def load(
     roles = {name: given.pop(name) for name in Roles._fields if name in given}
     roles.setdefault("unlabelled", study.conditions.unlabelled)
     if roles["unlabelled"] != "all":  # 50% is 50 %
-        roles["unlabelled"] = Budget.parse(roles["unlabelled"]).text
+        roles["unlabelled"] = part_of_unlabelled(roles["unlabelled"]).text
     conditions = dataclasses.replace(study.conditions, **roles)
     study = dataclasses.replace(study, preset=own.base, conditions=conditions, **given)
     if not study.name:
@@ -101,7 +101,10 @@ def _named(own: Own, evaluate_on: str) -> str:
 
 
 def told(preset: str, overrides: Sequence[str]) -> list[str]:
-    """The overrides that could change a number, those of a preset of one's own first, as typed."""
+    """The overrides that could change a number, those of a preset of one's own first, as typed.
+
+    Of a setting that is typed twice the last, which counts.
+    """
     own = _read(preset)
     base = dict(dotted(flat(load(own.base))))
     changed = [
@@ -109,7 +112,8 @@ def told(preset: str, overrides: Sequence[str]) -> list[str]:
         for key, value in dotted(own.settings)
         if key not in _BY_FLAG and base.get(key, _OWN_FILE) != value
     ]
-    return [override for override in (*changed, *overrides) if is_hashed(override)]
+    last = {override.partition("=")[0]: override for override in (*changed, *overrides)}
+    return [override for override in last.values() if is_hashed(override)]
 
 
 def _read(preset: str, known_methods: Sequence[str] | None = None) -> Own:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.data.split.budget import Budget
+from benchmark.data.split.budget import Budget, part_of_unlabelled
 from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, require_choice
 from benchmark.keys import aside, later
@@ -331,10 +331,8 @@ def _check_grid(study: Study) -> None:
     if not (study.labels and study.seeds and study.methods and study.datasets):
         raise UserError("a study needs at least one method, dataset, label budget and seed")
     _ = study.budgets  # each is refused that cannot be
-    if (unlabelled := study.conditions.unlabelled) != "all":
-        budget = Budget.parse(unlabelled)
-        if budget.listed or budget.patients is not None:
-            raise UserError(f'unlabelled is all, "50%" or "200cases", got {unlabelled!r}')
+    if study.conditions.unlabelled != "all":
+        _ = part_of_unlabelled(study.conditions.unlabelled)
 
 
 def _check_size(conditions: Conditions) -> None:

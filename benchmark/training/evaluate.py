@@ -313,7 +313,9 @@ def _rates(counts: Counts) -> dict[str, float]:
 
 
 def _class_scores(counts: Counts) -> dict[str, float | int]:
-    """Dice and Jaccard of each foreground class, over the cases in which it occurs; NaN without.
+    """Dice and Jaccard of each foreground class; NaN where it occurs in no case.
+
+    Pooled over the pixels of all cases; case: over the cases in which it occurs.
 
     And in how many cases it was predicted (n_predicted_class_k): in none, and it was never found.
     """

@@ -60,7 +60,7 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     level = f"{100 * reading.ci_level:g} %"
     notes = [
         f"Dice in %, mean ± {level} t half-width over seeds, n = {full_n} unless given in "
-        "brackets; of a class over the cases in which it occurs",
+        f"brackets; of a class {_OVER[reading.aggregate]}",
         "no test stands behind the marks of this table: bench report --class NAME compares one "
         "class",
     ]
@@ -70,6 +70,10 @@ def sheet(rows: pd.DataFrame, reading: Reading) -> Sheet | None:
     )  # fmt: skip
 
 
+_OVER = {
+    "pooled": "over the pixels of all cases together",
+    "case": "over the cases in which it occurs",
+}
 _Group = tuple[str, str]  # dataset, class
 
 

@@ -179,7 +179,8 @@ def _classes(rows: pd.DataFrame, reading: Reading) -> list[str]:
             continue
         if not reading.of_class:
             over = ", ".join(names)
-            lines.append(f"{dataset}: DC and JI are means over {over} (--table classes)")
+            where = ", of each over the cases in which it occurs" * (reading.aggregate == "case")
+            lines.append(f"{dataset}: DC and JI are means over {over}{where} (--table classes)")
         for column, name in zip(known, names, strict=True):
             if trials[f"dc_pooled{column.removeprefix('n_predicted')}"].isna().all():
                 lines.append(f"{dataset}: no evaluated mask has {name}: it is in no mean")

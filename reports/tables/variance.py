@@ -8,7 +8,15 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports.select import WHERE, Configuration, Reading, columns, in_order, subset_seeds, without_repeats
+from reports.select import (
+    WHERE,
+    Configuration,
+    Reading,
+    columns,
+    in_order,
+    subset_seeds,
+    without_repeats,
+)
 from reports.sheet import Cell, Head, Sheet, rounded
 from reports.stats.variance import components
 

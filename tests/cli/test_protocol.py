@@ -120,7 +120,10 @@ def test_a_budget_of_everything_runs_all_methods_where_images_have_no_masks(file
     code, _, err = bench(*run, "--val-as", "test")
     assert code == 2 and "val_as must be one of dev, train, ignore" in err
     code, _, err = bench(*run, "--unlabelled", "3patients")
-    assert code == 2 and 'unlabelled is all, "50%" or "200cases"' in err
+    assert code == 2 and '"50%", or "200cases", got \'3patients\'' in err
+    for wrong in ("0%", "0cases", "101%", "few", "list:val"):
+        code, _, err = bench(*run, "--unlabelled", wrong)
+        assert code == 2 and "--unlabelled is all" in err and "--labels" not in err, err
 
 
 def test_a_list_of_labelled_cases_from_a_file_is_said_under_the_table(files, bench):

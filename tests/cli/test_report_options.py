@@ -176,6 +176,11 @@ def test_a_names_file_of_another_form_is_refused(bench, tmp_path, text, message)
             ("--table", "ranks", "--layout", "wide", "--format", "latex"),
             "--layout wide affects only",
         ),
+        (("--ci", "cases"), "at the final step: give --aggregate case\n"),
+        (
+            ("--ci", "cases", "--aggregate", "case", "--selection", "oracle"),
+            "at the final step: leave --selection oracle out\n",
+        ),
         (("--class", "x", "--aggregate", "patient"), "scores of single classes are pooled or"),
         (("--table", "classes", "--aggregate", "patient"), "leave --aggregate patient out"),
         (("--layout", "wide"), "--layout is of LaTeX alone: add --format latex"),

@@ -71,13 +71,15 @@ def test_without_a_preset_the_file_changes_paper(file):
 def test_what_differs_from_the_preset_is_told_as_it_would_be_typed(file):
     told = presets.told(file(MINE), ["training.epochs=9", "save=[weights]"])
     assert told == [
-        "size=[96,96]", "network.widths=[8,16]", "network.dropout=[0,0.1]", "training.epochs=7",
+        "size=[96,96]", "network.widths=[8,16]", "network.dropout=[0,0.1]", "training.epochs=9",
         "training.criterion=dice", "training_of.cps.learning_rate=1",
-        "hyperparameters.cps.weight=2", "training.epochs=9",
+        "hyperparameters.cps.weight=2",
     ]  # fmt: skip
     typed = load("cpu", *told, name="x")
     assert typed.training == load(file(MINE), "training.epochs=9").training
     assert presets.told("cpu", ["size=[32,32]"]) == ["size=[32,32]"]
+    twice = ["training.epochs=1", "size=[32,32]", "training.epochs=2"]
+    assert presets.told("cpu", twice) == ["training.epochs=2", "size=[32,32]"]
 
 
 def test_the_settings_that_a_study_left_are_a_preset(tmp_path):

@@ -131,9 +131,12 @@ class Asked:
                 f"--ci-level must lie between 0 and 1, such as 0.90; got {self.ci_level}"
             )
         if self.ci != "seeds" and (self.aggregate, self.selection or "final") != ("case", "final"):
+            given = [] if self.aggregate == "case" else ["give --aggregate case"]
+            if self.selection not in (None, "", "final"):
+                given.append(f"leave --selection {self.selection} out")
             raise UserError(
-                f"--ci {self.ci} needs the scores of each case at the final step: give "
-                f"--aggregate case, and no --selection {self.selection or 'final'}"
+                f"--ci {self.ci} needs the scores of each case at the final step: "
+                f"{' and '.join(given)}"
             )
 
     def _check_idle(self) -> None:

@@ -1,5 +1,6 @@
 """Label budgets: how much of a train pool is labelled, in the field's own terms."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -91,6 +92,17 @@ class Budget:
     def is_one_subset(self) -> bool:
         """Are its images the same with every seed: a list, or all?"""
         return bool(self.listed) or self.is_whole_pool
+
+
+def part_of_unlabelled(text: str) -> Budget:
+    """How many of the images without labels are used: "50%", "200cases"; `UserError` for others."""
+    with contextlib.suppress(UserError):
+        budget = Budget.parse(text)
+        if budget.share is not None or budget.cases is not None:
+            return budget
+    raise UserError(
+        f'--unlabelled is all, a share in (0, 100] such as "50%", or "200cases", got {text!r}'
+    )
 
 
 def _is_file(name: str) -> bool:

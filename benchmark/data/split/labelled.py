@@ -10,7 +10,7 @@ from dataclasses import replace
 from benchmark.data import lists, slices
 from benchmark.data.layouts.names import without_ending
 from benchmark.data.prepared import Manifest
-from benchmark.data.split.budget import Budget
+from benchmark.data.split.budget import Budget, part_of_unlabelled
 from benchmark.data.split.draw import count, labelled_subset, ranked, whole_groups
 from benchmark.data.split.parts import groups_of, parts
 from benchmark.data.split.roles import Roles
@@ -179,7 +179,7 @@ def _part(dataset: str, wanted: str, every: list[str], rest: list[str]) -> set[s
     """The cases that are used as unlabelled ones."""
     if wanted == "all":
         return set(rest)
-    part = Budget.parse(wanted)
+    part = part_of_unlabelled(wanted)
     if part.share is not None:
         return set(ranked(every, dataset, "unlabelled")[: count(len(every), part.share)])
     if part.cases > len(rest):
