@@ -5,7 +5,8 @@ docs/remake.py tuning` writes them. `glas.csv` is that of benchmarks/tuning.py; 
 the tries of which the preset `matched` has its weights.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import matplotlib
@@ -67,23 +68,36 @@ def figure() -> None:
         drawn.savefig(FIGURE, dpi=160)
 
 
+_WITHIN = 0.02  # of Dice: about twice what another order of the same sums moved such runs by
+
+
 def matched() -> str:
-    """Dice of the tries of each method by weight, the highest of them strong."""
+    """Dice of the tries of each method by weight: the highest strong, the one that is used in
+    brackets.
+    """
     tries = read("matched")
     weights = sorted(tries.weight.unique())
     rows = []
     for method, own in tries.groupby("method"):
-        best = own.dc_pooled.max()
+        best, used = own.dc_pooled.idxmax(), chosen(own)
         for threshold, line in own.groupby("threshold", dropna=False):
-            name = f"`{method}`" + ("" if pd.isna(threshold) else f", {threshold:g}")
-            of = line.set_index("weight").dc_pooled
-            cells = [f"{100 * of[weight]:.1f}" if weight in of else "" for weight in weights]
-            strong = [
-                f"**{cell}**" if cell and of[weight] == best else cell
-                for weight, cell in zip(weights, cells, strict=True)
-            ]
-            rows.append([name, *strong])
-    return markdown(["method, threshold", *(f"{weight:g}" for weight in weights)], rows)
+            at = dict(zip(line.weight, line.index, strict=True))
+            name = f"`{method}`" + ("" if pd.isna(threshold) else f", threshold {threshold:g}")
+            cells = []
+            for weight in weights:
+                text = f"{100 * own.dc_pooled[at[weight]]:.1f}" if weight in at else ""
+                text = f"**{text}**" if at.get(weight) == best else text
+                cells.append(f"[{text}]" if at.get(weight) == used else text)
+            rows.append([name, *cells])
+    return markdown(["method", *(f"{weight:g}" for weight in weights)], rows)
+
+
+def chosen(tries: pd.DataFrame) -> Hashable:
+    """Row of the try nearest to the method's own values among those close to the best."""
+    close = tries[tries.dc_pooled > tries.dc_pooled.max() - _WITHIN]
+    own = tries[tries.is_own].iloc[0]
+    away = (close.weight / own.weight).map(math.log).abs()
+    return (away + (close.threshold.fillna(0) != (own.threshold or 0))).idxmin()
 
 
 PARTS: dict[str, Callable[[], str]] = {"tuned": table, "matched": matched}
