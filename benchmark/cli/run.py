@@ -267,7 +267,7 @@ def planned(
     rerun: str | None = None,
 ) -> "Plan":
     """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
-    from benchmark.study import methods, plan, presets, syntax
+    from benchmark.study import methods, notes, plan, presets, syntax
     from benchmark.study.settings import CHOICES
 
     part = syntax.parse_shard(shard) if shard is not None else syntax.WHOLE
@@ -284,7 +284,8 @@ def planned(
         from benchmark.cluster import tuned as choices
 
         made = choices.planned(study, tuned, *roots)
-    made = replace(made, shard=part, overrides=presets.told(preset, overrides))
+    told = [*made.notes, *notes.on_idle_settings(overrides, made.trials)]
+    made = replace(made, shard=part, notes=told, overrides=presets.told(preset, overrides))
     return _with_rerun(made, rerun)
 
 

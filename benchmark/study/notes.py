@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from benchmark.data.prepared import Manifest
+from benchmark.study import presets
 from benchmark.study.settings import BASELINE, STRONG, Study
 from benchmark.study.trials import Trial
 from benchmark.wording import shortened
@@ -32,6 +33,14 @@ def on_the_strong_row(
             f"table should have: training.augmentation={STRONG}; for that row alone add --methods "
             f"{BASELINE} --study {study.name}-{STRONG}"
         )
+
+
+def on_idle_settings(overrides: Iterable[str], grid: Iterable[Trial]) -> Iterator[str]:
+    """Of settings that were typed for a method that the run has not."""
+    methods = {trial.method for trial in grid}
+    idle = [typed for typed in overrides if presets.method_of(typed) not in {None, *methods}]
+    if idle:
+        yield f"{', '.join(idle)} changes nothing: no trial is of that method"
 
 
 def _lacks_strong_row(trials: list[Trial]) -> bool:

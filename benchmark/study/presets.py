@@ -116,6 +116,12 @@ def told(preset: str, overrides: Sequence[str]) -> list[str]:
     return [override for override in last.values() if is_hashed(override)]
 
 
+def method_of(override: str) -> str | None:
+    """Of which method alone it is a setting; None of one for all."""
+    group, _, rest = override.partition("=")[0].partition(".")
+    return rest.partition(".")[0] if group in _PER_METHOD else None
+
+
 def _read(preset: str, known_methods: Sequence[str] | None = None) -> Own:
     """The preset, with settings that there are, and sides and grids as lists."""
     own = preset_files.read(preset)

@@ -206,3 +206,12 @@ def test_patients_are_an_aggregate(files, bench):
     run_all(bench, files, "--labels", "3cases", "--seeds", "1")
     code, out, _ = bench("report", "--aggregate", "patient")
     assert code == 0 and "aggregation: mean over patients" in out
+
+
+def test_a_setting_of_a_method_that_is_not_run_is_told(files, bench):
+    run = (*TINY_RUN, "--datasets", "ours3", "--data-root", files / "data", "size=[16,16]",
+           "--labels", "3cases", "--seeds", "1", "--methods", "cps", "--dry-run")  # fmt: skip
+    code, out, err = bench(*run, "hyperparameters.ours.weight=3", "hyperparameters.cps.weight=2")
+    assert code == 0
+    assert "hyperparameters.ours.weight=3 changes nothing: no trial is of that method" in out + err
+    assert "changes nothing" not in "".join(bench(*run, "training_of.cps.epochs=2")[1:])
