@@ -1,9 +1,13 @@
+import math
+
+import pandas as pd
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.study import preset_files, presets
+from benchmark.study import methods, preset_files, presets
 from benchmark.study.settings import pretraining_of, training_of
 from benchmark.training import pretraining, trial
+from tests.grids import CHECKOUT
 
 KNOWN = ["supervised", "cps", "ours"]
 
@@ -78,8 +82,30 @@ def test_the_paper_preset_trains_the_authors_variant_as_their_scripts():
 def test_presets_that_claim_fairness_train_all_methods_alike(preset):
     assert load(preset).training_of == {}
     changed = load(preset).hyperparameters
-    assert changed == ({name: {"weight": 1.0} for name in changed} if preset == "cpu" else {})
-    assert len(changed) == (10 if preset == "cpu" else 0)
+    assert all(set(values) == {"weight"} for values in changed.values())
+    assert {name: values["weight"] for name, values in changed.items()} == {
+        "cpu": dict.fromkeys(changed, 1.0), "matched": MATCHED,
+    }.get(preset, {})  # fmt: skip
+    assert len(changed) == {"cpu": 10, "matched": len(MATCHED)}.get(preset, 0)
+
+
+MATCHED = {"cct": 2.0, "cps": 2.0, "mean_teacher": 1.0, "uamt": 2.0, "urpc": 1.0}
+
+
+def test_matched_has_what_five_tries_of_each_method_chose():
+    """Nearest to the method's own, in ratios, among those within two points of the best."""
+    tries = pd.read_csv(CHECKOUT / "docs" / "tuning" / "matched.csv")
+    found = {}
+    for method, own in tries.groupby("method"):
+        assert len(own) == 5
+        (as_it_is,) = own[own.is_own].weight
+        close = own[own.dc_pooled > own.dc_pooled.max() - 0.02]
+        if not close.is_own.any():
+            found[method] = min(close.weight, key=lambda one: abs(math.log(one / as_it_is)))
+    assert found == MATCHED
+    known = methods.defaults()
+    for one in tries[tries.is_own & ~tries.method.isin(["bcp"])].to_dict("records"):
+        assert known[one["method"]]["weight"] == one["weight"]
 
 
 def test_overrides_replace_the_presets_values():
