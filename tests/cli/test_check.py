@@ -19,7 +19,7 @@ def test_a_method_to_begin_with_keeps_the_contract_and_is_not_overwritten(
     code, out, err = bench("check", "mean_field.py", "--quick")
     assert code == 0, out + err
     assert out.splitlines()[-1] == "mean_field.py keeps the contract"
-    assert out.count("ok        ") == 15
+    assert out.count("ok        ") == 16
     code, _, err = bench("new", "method", "mean_field")
     assert code == ExitCode.USAGE and "is there already, and is not overwritten" in err
     assert (tmp_path / "mean_field.py").read_text() == text
@@ -76,7 +76,7 @@ def test_a_method_of_another_package_is_checked_by_its_name(install, bench):
     code, out, _ = bench("check", "bad_loss", "--quick")
     assert code == ExitCode.PLUGIN
     assert out.count("it raises RuntimeError: no good (bad_loss.py, line 17)") == 1
-    assert out.count(": as above") == 6
+    assert out.count(": as above") == 7
     assert "Traceback" in bench("check", "bad_loss", "--quick", "-v")[1]
 
 
