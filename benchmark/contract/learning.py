@@ -5,16 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from benchmark.contract.subject import (
-    HALF_WAY,
-    Form,
-    Step,
-    Subject,
-    batch,
-    digests,
-    first_step,
-    stepped,
-)
+from benchmark.contract.subject import Form, Step, Subject, batch, digests, first_step, stepped
 from benchmark.toolkit.method import Batch, Method
 from benchmark.training.loop import backward
 from benchmark.wording import shortened
@@ -73,16 +64,13 @@ def same_seed(subject: Subject, form: Form) -> Found:
             f"two runs from one seed give other gradients of {shortened(differing)}: draw random "
             "numbers from torch's global generator alone"
         )
-
     if _generator_after(subject, form, 1) == _generator_after(subject, form, 2):
         yield "the loss seeds torch's global generator: leave that to the harness"
 
 
 def _generator_after(subject: Subject, form: Form, seed: int) -> bytes:
     """Where torch's global generator stands when a loss has been made from this seed."""
-    method = subject.built(form)
-    torch.manual_seed(seed)
-    backward(method, batch(form.dims), HALF_WAY, "float32")
+    stepped(subject.built(form), batch(form.dims), seed=seed)
     return torch.get_rng_state().numpy().tobytes()
 
 

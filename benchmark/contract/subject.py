@@ -20,7 +20,7 @@ from benchmark.training.loop import backward
 CLASSES = 2
 _SIDE = {2: 32, 3: 16}
 _WIDTHS, _DROPOUT = [4, 8, 8], [0.05, 0.1, 0.5]
-HALF_WAY = 0.5
+_HALF_WAY = 0.5
 
 
 class Form(NamedTuple):
@@ -123,9 +123,11 @@ def first_step(method: Method, data: Batch) -> Step:
     )
 
 
-def stepped(method: Method, data: Batch, progress: float = HALF_WAY) -> dict[str, float]:
-    """The terms of a loss whose gradients are then in the method, always from the same seed."""
-    torch.manual_seed(0)
+def stepped(
+    method: Method, data: Batch, progress: float = _HALF_WAY, seed: int = 0
+) -> dict[str, float]:
+    """The terms of a loss whose gradients are then in the method, the same from the same seed."""
+    torch.manual_seed(seed)
     method.zero_grad(set_to_none=True)
     found = backward(method, data, progress, "float32")
     return {name: float(value) for name, value in found.items()}

@@ -130,6 +130,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *labels.notes(subsets),
         *labels.notes_on_lists(study.budgets, manifests),
         *_notes_on_one_subset(study),
+        *_notes_on_further_sets(study),
         *_notes_on_sizes(study, manifests, data_root),
         *notes.on_the_strong_row(study, grid, manifests),
     ]
@@ -146,11 +147,6 @@ def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path)
         for manifest in manifests.values():
             prepared.require_testable(name, further.card, manifest.card)
     is_tested = study.conditions.evaluate_on == "test"
-    if study.also_test and not is_tested:
-        raise UserError(
-            f"--also-test evaluates trials of the test set elsewhere too; these are evaluated on "
-            f"{study.conditions.evaluate_on}: leave it out"
-        )
     has_further = study.also_test or any(m.test_sets for m in manifests.values())
     if not (is_tested and has_further) or "weights" in study.save:
         return study
@@ -226,6 +222,15 @@ def _notes_on_one_subset(study: Study) -> Iterator[str]:
         yield (
             f"vary={study.vary}: {', '.join(same)} is one subset whatever the seed; no trial of it "
             "is repeated under a further one"
+        )
+
+
+def _notes_on_further_sets(study: Study) -> Iterator[str]:
+    """Which may be named in a file of settings that other runs use too."""
+    if study.also_test and study.conditions.evaluate_on != "test":
+        yield (
+            f"evaluated on {study.conditions.evaluate_on}, and so not on "
+            f"{', '.join(study.also_test)}, which goes with the test set"
         )
 
 

@@ -46,6 +46,15 @@ def test_the_test_set_again_gives_the_very_scores_of_the_record(further, bench):
     assert on(folder, found["key"], "other")["n_test"] == 3
 
 
+def test_on_the_development_set_no_further_one_is_announced(further, bench):
+    run = (*TINY_RUN, "--datasets", "ours3", "--data-root", further / "data", "size=[16,16]",
+           "--labels", "3cases", "--seeds", "1", "--dry-run")  # fmt: skip
+    assert "also evaluated on other (3), same (2)" in bench(*run)[1]
+    code, out, err = bench(*run, "--evaluate-on", "dev", "--also-test", "ours3")
+    assert code == 0 and "also evaluated" not in out
+    assert "evaluated on dev, and so not on ours3, which goes with the test set" in out + err
+
+
 def test_each_is_a_column_of_the_tables_and_not_measured_twice(further, bench):
     run_all(bench, further, "--labels", "3cases", "--seeds", "1")
     out = bench("report")[1]

@@ -110,17 +110,16 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
         _require_equal_size(image.shape[:2], part.classes.shape, case)
     mask = _united(parts, card, image.shape[:2])
     small = images.resize_mask(mask, card.size)
+    has_object = bool(parts) and bool(mask.any())
     seen = {
         Seen.LOST_CLASS: bool(parts) and bool(images.lost_classes(mask, small)),
         Seen.WAS_COLOUR: picture.was_colour,
         Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
         Seen.LOW_RULE: any(part.is_low_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
-        Seen.IMAGE_AGAIN: bool(mask.any()) and _is_image_again(rasters_of, case),
+        Seen.IMAGE_AGAIN: has_object and _is_image_again(rasters_of, case),
         Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
-        Seen.TURNED: bool(parts)
-        and bool(mask.any())
-        and _is_turned_alone(rasters_of, case, image.shape[:2]),
+        Seen.TURNED: has_object and _is_turned_alone(rasters_of, case, image.shape[:2]),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(

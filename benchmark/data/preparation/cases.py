@@ -28,10 +28,9 @@ def chosen(
     if is_drawn:
         cases = _without_tested_groups(cases, card, layout.notes)
     layout.notes += [*cut_groups(cases), *like_groups(cases)]
-    # Problems first: a missing mask is better named than counted.
-    is_readable = not layout.problems
-    lacking = layout.lacking
-    return cases, _differences(cases, card, source, lacking, allow_partial) if is_readable else ""
+    if layout.problems:  # a missing mask is better named than counted
+        return cases, ""
+    return cases, _differences(cases, card, source, layout.lacking, allow_partial)
 
 
 def _with_split(cases: list[Case], card: Card) -> list[Case]:
