@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from common import CODE
 
-from benchmark.store import layout, planned, record, tables
+from benchmark.store import layout, planned, record_file, tables
 from benchmark.study import methods, presets
 from benchmark.study.syntax import Variant
 from benchmark.study.trials import DataFacts, trials
@@ -138,7 +138,7 @@ def _write_trial(folder: Path, trial) -> None:
         split_hash="0" * 16,
     )  # fmt: skip
     found.seconds_total, found.peak_memory_mib, found.device = 101.0, 900.0, "a processor"
-    record.write(own, found)
+    record_file.write(own, found)
 
 
 def _counts(rng: np.random.Generator, share: float) -> Counts:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.data.split.budget import Budget
 from benchmark.keys import fingerprint
-from benchmark.store import record, tables
+from benchmark.store import record_file, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 
@@ -50,7 +50,7 @@ def write(
                 for seed in seeds:
                     dice = float(np.clip(mean + rng.normal(0, 0.015), 0, 1))
                     made = invented_record(dataset, ratio, variant, seed, dice)
-                    record.write(trial_folder(folder, made.key), made)
+                    record_file.write(trial_folder(folder, made.key), made)
                     if files:
                         _write_files(trial_folder(folder, made.key), dice, seed, rng)
                     n += 1

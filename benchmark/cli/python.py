@@ -19,7 +19,7 @@ from benchmark.cli.options import say
 from benchmark.cluster.cluster import Cluster
 from benchmark.errors import ExitCode, UserError, require_choice
 from benchmark.store import datasets as kept
-from benchmark.store import layout, record, tables
+from benchmark.store import layout, record_file, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 
@@ -100,7 +100,7 @@ class Study:
     @cached_property
     def _records(self) -> list[Record]:
         with _in_words():
-            there = record.survey(self.folder)
+            there = record_file.survey(self.folder)
             for note in there.notes:
                 say(note, err=True)
             return kept.with_units(self.folder, there.records)

@@ -329,9 +329,9 @@ def _to_run(plan: "Plan", trial: str | None) -> list[str]:
 
 def _print_failures(plan: "Plan", trial: str | None) -> None:
     """Those of what was to run, a line for each message."""
-    from benchmark.store import failures, record
+    from benchmark.store import failures, record_file
 
-    found = (record.trial_record(plan.folder, key) for key in _to_run(plan, trial))
+    found = (record_file.trial_record(plan.folder, key) for key in _to_run(plan, trial))
     for line in failures.alike(one for one in found if one is not None and not one.is_done):
         say(f"failed: {line}", err=True)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.store import checkpoints, datasets, layout, record
+from benchmark.store import checkpoints, datasets, layout, record_file
 from benchmark.study import sources
 from benchmark.study.plan import Plan
 from benchmark.study.trials import Trial
@@ -21,7 +21,7 @@ def with_done(plan: Plan, *, mend: Iterable[Trial] = ()) -> Plan:
     """
     own = {trial.key for trial in plan.own}
     done, older, by_other_tool = set(), Counter(), 0
-    there = record.survey(plan.folder)
+    there = record_file.survey(plan.folder)
     for found in there.records:
         if not found.is_done:
             continue
@@ -50,12 +50,14 @@ def with_done(plan: Plan, *, mend: Iterable[Trial] = ()) -> Plan:
     )
 
 
-def _set_aside(there: record.Found, keys: set[str]) -> list[str]:
+def _set_aside(there: record_file.Found, keys: set[str]) -> list[str]:
     """Take these trials' damaged records out of what was found; what was done, for people."""
     lines = []
     for folder in [folder for folder in there.damaged if folder.name in keys]:
         del there.damaged[folder]
-        lines.append(f"damaged record set aside: {record.set_aside(folder)}; the trial runs again")
+        lines.append(
+            f"damaged record set aside: {record_file.set_aside(folder)}; the trial runs again"
+        )
     return lines
 
 
@@ -96,7 +98,7 @@ def describe(plan: Plan) -> list[str]:
     missing = plan.missing
     wanted = {t.pretraining.key: t.method for t in missing if t.pretraining}
     reasons = {
-        key: record.unusable(plan.folder, key, sources.code_of(method))
+        key: record_file.unusable(plan.folder, key, sources.code_of(method))
         for key, method in wanted.items()
     }
     before = sum(why is not None for why in reasons.values())

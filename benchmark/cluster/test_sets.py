@@ -11,7 +11,7 @@ from benchmark.cluster.verify import trial_of
 from benchmark.data import prepared
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import datasets, record, test_sets
+from benchmark.store import datasets, record_file, test_sets
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.store.test_sets import OnTestSet
@@ -49,7 +49,7 @@ def evaluate_study(
     """
     records = [
         found
-        for found in record.survey(study_folder).records
+        for found in record_file.survey(study_folder).records
         if found.is_done and found.evaluate_on == "test" and (of is None or found.key in of)
     ]
     known_names = test_sets.names(study_folder)

@@ -14,7 +14,7 @@ from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.labelled import labelled_ids, trained_ids
 from benchmark.data.split.parts import parts
-from benchmark.store import record, tuning
+from benchmark.store import record_file, tuning
 from benchmark.store.record import Record
 from benchmark.store.tuning import Choice, Cost, Masks, Try, Tuning
 from benchmark.study import labels, methods, plan, presets
@@ -51,7 +51,7 @@ def conclude(search: Search, made: Plan) -> Tuning | None:
 
     made: as of `planned`. A try of which a trial failed is not chosen.
     """
-    found = {r.key: r for r in record.survey(made.folder).records}
+    found = {r.key: r for r in record_file.survey(made.folder).records}
     if any(trial.key not in found for trial in made.trials):
         return None
     cells = _Cells(search, made, found)

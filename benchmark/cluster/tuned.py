@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.cluster.tune import comparable, resolved_name
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import layout, record, tuning
+from benchmark.store import layout, record_file, tuning
 from benchmark.store.tuning import Choice, Tuning
 from benchmark.study import plan
 from benchmark.study.plan import ALL, Plan
@@ -100,7 +100,7 @@ class _Tuned:
 def _done_before(folder: Path, trials: list[Trial]) -> Iterable[str]:
     """Records are not written twice, so what ran before as typed does not say who chose it."""
     chosen = {trial.key for trial in trials if trial.tuned}
-    found = record.survey(folder).records
+    found = record_file.survey(folder).records
     if n := sum(one.key in chosen and one.is_done and not one.tuned for one in found):
         yield (
             f"{counted(n, 'chosen trial')} of this study ran before as typed, not as chosen: "

@@ -21,7 +21,7 @@ from benchmark import provenance, scratch
 from benchmark.data import prepared
 from benchmark.data.card import Card
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import datasets, record, tables
+from benchmark.store import datasets, record, record_file, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study import methods
@@ -107,7 +107,7 @@ def verify(
     instead. log: gets what the trials print. Raises `UserError`: exit code 1 if a number differs, 3
     if none does and a trial could not be run.
     """
-    found = record.survey(study_folder)
+    found = record_file.survey(study_folder)
     for note in found.notes:
         say(note)
     done = [one for one in found.records if one.is_done and one.key.startswith(key)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark import files
 from benchmark.files import write_atomically
 from benchmark.forecast.costs import Cost, evaluations, kind, typical
-from benchmark.store import layout, record
+from benchmark.store import layout, record_file
 from benchmark.store.record import Record
 
 _PROBES = ".probes.json"
@@ -35,7 +35,7 @@ def with_probes(found: Known, probed: Known) -> Known:
 def _records(results_root: Path) -> Iterator[Record]:
     for name in layout.studies(results_root):
         with contextlib.suppress(OSError):  # somebody else's study must not stop this one
-            yield from record.survey(results_root / name).records
+            yield from record_file.survey(results_root / name).records
 
 
 def from_records(records: Iterable[Record]) -> Known:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import layout, record, show, weights
+from benchmark.store import layout, record_file, show, weights
 
 
 def weights_file(key: str, study_folders: Sequence[Path]) -> Path:
@@ -18,7 +18,7 @@ def weights_file(key: str, study_folders: Sequence[Path]) -> Path:
             f"{folder.name} is a pretraining, and has seen no label: name a trial", ExitCode.DATA
         )
     file = folder / weights.NAME
-    if not file.is_file() and not record.exists(folder):
+    if not file.is_file() and not record_file.exists(folder):
         raise UserError(
             f"trial {folder.name} has not come to its end: the same bench run goes on with it",
             ExitCode.DATA,

@@ -10,6 +10,12 @@ from benchmark.wording import printable
 SETTINGS = "study.yaml"
 """Settings of the study's last run; written first, so that its time is that of the last run."""
 
+RECORD = "record.json"
+"""In the folder of every job that came to an end."""
+
+LARGEST_RECORD = 2**20
+"""In bytes; that of a real trial has some thousand."""
+
 _LARGEST_LOG = 2**26  # bytes
 _EPOCH = re.compile(r"epoch (\d{1,9})(?:/| of )(\d{1,9})\b")
 

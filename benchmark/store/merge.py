@@ -9,7 +9,16 @@ from pathlib import Path
 
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import settle, settled_copy, write_atomically
-from benchmark.store import datasets, layout, left_overs, locks, planned, record, tables
+from benchmark.store import (
+    datasets,
+    layout,
+    left_overs,
+    locks,
+    planned,
+    record,
+    record_file,
+    tables,
+)
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study.syntax import WHOLE
@@ -62,7 +71,7 @@ def merge(sources: list[Path], into: Path) -> Merge:
 def _chosen(sources: list[Path], into: Path, merged: Merge) -> dict[str, Path]:
     """Key → folder to copy; counts the rest. Raises `UserError` if numbers contradict."""
     # What is damaged here is as good as missing: a source may have it.
-    known = {r.key: (r, trial_folder(into, r.key)) for r in record.survey(into).records}
+    known = {r.key: (r, trial_folder(into, r.key)) for r in record_file.survey(into).records}
     chosen: dict[str, Path] = {}
     conflicts: list[str] = []
     for source in sources:
@@ -113,7 +122,7 @@ def _check(source: Path, into: Path) -> None:
 
 def _records(source: Path, merged: Merge) -> dict[str, tuple[Record, Path]]:
     """Validated records by key; counts the folders that have none."""
-    there = record.survey(source)
+    there = record_file.survey(source)
     if there.damaged:
         lines = "\n".join(f"  {note.removeprefix('left out: ')}" for note in there.notes[:_NAMED])
         raise UserError(

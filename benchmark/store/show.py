@@ -7,8 +7,7 @@ from typing import Any
 
 from benchmark import files
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import failures, layout
-from benchmark.store import record as records
+from benchmark.store import failures, layout, record_file
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.store.record import PretrainingRecord, Record
 
@@ -56,12 +55,12 @@ def _plain(key: str) -> str:
 
 def describe(trial: Path) -> str:
     """A trial's record and files; or how far it came, if it has no record."""
-    if not records.exists(trial):
+    if not record_file.exists(trial):
         last = [layout.last_log_line(trial)]
         return "\n".join([f"{trial.name}: no record yet", *_section("log", last), *_files(trial)])
     if trial.parent.name == pretraining_folder(trial, "").name:
-        return "\n".join(_pretraining(records.read(trial, PretrainingRecord), trial))
-    record = records.read(trial)
+        return "\n".join(_pretraining(record_file.read(trial, PretrainingRecord), trial))
+    record = record_file.read(trial)
     fields = record.model_dump()
     lines = [
         f"{record.label}",
@@ -90,7 +89,7 @@ def _status(record: Record | PretrainingRecord, folder: Path) -> list[str]:
 
 def _start(record: Record, study_folder: Path) -> list[str]:
     """What the trial started from, if it is there."""
-    found = records.pretraining_record(study_folder, record.pretrain_key)
+    found = record_file.pretraining_record(study_folder, record.pretrain_key)
     if not record.pretrain_key or found is None:
         return []
     title = f"pretraining {found.key}: {found.steps} steps"
@@ -132,7 +131,7 @@ def requirements(trial: Path) -> str:
                 ExitCode.DATA,
             )
         return text.rstrip()
-    record = records.read(trial)
+    record = record_file.read(trial)
     versions = {name: version for name, version in record.packages.items() if version}
     return "\n".join([
         f"# Python {versions.pop('python', 'unknown')}",

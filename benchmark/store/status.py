@@ -15,7 +15,6 @@ from benchmark.store import layout, locks, planned
 from benchmark.study import sources
 from benchmark.study.syntax import trial_name
 
-_LARGEST = 2**20  # bytes of a record
 _HEAD = 1024  # bytes of a record: the status stands among the first fields
 _STATUS = re.compile(rb'^ ?"status": ?"(\w+)"', re.MULTILINE)
 _METHOD_CODE = re.compile(rb'^ ?"method_code": ?"(\w+)"', re.MULTILINE)
@@ -59,7 +58,7 @@ def read(study_folder: Path) -> Status:
     """
     rows = planned.read(study_folder)
     states, older, damaged = dict.fromkeys(rows, "waiting"), Counter[str](), []
-    for folder, content in read_each(study_folder / "trials", "record.json", _LARGEST):
+    for folder, content in read_each(study_folder / "trials", layout.RECORD, layout.LARGEST_RECORD):
         text = b"" if isinstance(content, ValueError) else content.rstrip()
         key, found = folder.name, _STATUS.search(text[:_HEAD])
         if found is None or key not in rows or not text.endswith(b"}"):
@@ -92,9 +91,9 @@ def _set(evaluated: str) -> str:
 
 
 def _row_of(folder: Path) -> dict[str, str]:
-    from benchmark.store import record  # which takes longer to import than all the rest
+    from benchmark.store import record_file  # longer to import than all the rest
 
-    found = record.read(folder).model_dump()
+    found = record_file.read(folder).model_dump()
     return {name: str(found[name]) for name in (*planned.COLUMNS, "status")}
 
 

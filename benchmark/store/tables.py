@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from benchmark.data.prepared import objection
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import locked, read_each, read_within, write_atomically
-from benchmark.store import datasets, record
+from benchmark.store import datasets, record, record_file
 from benchmark.store.layout import pretraining_folder, trial_folder
 from benchmark.store.record import Record
 from benchmark.wording import without_formula
@@ -51,7 +51,7 @@ def rebuild(study_folder: Path) -> None:
     Locked from reading to writing: of two shards that end together, the later table is the fuller.
     """
     with locked(study_folder / ".table.lock", 600.0):
-        records = datasets.with_units(study_folder, record.survey(study_folder).records)
+        records = datasets.with_units(study_folder, record_file.survey(study_folder).records)
         text = table(records).map(without_formula).to_csv(index=False)
         write_atomically(study_folder / "results.csv", text)
 
@@ -199,7 +199,7 @@ def pretrainings(study_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
     started = rows[rows.pretrain_key.fillna("") != ""]
     found = []
     for row in started.drop_duplicates(["variant", "pretrain_key"]).itertuples():
-        made = record.pretraining_record(study_folder, row.pretrain_key)
+        made = record_file.pretraining_record(study_folder, row.pretrain_key)
         if made is not None and made.figures:
             where = {"dataset": row.dataset, "variant": row.variant, "key": made.key}
             found.append({**where, "steps": made.steps, "doubts": made.doubts, **made.figures})

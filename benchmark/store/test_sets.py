@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.files import read_each, write_atomically
 from benchmark.store.layout import trial_folder
-from benchmark.store.record import checksum_of, possible_metrics
+from benchmark.store.record import possible_metrics
+from benchmark.store.record_file import checksum_of
 
 _LARGEST = 2**20  # bytes
 _FILE = re.compile(r"on-([a-z0-9_]{1,100})\.json")

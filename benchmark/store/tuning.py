@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark import files
 from benchmark.data.split.roles import FOLDS
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import record
+from benchmark.store import record_file
 from benchmark.study.tuning import METRIC
 from benchmark.wording import counted, printable
 
@@ -119,7 +119,7 @@ class Tuning(_Part):
 def write(study_folder: Path, tuning: Tuning) -> None:
     """With a checksum, as records have."""
     fields = json.loads(tuning.model_dump_json())
-    content = fields | {"checksum": record.checksum_of(fields)}
+    content = fields | {"checksum": record_file.checksum_of(fields)}
     text = json.dumps(content, indent=1, ensure_ascii=False)
     files.write_atomically(study_folder / FILE, text + "\n")
 
@@ -148,7 +148,7 @@ def read(study_folder: Path) -> Tuning:
 def _require_whole(fields: Mapping[str, Any]) -> None:
     if not isinstance(fields, dict):
         raise ValueError(f"no fields, but {type(fields).__name__}")
-    if fields.pop("checksum", None) != record.checksum_of(fields):
+    if fields.pop("checksum", None) != record_file.checksum_of(fields):
         raise ValueError("its checksum is of other content")
 
 

@@ -17,7 +17,7 @@ from benchmark.data.stored import Stored
 from benchmark.errors import UserError, is_out_of_memory
 from benchmark.loggers.curves import Curves
 from benchmark.loggers.logger import About
-from benchmark.store import checkpoints, record
+from benchmark.store import checkpoints, record_file
 from benchmark.store.record import JobRecord
 from benchmark.study.settings import Conditions
 from benchmark.toolkit.method import Method
@@ -152,7 +152,7 @@ def run(
         made.peak_memory_mib = provenance.peak_memory_mib(device) if is_memory_known else None
         made.device = provenance.device_name(device)
         log(f"{made.status} {made.error}".rstrip())
-        record.write(folder, made)
+        record_file.write(folder, made)
         # A failed job starts anew: its checkpoint could hold weights of code that was mended since.
         (folder / checkpoints.NAME).unlink(missing_ok=True)
         curves.ended(is_done=made.is_done, results=made.numbers)
@@ -179,7 +179,7 @@ def _clear(folder: Path) -> None:
 def fail(job: Job, destination: Destination, error: str) -> JobRecord:
     """Write the record of a job whose worker could not."""
     made = job.failed(destination, error)
-    record.write(job.folder(destination.study_folder), made)
+    record_file.write(job.folder(destination.study_folder), made)
     return made
 
 

@@ -22,7 +22,7 @@ from benchmark import files, keys, provenance
 from benchmark.data.prepared import Prepared
 from benchmark.data.split.trial_data import for_pretraining
 from benchmark.randomness import derive, reseed_torch
-from benchmark.store import checkpoints, layout, record, tables
+from benchmark.store import checkpoints, layout, record_file, tables
 from benchmark.store.record import PretrainingRecord
 from benchmark.study import methods, sources
 from benchmark.study.settings import Conditions, PretrainingSettings
@@ -86,10 +86,10 @@ class PretrainingJob:
         return files.locked(self.folder(study_folder) / ".lock")  # the second waits, and finds it
 
     def found(self, study_folder: Path) -> PretrainingRecord | None:
-        return record.pretraining_record(study_folder, self.key)
+        return record_file.pretraining_record(study_folder, self.key)
 
     def is_to_be_run(self, study_folder: Path) -> bool:
-        return record.unusable(study_folder, self.key, self._code) is not None
+        return record_file.unusable(study_folder, self.key, self._code) is not None
 
     @property
     def _code(self) -> Code:
@@ -180,10 +180,10 @@ def missing(trials: Iterable[Trial], study_folder: Path) -> list[PretrainingJob]
 
 def _clear_away(study_folder: Path, key: str, code: Code, log: Log) -> None:
     """Say why what was made before is made anew; what is damaged of it is kept under that name."""
-    if why := record.unusable(study_folder, key, code):
+    if why := record_file.unusable(study_folder, key, code):
         log(f"made before, but {why}: making it anew")
         if "damaged" in why:
-            record.set_aside(layout.pretraining_folder(study_folder, key))
+            record_file.set_aside(layout.pretraining_folder(study_folder, key))
             with contextlib.suppress(FileNotFoundError):
                 files.set_aside(layout.weights(study_folder, key))
 

@@ -17,7 +17,7 @@ from benchmark.data.prepared import Manifest, Prepared, short_hash
 from benchmark.data.split.parts import parts
 from benchmark.data.split.trial_data import TrialData, for_trial
 from benchmark.randomness import derive, reseed_torch
-from benchmark.store import checkpoints, layout, record, weights
+from benchmark.store import checkpoints, layout, record_file, weights
 from benchmark.store.record import JobRecord, Record
 from benchmark.study import methods, sources
 from benchmark.study.settings import Conditions, TrainingSettings
@@ -79,7 +79,7 @@ class TrialJob:
         return contextlib.nullcontext()  # the run that has it holds the study
 
     def found(self, study_folder: Path) -> JobRecord | None:
-        return record.trial_record(study_folder, self.key)
+        return record_file.trial_record(study_folder, self.key)
 
     def is_to_be_run(self, study_folder: Path) -> bool:
         return True

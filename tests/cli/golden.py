@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmark.store import record as records
+from benchmark.store import record_file
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from tests.reports.worked import FLOORS, A, B
@@ -28,7 +28,7 @@ def record(variant: str, seed: int, dice: float, **changes) -> Record:
 def write(folder: Path, made: Record) -> None:
     """The record into the folder of a study; its key is a name, so it is as those of before."""
     target = trial_folder(folder, made.key)
-    records.write(target, made)
+    record_file.write(target, made)
     (target / "record.json").write_text(json.dumps(fields_of(target / "record.json")))
 
 

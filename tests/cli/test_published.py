@@ -8,7 +8,7 @@ import pytest
 from benchmark.data.split.budget import Budget
 from benchmark.errors import ExitCode
 from benchmark.keys import fingerprint
-from benchmark.store import record
+from benchmark.store import record_file
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from tests.studies import invented_record
@@ -61,7 +61,7 @@ def study(tmp_path):
             for method in methods:
                 for seed in range(3):
                     made = trial(dataset, budget, method, seed, classes)
-                    record.write(trial_folder(folder, made.key), made)
+                    record_file.write(trial_folder(folder, made.key), made)
         return folder
 
     return write

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.errors import ExitCode, UserError
 from benchmark.keys import fingerprint
-from benchmark.store import record as records
+from benchmark.store import record_file
 from benchmark.store.layout import trial_folder
 from tests.studies import fields_of
 
@@ -19,7 +19,7 @@ def rewrite(folder, **changes) -> None:
     """As somebody would who recorded other numbers: the checksum is right."""
     fields = fields_of(folder / "record.json")
     fields["metrics"] |= changes.pop("metrics", {})
-    checksum = records.checksum_of(fields | changes)
+    checksum = record_file.checksum_of(fields | changes)
     (folder / "record.json").write_text(json.dumps(fields | changes | {"checksum": checksum}))
 
 
@@ -171,7 +171,7 @@ def test_a_record_that_contradicts_its_settings_is_damaged(study, verify, change
     folder = trial_folder(study[0], study[1][0])
     rewrite(folder, **changes)
     with pytest.raises(UserError) as refusal:
-        records.read(folder)
+        record_file.read(folder)
     assert told in str(refusal.value)
     code, out, _ = verify()
     assert code == ExitCode.DATA and told in out

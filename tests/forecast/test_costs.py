@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.forecast import known
 from benchmark.forecast.costs import Amount, Cost, evaluations, kind, sparser, together, typical
-from benchmark.store import layout, record
+from benchmark.store import layout, record_file
 from benchmark.store.record import Record
 from tests.studies import invented_record
 
@@ -117,7 +117,7 @@ def test_probes_are_kept_and_a_damaged_file_counts_for_nothing(tmp_path):
 
 def test_how_busy_a_gpu_is_probes_alone_tell(tmp_path):
     known.keep(tmp_path, {("a card", kind(SETTINGS, "training")): Cost(9.0, 9.0, 9.0, busy=0.25)})
-    record.write(layout.trial_folder(tmp_path / "s", "k"), measured(key="k", settings={}))
+    record_file.write(layout.trial_folder(tmp_path / "s", "k"), measured(key="k", settings={}))
     assert len(known.costs(tmp_path)) == 1
     assert math.isnan(known.from_records([measured()])["a card", kind(SETTINGS, "training")].busy)
     assert together(Cost(0.1, 0.0, 0.0, memory=100.0, busy=math.nan), 80_000.0) == 1

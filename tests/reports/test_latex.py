@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.store import tables
-from benchmark.store.record import survey
+from benchmark.store.record_file import survey
 from reports.latex import LAYOUTS, Style, as_latex, latex_escape
 from reports.latex.cells import column
 from reports.report import Options, Report

@@ -14,7 +14,7 @@ import pytest
 
 from benchmark import files
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import checkpoints, record, tables
+from benchmark.store import checkpoints, record_file, tables
 from benchmark.store.layout import trial_folder
 from benchmark.study.sources import Code
 from tests.grids import TINY_RUN as TINY
@@ -239,7 +239,7 @@ def test_what_the_world_does_to_a_record_is_no_damage(study, monkeypatch):
     monkeypatch.setattr(files.os, "open", broken)
     monkeypatch.setattr(Path, "open", broken_path)
     with pytest.raises(OSError, match="Input/output error"):
-        record.survey(study[0])
+        record_file.survey(study[0])
 
 
 def test_columns_that_name_a_trial_are_ours(study):
@@ -251,7 +251,7 @@ def test_columns_that_name_a_trial_are_ours(study):
         f"{line},{'key,seed,variant' if i == 0 else f'k{i},77,x'}" for i, line in enumerate(lines)
     ]
     file.write_text("\n".join(told) + "\n")
-    rows = tables.trials(record.survey(folder).records)
+    rows = tables.trials(record_file.survey(folder).records)
     found = tables.stacked(folder, rows, "cases.csv")
     assert set(found.key) == set(keys) and set(found.variant) == {"supervised"}
     assert sorted(set(found.seed)) == [0, 1] and found.columns.is_unique

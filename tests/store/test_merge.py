@@ -15,7 +15,7 @@ from filelock import FileLock
 
 import benchmark.cluster
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import locks, record, tables
+from benchmark.store import locks, record_file, tables
 from benchmark.store.layout import trial_folder
 from benchmark.study.syntax import WHOLE, Shard, SingleTrial, parse_shard, part_of_suffix
 from benchmark.training import job as jobs
@@ -198,8 +198,8 @@ def test_of_equal_trials_the_first_to_end_is_kept_in_any_order(bench, halves, tm
     if status == "failed":  # of two failures too
         fail(a, keys[0])
     assert merged(bench, tmp_path / "1", a, later) == merged(bench, tmp_path / "2", later, a)
-    kept = record.survey(tmp_path / "1").records
-    assert [record.host for record in kept] == [record.survey(a).records[0].host] != ["other"]
+    kept = record_file.survey(tmp_path / "1").records
+    assert [record.host for record in kept] == [record_file.survey(a).records[0].host] != ["other"]
     # but saved weights are not lost for that
     (trial_folder(fuller, keys[0]) / "weights.safetensors").write_text("w")
     assert merged(bench, tmp_path / "3", a, fuller) == merged(bench, tmp_path / "4", fuller, a)
@@ -228,7 +228,7 @@ def test_a_killed_merge_leaves_nothing_that_counts(bench, halves, tmp_path):
     into = tmp_path / "into"
     assert bench("merge", a, "--into", into)[0] == 0
     shutil.copytree(trial_folder(b, keys[1]), into / ".merging" / "new")
-    assert {one.key for one in record.survey(into).records if one.is_done} == {keys[0]}
+    assert {one.key for one in record_file.survey(into).records if one.is_done} == {keys[0]}
     assert bench("merge", b, "--into", into)[0] == 0
     assert not (into / ".merging").exists()
     tables.rebuild(whole)

@@ -16,7 +16,7 @@ import pytest
 from benchmark.data import card as cards
 from benchmark.data import prepared as preparing
 from benchmark.errors import ExitCode, UserError
-from benchmark.store import datasets, record, status
+from benchmark.store import datasets, record_file, status
 from benchmark.store.layout import trial_folder
 from tests.conftest import CHECKOUT
 from tests.grids import TINY_RUN
@@ -75,7 +75,7 @@ def test_nor_out_of_a_study(name, study, bench, outside, tmp_path):
         code, out, err = bench(*words)
         assert code in (ExitCode.DONE, *nothing) and SECRET not in out + err
     if name == "trials":
-        assert record.survey(study[0]).records == []
+        assert record_file.survey(study[0]).records == []
         assert set(status.read(study[0]).states.values()) == {"damaged"}
     code, _, err = bench("merge", study[0], "--into", study[0].with_name("other"))
     assert code == ExitCode.DATA and "is a link, and could lead to what is not the study's" in err
@@ -128,7 +128,7 @@ def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(study, bench):
 def test_a_record_that_names_what_no_study_has_counts_for_nothing(field, value, study, bench):
     file = trial_folder(study[0], study[1][0]) / "record.json"
     file.write_text(json.dumps(fields_of(file) | {field: value}))
-    (damaged,) = record.survey(study[0]).damaged
+    (damaged,) = record_file.survey(study[0]).damaged
     assert damaged == file.parent
     _, out, err = bench("report", "--out", study[0].parent / "out")
     assert "\x1b" not in out + err
@@ -140,9 +140,9 @@ def test_a_forged_key_is_not_that_of_the_settings(study):
     file = trial_folder(study[0], study[1][0]) / "record.json"
     fields = fields_of(file)
     fields["settings"]["training"]["epochs"] = 500
-    file.write_text(json.dumps(fields | {"checksum": record.checksum_of(fields)}))
+    file.write_text(json.dumps(fields | {"checksum": record_file.checksum_of(fields)}))
     with pytest.raises(UserError, match="its key is not that of its settings"):
-        record.read(file.parent)
+        record_file.read(file.parent)
 
 
 def test_a_hash_with_a_path_in_it_opens_no_file(tmp_path, prepared):

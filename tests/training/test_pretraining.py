@@ -11,7 +11,7 @@ from benchmark.data.split.parts import parts
 from benchmark.data.split.roles import Roles
 from benchmark.data.split.trial_data import for_pretraining, for_trial
 from benchmark.errors import UserError
-from benchmark.store import record, show, tables
+from benchmark.store import record_file, show, tables
 from benchmark.store.layout import pretraining_folder
 from benchmark.study.settings import PretrainingSettings
 from benchmark.study.sources import Code
@@ -282,7 +282,7 @@ def test_what_it_has_made_is_looked_at_and_told(trials, prepared, tmp_path, monk
 
 def test_show_and_reports_find_what_it_has_made(trials, prepared, tmp_path):
     done = execute(trials()[0], prepared, tmp_path)
-    rows = tables.trials(record.survey(tmp_path).records)
+    rows = tables.trials(record_file.survey(tmp_path).records)
     found = tables.pretrainings(tmp_path, rows)
     assert list(found.key) == [done.pretrain_key] and list(found.variant) == [done.variant]
     assert found.error_own.item() > 0 and found.steps.item() == 4
@@ -342,7 +342,7 @@ def test_a_method_that_shows_nothing_is_asked_for_nothing(trials, prepared, tmp_
     found = execute(trials()[0], prepared, tmp_path)
     assert found.is_done, found.error
     assert not any(name.startswith("pretrained") for name in found.metrics)
-    assert record.pretraining_record(tmp_path, found.pretrain_key).figures == {}
+    assert record_file.pretraining_record(tmp_path, found.pretrain_key).figures == {}
 
 
 def test_one_made_by_other_code_is_made_anew(trials, prepared, tmp_path, monkeypatch):
@@ -402,5 +402,5 @@ def test_two_processes_do_not_make_it_at_once(trials, prepared, tmp_path):
                 waiting.result(timeout=0.5)
             place = Destination(tmp_path, "s", "p")
             found = job.work(prepared, place, CPU, lambda line: None, lambda history: None)
-            record.write(target, found)
+            record_file.write(target, found)
         assert waiting.result(timeout=60) == (found, [])

@@ -21,8 +21,7 @@ from benchmark.data.split.roles import Roles
 from benchmark.data.split.trial_data import for_trial
 from benchmark.errors import ExitCode, UserError
 from benchmark.keys import fingerprint
-from benchmark.store import record as records
-from benchmark.store import tables
+from benchmark.store import record_file, tables
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
 from benchmark.study import methods
@@ -43,7 +42,7 @@ def execute(trial: Trial, prepared: Prepared, folder: Path) -> Record:
 
 
 def done_in(study: Path) -> set[str]:
-    return {found.key for found in records.survey(study).records if found.is_done}
+    return {found.key for found in record_file.survey(study).records if found.is_done}
 
 
 def repeatable(folder: Path) -> pd.DataFrame:
@@ -59,7 +58,7 @@ def test_a_trial_leaves_a_record_and_its_neighbours(tiny_trials, prepared, tmp_p
         "cases.csv", "config.yaml", "extremes.npz", "history.csv", "labelled.txt", "log.txt",
         "panel.npz", "record.json", "requirements.txt",
     ]  # fmt: skip
-    assert records.read(folder) == record
+    assert record_file.read(folder) == record
     assert record.is_done
     assert (record.n_labelled, record.n_unlabelled, record.n_test) == (4, 76, 40)
     assert record.n_labelled_foreground == 4
@@ -197,7 +196,7 @@ def test_a_failed_trial_is_not_done(tiny_trials, prepared, tmp_path):
     odd = prepared._replace(images=prepared.images[:, :30], masks=prepared.masks[:, :30])
     execute(bad, odd, tmp_path)
     assert done_in(tmp_path) == {good.key}
-    table = tables.table(records.survey(tmp_path).records)
+    table = tables.table(record_file.survey(tmp_path).records)
     assert table.status.tolist() == ["failed", "done"]
 
 
@@ -267,9 +266,9 @@ def test_a_corrupt_record_is_named_and_not_guessed(tiny_trials, prepared, tmp_pa
     file = trial_folder(tmp_path, trial.key) / "record.json"
     damage(file, change)
     with pytest.raises(UserError, match=f"{trial.key}/record.json is damaged") as refusal:
-        records.read(file.parent)
+        record_file.read(file.parent)
     assert refusal.value.exit_code == ExitCode.DATA
-    found = records.survey(tmp_path)
+    found = record_file.survey(tmp_path)
     assert (found.records, list(found.damaged)) == ([], [file.parent])
 
 
@@ -288,8 +287,8 @@ def test_infinite_and_missing_figures_survive_the_disk(tmp_path):
         variant="m", seed=0, evaluate_on="test", preset="p",
         metrics={"a": 0, "b": 0.25, "c": None, "dc_case": math.nan, "hd95_joint": math.inf},
     )  # fmt: skip
-    records.write(trial_folder(tmp_path, record.key), record)
-    (read,) = records.survey(tmp_path).records
+    record_file.write(trial_folder(tmp_path, record.key), record)
+    (read,) = record_file.survey(tmp_path).records
     assert math.isnan(read.metrics.pop("dc_case")) and math.isnan(record.metrics.pop("dc_case"))
     assert read == record
     assert list(tmp_path.rglob("*.tmp")) == []

@@ -11,7 +11,7 @@ from benchmark.errors import ExitCode, UserError, unknown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from benchmark.store.record import Found
+    from benchmark.store.record_file import Found
     from reports.filters import Filter
     from reports.report import Options, Report, Sources
     from reports.select import Reading
@@ -31,11 +31,11 @@ def made(
 
     configurations: of the trials that are shown; None: all.
     """
-    from benchmark.store import record
+    from benchmark.store import record_file
     from reports.names import Alike
     from reports.report import Report
 
-    there = record.survey(folder)
+    there = record_file.survey(folder)
     trials, damaged = _trials(folder, there, options)
     _name_unused(trials, options)
     if configurations is not None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmark.store import tables
-from benchmark.store.record import survey
+from benchmark.store.record_file import survey
 from benchmark.study import methods
 from reports import figures
 from reports.figures import Inputs, style
