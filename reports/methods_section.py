@@ -36,8 +36,9 @@ def written(report: Report, form: str) -> str:
     own = on_own(report.rows)
     rows = report.rows if own.empty else own
     parts = (
-        _data(rows), _labelled(rows), _seeds(rows, report.crossed), _network(rows), _training(rows),
-        _pretraining(rows), _scores(report, rows), _statistics(report, rows), _software(rows),
+        _data(rows), _further(report.rows), _labelled(rows), _seeds(rows, report.crossed),
+        _network(rows), _training(rows), _pretraining(rows), _scores(report, rows),
+        _statistics(report, rows), _software(rows),
     )  # fmt: skip
     text = " ".join(sentence(line) for part in parts for line in part)
     return (latex_escape(text) if form == "latex" else text) + "\n"
@@ -64,6 +65,17 @@ def _data(rows: pd.DataFrame) -> Iterator[str]:
     partial = rows[rows.data_partial.fillna("") != ""]
     for name, note in partial.groupby("dataset").data_partial.first().items():
         yield f"the dataset {name} is not the one that was published: {note}"
+
+
+def _further(rows: pd.DataFrame) -> Iterator[str]:
+    """The test sets of other data, if their scores stand beside those of the own."""
+    own = on_own(rows)
+    others = rows.drop(own.index)
+    if own.empty or others.empty:
+        return
+    sizes = {name: int(one.n_test.max()) for name, one in _by_dataset(others)}
+    told = [f"{name} ({counted(n, _kind(own))})" for name, n in sizes.items()]
+    yield f"the same networks are tested on {listed(told)} too, without any further training"
 
 
 def _kind(rows: pd.DataFrame) -> str:

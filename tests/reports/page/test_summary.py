@@ -61,6 +61,19 @@ def test_a_page_of_further_test_sets_alone_says_nothing_of_a_choice():
     assert "glas on b" in methods_section.written(report, "text")
 
 
+def test_a_methods_section_names_further_test_sets():
+    own = [trial("cps", seed, 0.8, key=f"k{seed}") for seed in (0, 1)]
+    there = [
+        trial("cps", seed, 0.7, dataset="glas on b", key=f"k{seed}/b", n_test=40) for seed in (0, 1)
+    ]
+    rows = pd.DataFrame(own + there).assign(n_labelled=4, n_unlabelled=9, parameters=9)
+    text = methods_section.written(Report(stored(rows.assign(device="cpu")), Options()), "text")
+    assert "on 1 dataset (glas)." in text
+    assert "The same networks are tested on glas on b (40 images) too, without any further" in text
+    of_own = pd.DataFrame(own).assign(n_labelled=4, n_unlabelled=9, parameters=9, device="cpu")
+    assert "tested on" not in methods_section.written(Report(stored(of_own), Options()), "text")
+
+
 def test_a_methods_section_says_what_a_seed_moves():
     rows = pd.DataFrame([trial("cps", 0, 0.8, key=f"k{i}", subset_seed=i) for i in range(3)])
     rows = rows.assign(n_labelled=4, n_unlabelled=9, parameters=9, device="cpu")
