@@ -54,8 +54,8 @@ def prepare(
         ),
     ],
     source: Annotated[
-        Path, typer.Option("--from", help="The folder, zip, tar or npz, as downloaded.")
-    ],
+        Path | None, typer.Option("--from", help="The folder, zip, tar or npz, as downloaded.")
+    ] = None,
     allow_unlabelled: Annotated[
         bool,
         typer.Option("--allow-unlabelled", help="Images without a mask are unlabelled ones."),
@@ -83,6 +83,8 @@ def prepare(
     from benchmark.data.collections import known
     from benchmark.data.prepare import prepare as prepare_data
 
+    if source is None:
+        raise _no_files(card)
     found, files = known.resolve(card, source)
     made = prepare_data(
         cards.as_typed(found, crop, allow_unlabelled=allow_unlabelled),
@@ -95,6 +97,15 @@ def prepare(
     say("\n".join(_described(made)))
     if preview is not None:
         _draw(preview, data_root, made.manifest.name)
+
+
+def _no_files(typed: str) -> UserError:
+    from benchmark.data import card as cards
+
+    if ":" not in typed and cards.find(typed).phantom:
+        run = command("bench", "run", "--datasets", typed)
+        return UserError(f"{typed} has no files to prepare from: {run} makes it")
+    return UserError(f"--from is missing: the folder, zip, tar or npz with the files of {typed}")
 
 
 def _draw(file: Path, data_root: Path, name: str) -> None:

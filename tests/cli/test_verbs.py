@@ -263,6 +263,13 @@ def test_lists_say_what_there_is(bench):
     assert "resnet34                      imagenet" in bench("list", "networks", "-v")[1]
 
 
+def test_prepare_without_files_says_which_are_missing(bench):
+    code, _, err = bench("data", "prepare", "phantom_glas")
+    assert code == 2 and "has no files to prepare from: bench run --datasets phantom_glas" in err
+    code, _, err = bench("data", "prepare", "nnunet:mine")
+    assert code == 2 and "--from is missing: the folder, zip, tar or npz with the files of" in err
+
+
 def test_synth_writes_what_prepare_reads(bench, tmp_path, monkeypatch):
     from benchmark.data import phantoms
     from benchmark.data.card import PhantomOptions
