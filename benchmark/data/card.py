@@ -3,7 +3,6 @@
 A dataset whose files lie in a layout that a reader knows needs a card and no code.
 """
 
-import codecs
 import importlib.util
 import re
 import unicodedata
@@ -19,6 +18,8 @@ from benchmark import files
 from benchmark.data import lists
 from benchmark.data.names import cards as names
 from benchmark.data.names import own_cards
+from benchmark.data.split.budget import is_file
+from benchmark.data.text import decoded
 from benchmark.entry_points import CARDS, Offer, offers, only, shadowed
 from benchmark.errors import ExitCode, UserError, unknown
 
@@ -75,7 +76,7 @@ class Card(BaseModel):
     symmetry: Literal["none", "flips", "all"] = "all"
     """What training may do to an image without making it another: none (left and right are
     classes), flips along each axis, all (quarter turns besides)."""
-    crop: str = "none"
+    crop: Literal["none", "label_box"] = "none"
     """Of volumes. label_box: around the label, for replication only: it leaks where to look."""
     classes: list[str] = Field(default=["background", "foreground"], min_length=2, max_length=255)
     mask: str = "binary"
@@ -95,8 +96,8 @@ class Card(BaseModel):
     unlabelled: Literal["folder", "missing"] = "folder"
     """Which images have no masks, and are unlabelled under every budget: those in a folder
     unlabelled/; or (missing) also those for which no mask is found."""
-    lists: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], list[str]] = {}
-    """Lists of labelled cases by name, for --labels list:NAME."""
+    lists: dict[Annotated[str, Field(pattern=r"^\w[\w.-]{0,99}$")], list[str]] = {}
+    """Lists of labelled cases by name, for --labels list:NAME; no name ends in .txt or .list."""
     lists_of: str = ""
     """Whose published lists --labels list:NAME takes too: those of the card's own name if empty."""
     group: str = ""
@@ -186,12 +187,12 @@ class Card(BaseModel):
                 ) from error
         return group
 
-    @pydantic.field_validator("crop")
+    @pydantic.field_validator("lists")
     @classmethod
-    def _known_crop(cls, crop: str) -> str:
-        if crop not in ("none", "label_box"):
-            raise ValueError("crop is none or label_box")
-        return crop
+    def _no_files(cls, lists: dict[str, list[str]]) -> dict[str, list[str]]:
+        if files := [name for name in lists if is_file(name)]:
+            raise ValueError(f"{files[0]} is called as a file is: --labels list: would open that")
+        return lists
 
     @pydantic.model_validator(mode="after")
     def _spacing_of_volumes(self) -> "Card":
@@ -342,7 +343,11 @@ def read(file: Path) -> Card:
     if not file.is_file():
         raise UserError(f"no card at {file}", ExitCode.DATA)
     try:
-        return Card.model_validate(yaml.load(_text(file), _OnceEach))
+        written = decoded(file.read_bytes(), f"card {file}")
+    except ValueError as error:
+        raise UserError(str(error), ExitCode.DATA) from error
+    try:
+        return Card.model_validate(yaml.load(written, _OnceEach))
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(
             f"card {file} is not YAML: {error}. What begins with > or # needs quotes (mask: "
@@ -383,21 +388,6 @@ class _OnceEach(yaml.SafeLoader):
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise yaml.YAMLError(f'"{twice[0]}" stands there twice')
         return super().construct_mapping(node, deep)
-
-
-def _text(file: Path) -> str:
-    """UTF-8, or what an editor marks at the start of the file as UTF-16."""
-    content = file.read_bytes()
-    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return content.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(
-            f"card {file} is not UTF-8 (line {line} holds the byte 0x{content[error.start]:02x}): "
-            "save it as UTF-8",
-            ExitCode.DATA,
-        ) from error
 
 
 def as_typed(card: Card, crop: str | None, *, allow_unlabelled: bool) -> Card:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.data.split.budget import Budget, part_of_unlabelled
+from benchmark.data.split.budget import Budget, part_of_unlabelled, require_distinct
 from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError, require_choice
 from benchmark.keys import aside, later
@@ -214,7 +214,9 @@ class Study:
     @property
     def budgets(self) -> list[Budget]:
         """The label budgets, each once."""
-        return list(dict.fromkeys(map(Budget.parse, self.labels)))
+        found = list(dict.fromkeys(map(Budget.parse, self.labels)))
+        require_distinct(found)
+        return found
 
 
 SAVED = ("predictions", "predictions:unlabelled", "weights")

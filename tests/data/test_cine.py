@@ -110,6 +110,13 @@ def test_lists_beside_the_arrays_split_where_the_card_names_no_test_set(arrays, 
         prepare(card, tmp_path / "files", tmp_path / "data")
 
 
+def test_two_lists_for_one_split_are_refused(arrays, tmp_path):
+    shutil.copytree(arrays, tmp_path / "files")
+    (tmp_path / "files" / "train.txt").write_text("# ours\npatient090_frame01\n")
+    layout = read(Source(tmp_path / "files"), CARD)
+    assert "two lists for one split" in layout.problems[0] and "train.txt" in layout.problems[0]
+
+
 def test_slices_alone_are_refused_with_what_is_missing(arrays, tmp_path):
     shutil.copytree(arrays, tmp_path / "files")
     (tmp_path / "files/data/patient090_frame01.h5").unlink()

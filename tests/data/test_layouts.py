@@ -110,6 +110,57 @@ def test_a_train_folder_alone_is_no_split(read):
     assert layout.notes == ["there is no test folder: the test set is drawn from the train folder"]
 
 
+def test_numbering_that_restarts_gives_every_frame_its_folder(read):
+    """Also the frame that one patient alone has; a pattern finds whose each one is."""
+    frames = {"pat01": 3, "pat02": 2, "pat03": 2}
+    names = [
+        f"{kind}/{who}/{i:03d}.png"
+        for kind in ("images", "masks")
+        for who, n in frames.items()
+        for i in range(n)
+    ]
+    layout = read(*names, group="^([^_]+)")
+    assert {case.id: case.group for case in layout.cases} == {
+        f"{who}_{i:03d}": who for who, n in frames.items() for i in range(n)
+    }
+
+
+def test_whose_a_case_is_may_stand_in_its_path_alone(read):
+    names = [
+        f"{kind}/pat{i // 2:02d}/img{i:04d}.png" for kind in ("images", "masks") for i in range(4)
+    ]
+    layout = read(*names, group=r"(pat\d+)")
+    assert {case.id: case.group for case in layout.cases} == {
+        "img0000": "pat00", "img0001": "pat00", "img0002": "pat01", "img0003": "pat01",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "people", [["anna1", "bert", "carl"], ["patient01", "patient02", "control"]]
+)
+def test_folders_within_images_are_all_taken_or_refused(people, read):
+    names = [f"{kind}/{who}/0.png" for kind in ("images", "masks") for who in people]
+    (problem,) = read(*names).problems
+    assert "images and masks lie in 3 places" in problem
+
+
+def test_what_is_called_as_an_image_and_not_read_is_named(read):
+    pairs = ["image/1.png", "mask/1.png", "image/2.webp"]
+    assert "1 file among images and masks not read (image/2.webp)" in read(*pairs).notes[0]
+    *_, hint = read("mask/2.png").problems
+    assert "not read (image/2.webp): of pictures PNG, BMP, JPEG, TIFF are read" in hint
+
+
+def test_a_folder_with_as_many_pictures_as_masks_is_named(read):
+    """DRIVE: mask/ holds the field of view, 1st_manual/ the vessels."""
+    names = [
+        f"training/{folder}/{i}{end}.tif"
+        for i in (21, 22, 23)
+        for folder, end in (("images", ""), ("mask", "_mask"), ("1st_manual", "_manual1"))
+    ]
+    assert any(note.startswith("1st_manual/ is not read") for note in read(*names).notes)
+
+
 def test_busi_has_masks_beside_images_in_folders_that_are_no_splits(read):
     layout = read(
         "BUSI/benign/benign (1).png", "BUSI/benign/benign (1)_mask.png",
@@ -131,7 +182,7 @@ def test_side_by_side_in_splits_and_with_equal_names(read):
         "train/malignant/1_mask.png", "test/benign/2.png", "test/benign/2_mask.png",
     )  # fmt: skip
     assert {case.id: case.split for case in layout.cases} == {
-        "benign_train_1": "train", "malignant_train_1": "train", "2": "test",
+        "benign_train_1": "train", "malignant_train_1": "train", "benign_2": "test",
     }  # fmt: skip
 
 
@@ -150,7 +201,7 @@ def test_side_by_side_what_lacks_a_partner_is_named(read):
 @pytest.mark.parametrize(
     "names",
     [
-        ["images/siteA/a.png", "masks/siteA/a.png"],
+        ["images/siteA/a.png", "masks/siteB/a.png"],
         ["a.png", "b.png"],
         ["BraTS_1/BraTS_1_t1.png", "BraTS_1/BraTS_1_seg.png"],
         ["images/train/a.png", "labels/train/a.txt"],
@@ -239,7 +290,7 @@ def test_images_without_a_partner_are_unlabelled_if_the_card_says_so(read):
     (problem,) = read(*names, "test/image/d.png", unlabelled="missing").problems
     assert problem == (
         "no mask for test/image/d.png (1 of 4 images, to be evaluated): give each a mask, or move "
-        "them away"
+        "them away (what is evaluated cannot be unlabelled)"
     )
 
 

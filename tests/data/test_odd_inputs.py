@@ -15,6 +15,7 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.ImageFilter import GaussianBlur
 
 from benchmark.data.card import Card
 from benchmark.data.prepare import prepare
@@ -416,6 +417,17 @@ NAMED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
     "two values of one class": (
         FLAT, {}, lambda: flat() | {"mask/c5.png": picture(2 * DISCS[5])},
         "masks of one class hold different values (2 in 1, 255 in 7): if these are classes",
+    ),
+    "a soft rim": (
+        FLAT, {"mask": "nonzero"},
+        lambda: flat(mask=lambda d: picture(Image.fromarray(255 * d).filter(GaussianBlur(0.6)))),
+        "5 masks of shades up to white, all of which \"nonzero\" takes for the object (c1, c2, c4",
+    ),
+    "one object by three people": (
+        FLAT, {"mask": "nonzero"},
+        lambda: {n: c for n, c in flat().items() if n != "mask/c5.png"}
+        | {f"mask/c5_mask_{i}.png": picture(255 * DISCS[5]) for i in (1, 2, 3)},
+        "1 image with several masks that overlap and are taken together (c5)",
     ),
     "some masks of 0 and 1": (
         FLAT, {"mask": "> 127"}, lambda: flat() | {"mask/c5.png": picture(DISCS[5])},

@@ -3,12 +3,14 @@
 import pytest
 
 from benchmark.data.card import Card
+from benchmark.data.layouts.names import as_ids
 from benchmark.data.prepared import CaseEntry, Manifest
 from benchmark.data.split.budget import Budget
 from benchmark.data.split.labelled import labelled_ids, unlabelled_ids
 from benchmark.data.split.parts import groups_of, parts
 from benchmark.data.split.roles import Roles
 from benchmark.errors import UserError
+from benchmark.study.settings import Study
 
 
 def manifest(val: int = 0, without_masks: int = 0, grouped: bool = True, **card) -> Manifest:
@@ -107,13 +109,65 @@ def test_patients_are_whole_and_nested():
         ("7patients", True, "--labels 7 patients: the train pool of mine has 6 patients"),
         ("2patients", False, r"nothing says whose 12 cases of mine are .*field group"),
         ("list:other", True, r'no list of labelled cases of mine "other"; known: seven\.'),
-        ("list:seven", True, r"1 case of it not in the train pool of mine \(test01\)"),
+        (
+            "list:seven",
+            True,
+            r"1 case of it not in .* \(test01; cases are called train00, train01,",
+        ),
     ],
 )
 def test_budgets_that_the_data_do_not_have_are_refused(text, grouped, told):
     data = manifest(grouped=grouped, lists={"seven": ["train01", "test01"]})
     with pytest.raises(UserError, match=told):
         labelled_ids(data, Roles(), Budget.parse(text), 0)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"train01\ntrain07\n",
+        '\ufefftrain01  # the first\r\n\r\n"train07"\r\n'.encode("utf-16-le"),
+        b"D:\\x\\image\\train01.png\nC:\\train07.PNG",
+        b"data/image/train01.png\nslices/train07.nii.gz\ntrain01",
+    ],
+)
+def test_a_file_with_a_list_is_read_as_people_write_it(written, tmp_path):
+    file = tmp_path / "my list.txt"
+    file.write_bytes(written)
+    budget = Budget.parse(f"list:{file}")
+    assert budget.text == "list my_list"
+    assert labelled_ids(manifest(), Roles(), budget, 0) == ["train01", "train07"]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"train01\ttrain02", "has one name a line, got 'train01"),
+        ("tr\xe4in".encode("cp1252"), r"is not UTF-8 \(line 1 holds the byte 0xe4\): save it as"),
+        (b"# nothing\n\n", "names none"),
+    ],
+)
+def test_a_file_that_is_no_list_says_why(written, told, tmp_path):
+    (tmp_path / "l.txt").write_bytes(written)
+    with pytest.raises(UserError, match=told):
+        Budget.parse(f"list:{tmp_path / 'l.txt'}")
+
+
+def test_paths_name_cases_by_folder_and_file():
+    """The case is called by its folder where numbering restarts in each."""
+    assert list(as_ids("data/images/pat01/007.png")) == ["data_pat01_007", "pat01_007", "007"]
+    assert list(as_ids("Train/Images/1.PNG")) == ["train_1", "1"]
+    assert list(as_ids("pat01/image.nii.gz"))[-1] == "pat01"
+
+
+def test_lists_of_one_name_are_not_mixed_up(tmp_path):
+    for folder, case in (("a", "train01"), ("b", "train07")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "l.txt").write_text(case)
+    lists = [f"list:{tmp_path}/{folder}/l.txt" for folder in "ab"]
+    study = Study(methods=["supervised"], datasets=["mine"], seeds=[0], labels=lists)
+    with pytest.raises(UserError, match=r'two lists of labelled cases are called "l" after'):
+        study.budgets  # noqa: B018
 
 
 def test_a_list_is_the_same_for_every_seed():

@@ -23,6 +23,7 @@ from benchmark.wording import counted
 # UA-MT draws its margins from 10 to 20 voxels, without a seed, and keeps at least 112.
 _CROP_MARGIN, _CROP_LEAST = 15, 112
 _IN_MEMORY = "the array"
+_MUCH_SHARED = 0.1  # of the masks of one image, together
 
 
 class Seen(StrEnum):
@@ -54,6 +55,10 @@ class Seen(StrEnum):
     """The mask holds something, and nothing above the N of the card's "> N"."""
     LOW_RULE = "low rule"
     """The mask is soft and of a range in which that N is next to nothing."""
+    HAS_RIM = "has rim"
+    """The mask is soft, and its rule takes the faintest shade for the object."""
+    UNITED = "united"
+    """Several masks were taken together, and much of them is the same."""
 
 
 class Decoded(NamedTuple):
@@ -114,12 +119,10 @@ def _image(rasters_of: Mapping[str, "_Raster"], card: Card, case: Case) -> Decod
     seen = {
         Seen.LOST_CLASS: bool(parts) and bool(images.lost_classes(mask, small)),
         Seen.WAS_COLOUR: picture.was_colour,
-        Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
-        Seen.LOW_RULE: any(part.is_low_rule for part in parts),
         Seen.CONSTANT: _is_constant(image),
         Seen.IMAGE_AGAIN: has_object and _is_image_again(rasters_of, case),
-        Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
         Seen.TURNED: has_object and _is_turned_alone(rasters_of, case, image.shape[:2]),
+        **_seen_in_masks(parts, mask),
     }
     resized = images.resize_image(image, card.size)
     return Decoded(
@@ -208,14 +211,12 @@ def _volume(volumes_of: Mapping[str, InSpace], card: Card, case: Case) -> Decode
         Seen.FILLED_UP: any(one.was_part for one in fitted),
         Seen.IMAGE_AGAIN: bool(mask.any())
         and any(np.array_equal(mine.array, file.array) for mine in layers for file in files),
-        Seen.NO_BACKGROUND: bool(parts) and bool(mask.all()),
         Seen.OTHER_SPACING: bool(image.spacing) and not _are_close(spacing, image.spacing),
         Seen.CLIPPED_CLASS: bool(parts)
         and any(map(_clips_a_class, channels, within, [mask] * len(kept))),
         Seen.CRUSHED: any(one.was_crushed for one in kept),
         Seen.CONSTANT: any(one.levels == 1 for one in kept),
-        Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
-        Seen.LOW_RULE: any(part.is_low_rule for part in parts),
+        **_seen_in_masks(parts, mask),
     }
     return Decoded(
         image=_together(kept)[box],
@@ -309,6 +310,19 @@ def _united(parts: Sequence[Mask], card: Card, shape: tuple[int, ...]) -> UInt8[
             f"{len(parts)} masks for one image, and mask: labels: put the classes into one file"
         )
     return np.maximum.reduce([part.classes for part in parts])
+
+
+def _seen_in_masks(parts: Sequence[Mask], united: UInt8[ndarray, "*s"]) -> dict[Seen, bool]:
+    """Of the masks of one image, and of all together."""
+    sizes = [int((part.classes > 0).sum()) for part in parts]
+    shared = sum(sizes) - int((united > 0).sum()) if len(parts) > 1 else 0
+    return {
+        Seen.NO_BACKGROUND: bool(parts) and bool(united.all()),
+        Seen.BELOW_RULE: bool(parts) and all(part.is_below_rule for part in parts),
+        Seen.LOW_RULE: any(part.is_low_rule for part in parts),
+        Seen.HAS_RIM: any(part.has_rim for part in parts),
+        Seen.UNITED: shared > _MUCH_SHARED * sum(sizes),
+    }
 
 
 def _require_equal_size(image: tuple[int, ...], mask: tuple[int, ...], case: Case) -> None:

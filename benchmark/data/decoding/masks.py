@@ -10,6 +10,7 @@ from benchmark.data.card import Card
 
 _NEARLY_WHOLE = 1e-3
 _FAR, _MUCH_LARGER = 4, 1.1
+_WHITE, _SHARE_OF_WHITE, _SHADES = 250, 0.2, 8  # of 8 bits, or more
 
 
 def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarray, "*s"]:
@@ -55,10 +56,19 @@ def _objection(present: ndarray, card: Card) -> str:
         )
     if card.mask == "binary" and (present > 0).sum() > 1:
         return (
-            f'{found}, and the card says "mask: binary" (0 and one other); use "nonzero" for '
-            'instance numbers, "labels" for classes or "> 127" for grey levels'
+            f'{found}, and the card says "mask: binary" (0 and one other); use "> 127" for grey '
+            'levels, "nonzero" for instance numbers or "labels" for classes'
+            f"{_without_zero(present)}"
         )
     return ""
+
+
+def _without_zero(present: ndarray) -> str:
+    """What to say of two values of which none is 0."""
+    if len(present) != 2 or 0 in present:
+        return ""
+    low, high = present.tolist()
+    return f" (of {low:g} for the background: labels, and values: {{{low:g}: 0, {high:g}: 1}})"
 
 
 class Mask(NamedTuple):
@@ -69,6 +79,8 @@ class Mask(NamedTuple):
     """It holds something, and nothing above the N of a rule "> N"."""
     is_low_rule: bool = False
     """It is soft, reaches far beyond that N, and above half of what it reaches is much less."""
+    has_rim: bool = False
+    """Shades around what is full are object, under the rule "nonzero"."""
     value: float = 0.0
     """Of the foreground, under the rule "binary": 0 where there is none."""
 
@@ -79,7 +91,8 @@ def read(values: ndarray, card: Card, name: str = "the mask") -> Mask:
     is_above = card.mask.startswith(">")
     value = float(np.rint(values.max())) if card.mask == "binary" else 0.0
     is_below = is_above and bool(0 < values.max() <= threshold(card))
-    return Mask(found, is_below, is_above and _is_low(threshold(card), values, found), value)
+    is_low = is_above and _is_low(threshold(card), values, found)
+    return Mask(found, is_below, is_low, card.mask == "nonzero" and _has_rim(values), value)
 
 
 def _is_low(limit: float, values: ndarray, found: UInt8[ndarray, "*s"]) -> bool:
@@ -88,6 +101,15 @@ def _is_low(limit: float, values: ndarray, found: UInt8[ndarray, "*s"]) -> bool:
     if limit < 1 or most <= _FAR * limit:
         return False
     return int(found.sum()) > _MUCH_LARGER * int((values > most / 2).sum())
+
+
+def _has_rim(values: ndarray) -> bool:
+    """Many shades up to white, of which white has its share: no numbers of instances."""
+    objects = values[values > 0]
+    if not objects.size or objects.max() < _WHITE:
+        return False
+    is_full = float((objects > 0.9 * objects.max()).mean()) > _SHARE_OF_WHITE
+    return is_full and len(np.unique(objects)) > _SHADES
 
 
 def threshold(card: Card) -> float:
@@ -107,7 +129,8 @@ def of_colours(
         more = " …" if len(unknown) > 3 else ""
         raise ValueError(
             f"{name} has colours that the card's values do not name: {', '.join(unknown[:3])}"
-            f"{more} (JPEG changes colours: masks must be lossless)"
+            f"{more}. JPEG and smoothing change colours, and masks must have them as they were; "
+            'of an object on black, mask: "> 127" with mask_channel: 0 takes what is bright'
         )
     named = np.array([known[number] for number in found.tolist()], np.uint8)
     return named[first].reshape(colours.shape[:2])

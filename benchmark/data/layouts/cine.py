@@ -5,6 +5,7 @@ import re
 from benchmark.data.card import Card
 from benchmark.data.layouts.layout import Case, Layout, paired
 from benchmark.data.source import Source
+from benchmark.data.text import listed
 from benchmark.wording import counted, shortened
 
 _FRAME = re.compile(r"(?:.*/)?(patient(\d{3}))_frame(\d+)(_gt)?\.nii(?:\.gz)?", re.IGNORECASE)
@@ -117,7 +118,11 @@ def read_ssl4mis(source: Source, card: Card) -> Layout | None:
     set, train.list, val.list and test.list beside them split the cases.
     """
     of_slices = {name: match[1] for name in source.files if (match := _SLICE.fullmatch(name))}
-    lists = {match[1]: name for name in source.files if (match := _LIST.fullmatch(name))}
+    lists: dict[str, str] = {}
+    twice = []
+    for match in filter(None, map(_LIST.fullmatch, source.files)):
+        if (first := lists.setdefault(match[1], match[0])) != match[0]:
+            twice.append(f"{first} and {match[0]}")
     volumes = {
         name: match[1]
         for name in source.files
@@ -132,6 +137,8 @@ def read_ssl4mis(source: Source, card: Card) -> Layout | None:
     known = {*of_slices, *volumes, *lists.values()}
     stray = [name for name in source.files if name not in known and not name.endswith(".list")]
     layout = Layout(sorted(cases), stray=stray)
+    if twice:
+        layout.problems.append(f"two lists for one split, {shortened(twice)}: remove one")
     if lone := sorted(set(of_slices.values()) - set(volumes.values())):
         layout.problems.append(
             f"slices of {counted(len(lone), 'volume')} without the volume NAME.h5 that they are "
@@ -146,8 +153,12 @@ def _split_by_lists(layout: Layout, source: Source, lists: dict[str, str]) -> No
     """Give the cases the splits of the lists; what is in none is left out."""
     split: dict[str, str] = {}
     for name, file in lists.items():
-        lines = source.read(file).decode("utf-8-sig").split()
-        ids = [line.rsplit("/", 1)[-1].removesuffix(".h5") for line in lines]
+        try:
+            names = listed(source.read(file), file)
+        except ValueError as error:
+            layout.problems.append(str(error))
+            continue
+        ids = [name.rsplit("/", 1)[-1].removesuffix(".h5") for name in names]
         twice = [id for id in ids if split.setdefault(id, name) != name]
         if twice:
             layout.problems.append(f"{file} and another list both name {shortened(twice)}")

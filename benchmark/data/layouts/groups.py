@@ -12,6 +12,9 @@ from benchmark.data.layouts.names import without_ending
 from benchmark.data.source import Source
 from benchmark.wording import counted, shortened
 
+_UNKNOWN = ("nan", "na", "n/a", "none", "null", "<na>", "?", "-")
+"""What tables have in the place of a group that is not known, in small letters."""
+
 
 def add_groups(layout: Layout, source: Source, card: Card) -> None:
     """Give each case the group that the card's `group` says; cases without one are a problem."""
@@ -39,16 +42,20 @@ def add_groups(layout: Layout, source: Source, card: Card) -> None:
             f'the card\'s group "{card.group}" says nothing of {len(lacking)} of '
             f"{counted(len(layout.cases), 'case')} ({shortened(lacking)}): "
             + (
-                "add them to the table, spelled as there (a spreadsheet makes 1 of 01)"
+                "add them to the table, spelled as there (a spreadsheet makes 1 of 01); nan, NA, "
+                "none and the like are nobody's"
                 if is_table
-                else "it is sought in the names of cases"
+                else "it is sought in the names of cases, and in the paths of their images"
             )
         )
 
 
 def _by_pattern(layout: Layout, source: Source, pattern: str) -> dict[str, str]:
-    """The first bracket of the pattern, or all that it matches."""
-    matches = {case.id: re.search(pattern, case.id) for case in layout.cases}
+    """The first bracket of the pattern, or all that it matches: of the name, else of the path."""
+    matches = {
+        case.id: re.search(pattern, case.id) or re.search(pattern, case.images[0])
+        for case in layout.cases
+    }
     return {
         case: match[1 if match.re.groups else 0] or "" for case, match in matches.items() if match
     }
@@ -63,7 +70,10 @@ def _in_table(layout: Layout, source: Source, table: str) -> dict[str, str]:
         return {}
     layout.stray = [name for name in layout.stray if name not in files]
     rows = column(source, files[0], "case", "group", layout)
-    groups = {unicodedata.normalize("NFC", name): group for name, group in rows.items()}
+    groups = {
+        unicodedata.normalize("NFC", name): "" if group.lower() in _UNKNOWN else group
+        for name, group in rows.items()
+    }
     return {without_ending(name): group for name, group in groups.items()} | groups
 
 

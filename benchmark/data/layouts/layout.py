@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from benchmark.data.card import Card
 from benchmark.data.source import Source
+from benchmark.data.text import decoded
 from benchmark.wording import shortened
 
 
@@ -83,7 +84,7 @@ def settle_lone_images(layout: Layout, card: Card) -> None:
     n = len(layout.cases) + len(lone)
     evaluated = [case for case in lone if case.split.startswith(("val", "test"))]
     trained = [case for case in lone if case not in evaluated]
-    advice = "give each a mask, or move them away"
+    advice = plain = "give each a mask, or move them away"
     if card.unlabelled == "missing":
         layout.cases += [case._replace(split="unlabelled") for case in trained]
         trained = []
@@ -92,9 +93,12 @@ def settle_lone_images(layout: Layout, card: Card) -> None:
             "give each a mask; or move them into a folder unlabelled/, or add --allow-unlabelled "
             "(unlabelled: missing in the card), and they are unlabelled images"
         )
-    for cases, what in ((trained, ""), (evaluated, ", to be evaluated")):
+    for cases, what, to_do in (
+        (trained, "", advice),
+        (evaluated, ", to be evaluated", f"{plain} (what is evaluated cannot be unlabelled)"),
+    ):
         files = [file for case in cases for file in case.images]
-        layout.problems[:0] = _lone("mask", files, f"{len(cases)} of {n} images{what}", advice)
+        layout.problems[:0] = _lone("mask", files, f"{len(cases)} of {n} images{what}", to_do)
 
 
 def lone_masks(files: Collection[str], of: int) -> list[str]:
@@ -117,15 +121,16 @@ def column(source: Source, table: str, key: str, value: str, layout: Layout) -> 
     semicolons may stand for commas.
     """
     try:
-        text = source.read(table).decode("utf-8-sig")
+        text = decoded(source.read(table), table)
         lines = [line.strip() for line in io.StringIO(text, newline=None) if line.strip()]
-        comma = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
+        if lines and lines[0].lower().startswith("sep="):  # as spreadsheets mark what separates
+            del lines[0]
+        comma = max(",;\t", key=lines[0].count) if lines else ","
         rows = csv.DictReader(lines, skipinitialspace=True, delimiter=comma)
         rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
         if lacking := [name for name in (key, value) if name not in rows.fieldnames]:
-            layout.problems.append(
-                f'{table} has no column "{lacking[0]}", but {shortened(list(rows.fieldnames), 6)}'
-            )
+            names = shortened([name or '""' for name in rows.fieldnames], 6)
+            layout.problems.append(f'{table} has no column "{lacking[0]}", but {names}')
             return {}
         pairs = sorted({(row[key].strip(), row[value].strip()) for row in rows})
     except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:

@@ -2,16 +2,44 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-_MASK = r"(?P<word>mask|segmentation|seg|label|gt|anno)"
+IMAGE, MASK = "image", "mask"
+UNLABELLED = "unlabelled"
+KINDS = {
+    **dict.fromkeys(("image", "images", "img", "imgs", "original", "originals"), IMAGE),
+    **dict.fromkeys(("mask", "masks", "label", "labels", "annotation", "annotations"), MASK),
+    **dict.fromkeys(("segmentation", "segmentations"), MASK),
+    **dict.fromkeys(("gt", "groundtruth", "ground_truth", "ground truth"), MASK),
+}
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("unlabelled", "unlabeled"), UNLABELLED),
+}
+"""Names of folders, in small letters → what they hold, and which split."""
+
+NOT_READ = {
+    ".dcm": "DICOM is not read: convert each series to NIfTI, as dcm2niix does",
+    **dict.fromkeys(
+        (".gif", ".webp", ".heic", ".jp2"), "of pictures PNG, BMP, JPEG, TIFF are read"
+    ),
+    **dict.fromkeys((".npy", ".npz", ".mat"), "arrays are not read: save them as PNG or NIfTI"),
+    **dict.fromkeys(
+        (".mhd", ".nhdr", ".hdr", ".img", ".mgz"), "of volumes .nii, .nrrd and .mha are read"
+    ),
+}
+"""Endings of images that are not read → what to do."""
+
+_WORD = r"(?P<word>mask|segmentation|seg|label|gt|anno)"
 _MASK_NAMES = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?P<name>.+?)[._-]{_MASK}(?:_(?P<number>\d+))?",
-        rf"{_MASK}[_-]?(?P<name>\d.*)",
-        rf"(?P<name>){_MASK}",
+        rf"(?P<name>.+?)[._-]{_WORD}(?:_(?P<number>\d+))?",
+        rf"{_WORD}[_-]?(?P<name>\d.*)",
+        rf"(?P<name>){_WORD}",
     )
 ]
 _IMAGE_NAMES = [
@@ -29,6 +57,20 @@ _OTHER_CHANNEL = re.compile(r".*_000[1-9]")
 def without_ending(name: str) -> str:
     """The name of a file without .png, .nii.gz or .h5."""
     return _ENDING.sub("", name)
+
+
+def as_ids(path: str) -> Iterator[str]:
+    """What the case may be called whose file this is, the longest first.
+
+    data/images/pat01/007.png: data_pat01_007, pat01_007, 007; Train/Images/1.PNG: train_1, 1;
+    pat01/image.png: pat01.
+    """
+    *folders, file = path.replace("\\", "/").split("/")
+    stem = without_ending(file)
+    within = [SPLITS.get(one.lower(), one) for one in folders if one and one.lower() not in KINDS]
+    for name in dict.fromkeys((stem, image_name(stem))):
+        parts = [*within, name] if name else within
+        yield from ("_".join(parts[i:]) for i in range(len(parts)))
 
 
 class MaskName(NamedTuple):

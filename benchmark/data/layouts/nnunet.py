@@ -11,7 +11,7 @@ from benchmark.data.card import Card
 from benchmark.data.layouts import dataset_json, pairs
 from benchmark.data.layouts.dataset_json import Description, Listed
 from benchmark.data.layouts.layout import Case, Layout
-from benchmark.data.layouts.names import channel
+from benchmark.data.layouts.names import channel, image_name
 from benchmark.data.source import Source
 from benchmark.wording import counted, shortened
 
@@ -143,6 +143,8 @@ def _case(one: Listed, there: _Files, endings: Sequence[str], card: Card) -> Cas
     else:
         name = stems[0]
     id = posixpath.basename(name if one.id == one.images[0] else one.id)
+    if not image_name(id):  # CASE/image.nii.gz, of which the folder is the name
+        id = posixpath.basename(posixpath.dirname(one.images[0]))
     exact = one.images if len(stems) == len(one.images) else [""] * len(stems)
     images = tuple(filter(None, map(there.find, stems, exact)))
     mask = there.find(_without_ending(one.mask, endings), one.mask)

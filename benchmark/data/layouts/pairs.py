@@ -16,6 +16,12 @@ from typing import NamedTuple
 from benchmark.data.card import Card
 from benchmark.data.layouts.layout import Case, Layout, lone_masks
 from benchmark.data.layouts.names import (
+    IMAGE,
+    KINDS,
+    MASK,
+    NOT_READ,
+    SPLITS,
+    UNLABELLED,
     channel,
     image_name,
     is_other_channel,
@@ -23,27 +29,13 @@ from benchmark.data.layouts.names import (
     matched,
 )
 from benchmark.data.source import Source
-from benchmark.wording import shortened
+from benchmark.wording import counted, shortened
 
-_IMAGE, _MASK = "image", "mask"
-_UNLABELLED = "unlabelled"
-_KINDS = {
-    **dict.fromkeys(("image", "images", "img", "imgs", "original", "originals"), _IMAGE),
-    **dict.fromkeys(("mask", "masks", "label", "labels", "annotation", "annotations"), _MASK),
-    **dict.fromkeys(("segmentation", "segmentations"), _MASK),
-    **dict.fromkeys(("gt", "groundtruth", "ground_truth", "ground truth"), _MASK),
-}
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("unlabelled", "unlabeled"), _UNLABELLED),
-}
 _KINDS_WITH_SPLIT = {  # of nnU-Net and the Medical Segmentation Decathlon
-    "imagestr": (_IMAGE, "train"),
-    "labelstr": (_MASK, "train"),
-    "imagests": (_IMAGE, "test"),
-    "labelsts": (_MASK, "test"),
+    "imagestr": (IMAGE, "train"),
+    "labelstr": (MASK, "train"),
+    "imagests": (IMAGE, "test"),
+    "labelsts": (MASK, "test"),
 }
 _FURTHER = re.compile(r"test(?:ing)?[_-](\w+)")
 _SEEM_SPLITS = ("train", "test", "valid", "unlabel", "fold", "set", "split", "part", "seen")
@@ -70,7 +62,7 @@ class _Folder:
     masks: dict[str, str] = field(default_factory=dict)
 
     def add(self, file: _File, modalities: Sequence[str]) -> None:
-        if file.kind == _MASK:
+        if file.kind == MASK:
             self.masks[file.stem] = file.path
         else:
             name, modality = channel(file.stem, modalities)
@@ -99,12 +91,12 @@ def of_files(
     """
     stems = {path: name for path in paths if (name := stem_of(path, endings)) is not None}
     unlabelled = _unlabelled(stems)
-    unlabelled += [_File(p, stems[p], "", _UNLABELLED, _IMAGE) for p in without_masks if p in stems]
+    unlabelled += [_File(p, stems[p], "", UNLABELLED, IMAGE) for p in without_masks if p in stems]
     left_out = {file.path for file in unlabelled} | set(filter(_says_unlabelled, stems))
     stems = {path: name for path, name in stems.items() if path not in left_out}
     files = _in_kinds(stems)
     places: set[str] = set()
-    if {file.kind for file in files} == {_IMAGE, _MASK}:
+    if {file.kind for file in files} == {IMAGE, MASK}:
         places = {file.place for file in files}
         problems = [] if _are_numbered(places) else _several_places(places)
         if len(places) == 1:
@@ -114,17 +106,26 @@ def of_files(
         problems = _seeming_splits({file.place for file in files})
     if not files and not without_masks:
         return None
-    files = [f for f in (*files, *unlabelled) if f.kind == _MASK or channel(f.stem, modalities)]
+    files = [f for f in (*files, *unlabelled) if f.kind == MASK or channel(f.stem, modalities)]
     used = {file.path for file in files}
     stray = [path for path in paths if path not in used]
     layout = Layout([], stray=stray, problems=problems)
     if len(places) > 1 and not problems:
         layout.notes.append(
             f"{len(places)} numbered folders ({shortened(sorted(places))}) are taken together: if "
-            "they are patients or centres, the card's group keeps each on one side of the split"
+            "they are patients or centres, the card's group (a pattern for the names, or for the "
+            "paths) keeps each on one side of the split"
         )
     _pair(_distinct(files, layout), modalities, layout)
     settle_splits(layout)
+    is_wrong = layout.problems or layout.without_mask
+    (layout.problems if is_wrong else layout.notes).extend(_other_endings(layout))
+    layout.notes += _as_many(layout, endings)
+    if several := [case.id for case in layout.cases if len(case.masks) > 1]:
+        layout.notes.append(
+            f"{counted(len(several), 'image')} with several masks, which are taken together: "
+            f"{shortened(several)}"
+        )
     return layout
 
 
@@ -142,13 +143,13 @@ def _split_named(folder: str) -> str:
     """The split that a folder's name says: train, test_b (a further test set); "" if none."""
     word = folder.lower()
     further = _FURTHER.fullmatch(word)
-    if further and further[1] not in (*_KINDS, "set", "data", "dataset", "split"):
+    if further and further[1] not in (*KINDS, "set", "data", "dataset", "split"):
         return f"test_{further[1]}"
-    return _SPLITS.get(word, "")
+    return SPLITS.get(word, "")
 
 
 def _says_unlabelled(path: str) -> bool:
-    return any(_split_named(part) == _UNLABELLED for part in path.split("/")[:-1])
+    return any(_split_named(part) == UNLABELLED for part in path.split("/")[:-1])
 
 
 def _unlabelled(stems: Mapping[str, str]) -> list[_File]:
@@ -159,39 +160,41 @@ def _unlabelled(stems: Mapping[str, str]) -> list[_File]:
     found = []
     for path, stem in stems.items():
         folders = path.split("/")[:-1]
-        kinds = {_KINDS.get(folder.lower(), _IMAGE) for folder in folders}
-        if _says_unlabelled(path) and _MASK not in kinds and not mask_name(stem).word:
-            known = (*_KINDS, *_SPLITS)
+        kinds = {KINDS.get(folder.lower(), IMAGE) for folder in folders}
+        if _says_unlabelled(path) and MASK not in kinds and not mask_name(stem).word:
+            known = (*KINDS, *SPLITS)
             place = "/".join(folder for folder in folders if folder.lower() not in known)
-            found.append(_File(path, stem, place, _UNLABELLED, _IMAGE))
+            found.append(_File(path, stem, place, UNLABELLED, IMAGE))
     return found
 
 
 def _in_kinds(stems: Mapping[str, str]) -> list[_File]:
     """Files in image/ or mask/, with the split that the folder above or below names, if one does.
 
-    The others are left out.
+    A folder within image/ or mask/ is a place of its own, if both have it. The others are left out.
     """
-    found = []
+    found, deeper = [], []
     for path, stem in stems.items():
         folders = path.split("/")[:-1]
         above, last = ["", "", *(folder.lower() for folder in folders)][-2:]
         split, depth = "", 1
         if last in _KINDS_WITH_SPLIT:
             kind, split = _KINDS_WITH_SPLIT[last]
-        elif last in _KINDS:
-            kind, split = _KINDS[last], _split_named(above)
+        elif last in KINDS:
+            kind, split = KINDS[last], _split_named(above)
             depth = 2 if split else 1
-        elif _split_named(last) and above in _KINDS:
-            kind, split, depth = _KINDS[above], _split_named(last), 2
-        elif above in _KINDS and _DIGITS.search(last):  # images/patient01/00.png
-            kind, depth = _KINDS[above], 2
-            found.append(_File(path, stem, "/".join([*folders[:-2], last]), "", kind))
+        elif _split_named(last) and above in KINDS:
+            kind, split, depth = KINDS[above], _split_named(last), 2
+        elif above in KINDS:  # images/patient01/00.png
+            deeper.append(_File(path, stem, "/".join([*folders[:-2], last]), "", KINDS[above]))
             continue
         else:
             continue
         found.append(_File(path, stem, "/".join(folders[:-depth]), split, kind))
-    return found
+    kinds = defaultdict(set)
+    for file in deeper:
+        kinds[file.place].add(file.kind)
+    return found + [file for file in deeper if len(kinds[file.place]) == 2]
 
 
 def _are_numbered(places: set[str]) -> bool:
@@ -224,14 +227,14 @@ def _side_by_side(stems: Mapping[str, str], modalities: Sequence[str]) -> list[_
             # face_mask.png beside face_mask_mask.png is an image.
             is_mask = has_image or (bool(word) and stem.casefold() not in with_mask)
             is_paired |= has_image
-            found.append(_File(path, stem, place, split, _MASK if is_mask else _IMAGE))
+            found.append(_File(path, stem, place, split, MASK if is_mask else IMAGE))
     return found if is_paired else []
 
 
 def _several_places(places: set[str]) -> list[str]:
     if len(places) < 2:
         return []
-    known = [word for word, split in _SPLITS.items() if split != _UNLABELLED]
+    known = [word for word, split in SPLITS.items() if split != UNLABELLED]
     return [
         f"images and masks lie in {len(places)} places, {shortened(sorted(places))}: these names "
         f"do not say which are for training. Known are {', '.join(known)} (as in "
@@ -262,10 +265,10 @@ def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> 
     """Cases of the files; those that find no partner become problems."""
     placed = _cases(files, modalities, layout)
     layout.cases = _told_apart(placed)
-    layout.without_mask = [c for c in layout.cases if not c.masks and c.split != _UNLABELLED]
+    layout.without_mask = [c for c in layout.cases if not c.masks and c.split != UNLABELLED]
     layout.cases = [case for case in layout.cases if case not in layout.without_mask]
     used = {path for case in layout.cases for path in case.masks}
-    images, masks = ([f for f in files if f.kind == kind] for kind in (_IMAGE, _MASK))
+    images, masks = ([f for f in files if f.kind == kind] for kind in (IMAGE, MASK))
     layout.problems += lone_masks([f.path for f in masks if f.path not in used], len(masks))
     if modalities and not images:
         layout.problems.append(f"no name ends in {', '.join(modalities)}, the card's modalities")
@@ -274,6 +277,42 @@ def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> 
             "names such as NAME_0001 are channels beside NAME_0000: the card says so (modalities: "
             "[_0000, _0001])"
         )
+
+
+def _other_endings(layout: Layout) -> list[str]:
+    """A note on files in image/ or mask/ that are called as others there, and not read."""
+    known = {
+        (path.rpartition("/")[0], kind)
+        for case in (*layout.cases, *layout.without_mask)
+        for kind, paths in ((IMAGE, case.images), (MASK, case.masks))
+        for path in paths
+    }
+    folders = {folder for folder, _ in known}
+    others = [
+        path
+        for path in layout.stray
+        if path.rpartition("/")[0] in folders and path.lower().endswith(tuple(NOT_READ))
+    ]
+    if not others:
+        return []
+    hint = next(text for ending, text in NOT_READ.items() if others[0].lower().endswith(ending))
+    return [
+        f"{counted(len(others), 'file')} among images and masks not read ({shortened(others)}): "
+        f"{hint}"
+    ]
+
+
+def _as_many(layout: Layout, endings: Sequence[str]) -> list[str]:
+    """A note on folders that are not read, and hold as many pictures as there are masks."""
+    n = sum(len(case.masks) for case in layout.cases)
+    stray = (path for path in layout.stray if stem_of(path, endings) is not None)
+    folders = Counter(path.rpartition("/")[0].rpartition("/")[2] for path in stray)
+    found = sorted(name for name, times in folders.items() if name and times == n > 1)
+    return [
+        f"{name}/ is not read, and holds as many files as there are masks ({n}): if it has the "
+        "masks, call it mask/, and the other folder otherwise"
+        for name in found
+    ]
 
 
 def _cases(
@@ -306,16 +345,25 @@ def _cases(
 def _told_apart(placed: Sequence[tuple[str, Case]]) -> list[Case]:
     """Cases with ids of their own: numbering may restart in each place and split.
 
-    Those of a further test set are apart anyway: it changes no name of the others.
+    If it does so in any place, all ids have their place, or the last frame of the longest sequence
+    would lack its patient. Those of a further test set are apart anyway: it changes no name of the
+    others.
     """
     top = os.path.commonpath([place for place, _ in placed]) if placed else ""
     often = Counter((case.further, case.id) for _, case in placed)
+    within = Counter((place, case.further, case.id) for place, case in placed)
+    restarts = {further for further, id in often if often[further, id] > 1}
+    by_place = {
+        further
+        for further in restarts
+        if any(n < often[f, id] for (_, f, id), n in within.items() if f == further)
+    }
     cases = []
     for place, case in placed:
-        split = "" if case.further else case.split
-        parts = (*place.removeprefix(top).split("/"), split, case.id)
         is_own = often[case.further, case.id] == 1
-        cases.append(case if is_own else case._replace(id="_".join(filter(None, parts))))
+        split = "" if case.further or is_own else case.split
+        where = place.removeprefix(top).split("/") if case.further in by_place or not is_own else ()
+        cases.append(case._replace(id="_".join(filter(None, (*where, split, case.id)))))
     return cases
 
 

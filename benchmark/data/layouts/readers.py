@@ -6,22 +6,13 @@ from benchmark.data.card import Card
 from benchmark.data.layouts import cine, medsegbench, nnunet, pairs, published
 from benchmark.data.layouts.groups import add_groups
 from benchmark.data.layouts.layout import Layout, Reader, settle_lone_images
+from benchmark.data.layouts.names import NOT_READ
 from benchmark.data.source import Source
 from benchmark.errors import ExitCode, UserError
 from benchmark.wording import shortened
 
 _SHOWN = 5  # files of an unknown layout
 
-_HINTS = {
-    ".dcm": "DICOM is not read: convert each series to NIfTI, as dcm2niix does",
-    **dict.fromkeys(
-        (".gif", ".webp", ".heic", ".jp2"), "of pictures PNG, BMP, JPEG, TIFF are read"
-    ),
-    **dict.fromkeys((".npy", ".npz", ".mat"), "arrays are not read: save them as PNG or NIfTI"),
-    **dict.fromkeys(
-        (".mhd", ".nhdr", ".hdr", ".img", ".mgz"), "of volumes .nii, .nrrd and .mha are read"
-    ),
-}
 READERS: dict[str, Reader] = {
     "glas": Reader(
         "train_1.bmp with train_1_anno.bmp, testA_1.bmp, … and Grade.csv", published.read_glas
@@ -106,7 +97,7 @@ def _hint(source: Source, card: Card) -> str:
         return "\nvolumes need is_volume: true and readers: [volume_pairs] in the card"
     if endings.keys() & {".zip", ".tar", ".tgz", ".rar", ".7z"}:
         return "\narchives inside are not opened: unpack them"
-    return next((f"\n{text}" for ending, text in _HINTS.items() if endings[ending]), "")
+    return next((f"\n{text}" for ending, text in NOT_READ.items() if endings[ending]), "")
 
 
 def _repeated(layout: Layout) -> list[str]:

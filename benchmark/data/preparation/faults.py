@@ -28,7 +28,8 @@ def refusal(card: Card, decoded: Sequence[Decoded]) -> str:
     if all(mask.all() for mask in masks):
         return (
             f'every pixel of every mask is foreground under the card\'s rule "mask: {card.mask}": '
-            "is the background another value than 0?"
+            "is the background another value than 0? mask: labels with values: {1: 0, 2: 1} makes "
+            "it 1"
         )
     return ""
 
@@ -148,6 +149,16 @@ _SENTENCES = {
         "mask",
         "of values far above the card's rule, and of less foreground above half of them ({}): is "
         "it a rule for 8 bits?",
+    ),
+    Seen.HAS_RIM: (
+        "mask",
+        'of shades up to white, all of which "nonzero" takes for the object ({}): mask: "> 127" '
+        "takes what is above half",
+    ),
+    Seen.UNITED: (
+        "image",
+        "with several masks that overlap and are taken together ({}): of one object by several "
+        "people keep one, classes go into one file",
     ),
     Seen.IMAGE_AGAIN: ("mask", "which is its image again, pixel for pixel ({})"),
     Seen.BY_ORDER: (

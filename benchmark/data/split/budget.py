@@ -2,11 +2,11 @@
 
 import contextlib
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.data.text import listed
 from benchmark.errors import UserError
 from benchmark.wording import counted, percent
 
@@ -45,7 +45,7 @@ class Budget:
         The cases of a list that is no file are known to the card of each dataset.
         """
         if found := re.fullmatch(r"list:\s*(\S.*)", text.strip()):
-            return _of_file(Path(found[1])) if _is_file(found[1]) else _of_list(found[1])
+            return _of_file(Path(found[1])) if is_file(found[1]) else _of_list(found[1])
         return cls.recorded(text)
 
     @classmethod
@@ -105,7 +105,8 @@ def part_of_unlabelled(text: str) -> Budget:
     )
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Does what follows list: name a file, and no list of a card?"""
     return "/" in name or "\\" in name or name.endswith((".txt", ".list"))
 
 
@@ -116,21 +117,31 @@ def _of_list(name: str, ids: Sequence[str] = ()) -> Budget:
 
 
 def _of_file(file: Path) -> Budget:
-    """A case a line; what follows # is a remark."""
+    """A case a line; tables show the list under its file's name."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        ids = listed(file.read_bytes(), str(file))
+    except (OSError, ValueError) as error:
         raise UserError(f"the list of labelled cases {file} cannot be read: {error}") from error
-    ids = [unicodedata.normalize("NFC", line.partition("#")[0].strip()) for line in lines]
-    if not any(ids):
+    if not ids:
         raise UserError(f"the list of labelled cases {file} names none")
-    return _of_list(file.stem, list(dict.fromkeys(filter(None, ids))))
+    return _of_list(re.sub(r"[^\w.-]+", "_", file.stem).lstrip("-.") or "list", ids)
 
 
 _WRITTEN = (
     'how much is labelled is written in percent ("1,5,20"), "3cases", "7patients" or "list:NAME", '
     "got {!r}"
 )
+
+
+def require_distinct(budgets: Iterable[Budget]) -> None:
+    """`UserError` for two lists that tables could not tell apart."""
+    names: dict[str, Budget] = {}
+    for budget in budgets:
+        if names.setdefault(budget.text, budget) != budget:
+            raise UserError(
+                f'two lists of labelled cases are called "{budget.listed}" after their files, and '
+                "tables could not tell them apart: rename one"
+            )
 
 
 def parse_budgets(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from benchmark.data import lists, slices
-from benchmark.data.layouts.names import without_ending
+from benchmark.data.layouts.names import as_ids
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget, part_of_unlabelled
 from benchmark.data.split.draw import count, labelled_subset, ranked, whole_groups
@@ -107,14 +107,13 @@ def _listed(manifest: Manifest, roles: Roles, pool: list[str], budget: Budget) -
     their folders too: data/slices/patient099_frame01_slice_15.h5.
     """
     known = _by_name(manifest, roles, pool)
-    named = [
-        name if name in known else without_ending(name.rpartition("/")[2]) for name in budget.ids
-    ]
+    named = [next((id for id in (name, *as_ids(name)) if id in known), name) for name in budget.ids]
     if outside := [name for name in named if name not in known]:
         raise UserError(
             f"--labels list:{budget.listed}: {counted(len(outside), 'case')} of it not in the "
-            f"train pool of {manifest.name} ({shortened(outside)}): missing, without a mask, "
-            "or held out (a development set is drawn from the train pool, unless there is a val/)",
+            f"train pool of {manifest.name} ({shortened(outside)}; cases are called "
+            f"{shortened(sorted(pool))}): missing, without a mask, or held out (a development set "
+            "is drawn from the train pool, unless there is a val/)",
             ExitCode.DATA,
         )
     chosen = {image for name in named for image in known[name]}
