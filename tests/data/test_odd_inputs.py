@@ -421,7 +421,7 @@ NAMED: dict[str, tuple[Card, dict, Callable[[], dict[str, bytes]], str]] = {
     "a soft rim": (
         FLAT, {"mask": "nonzero"},
         lambda: flat(mask=lambda d: picture(Image.fromarray(255 * d).filter(GaussianBlur(0.6)))),
-        "5 masks of shades up to white, all of which \"nonzero\" takes for the object (c1, c2, c4",
+        "5 masks of shades up to white, all of which \"nonzero\" takes for the object (c2, c4, c5",
     ),
     "one object by three people": (
         FLAT, {"mask": "nonzero"},
