@@ -105,7 +105,8 @@ def _labelled(rows: pd.DataFrame) -> Iterator[str]:
         counts = [_range(own[own.budget == b].n_labelled) for b in sorted(own.budget.unique())]
         told.append(f"{listed(counts)} {_kind_trained(own)}s in {name}")
     kind, counted_ones = _kind(rows), f" ({', '.join(told)})" if told else ""
-    yield f"masks are given of {budgets} of the training {kind}s{counted_ones}"
+    some = " that have them" if _have_some_no_mask(rows) else ""
+    yield f"masks are given of {budgets} of the training {kind}s{some}{counted_ones}"
     users = rows[recorded(rows).variant != BASELINE]
     if users.empty:
         return
@@ -113,6 +114,15 @@ def _labelled(rows: pd.DataFrame) -> Iterator[str]:
     which = f"the other training {kind}s" if part == "all" else f"{part} of the others"
     but = f" by all methods but {_baseline(rows)}" if len(users) < len(rows) else ""
     yield f"{which} are used without their masks{but}"
+
+
+def _have_some_no_mask(rows: pd.DataFrame) -> bool:
+    """Are more images unlabelled than the share that is labelled leaves?"""
+    shares = rows.dropna(subset=["n_labelled", "n_unlabelled", "ratio"]).astype(
+        {"n_labelled": float, "n_unlabelled": float, "ratio": float}
+    )
+    pool = shares.n_labelled + shares.n_unlabelled
+    return bool((shares.ratio * pool - shares.n_labelled > 1).any())
 
 
 def _baseline(rows: pd.DataFrame) -> str:

@@ -54,7 +54,7 @@ def _text_marks(line: list[Cell], words: int) -> list[str]:
 
 def as_markdown(sheet: Sheet) -> str:
     """A pipe table and the footer: best bold, second underlined, ≈ like the best, grey italic."""
-    heads = [f"{head.group} {head.label}".strip() for head in sheet.heads]
+    heads = [_escaped(f"{head.group} {head.label}".strip()) for head in sheet.heads]
     rule = ["---"] * sheet.words + ["---:"] * (len(heads) - sheet.words)
     grid = [[_markdown_cell(cell) for cell in line] for line in without_repeats(sheet)]
     lines = [f"| {' | '.join(line)} |" for line in (heads, rule, *grid)]
@@ -62,8 +62,12 @@ def as_markdown(sheet: Sheet) -> str:
     return "\n".join([*lines, "", *(f"{line}  " for line in footer)]) + "\n"
 
 
+def _escaped(text: str) -> str:
+    return text.replace("|", r"\|").replace("<", "&lt;")
+
+
 def _markdown_cell(cell: Cell) -> str:
-    text = cell.text.replace("|", r"\|")
+    text = _escaped(cell.text)
     forms = {Mark.NONE: "{}", Mark.BEST: "**{}**", Mark.SECOND: "<u>{}</u>"}
     text = forms[cell.mark].format(text) + ("<sup>≈</sup>" if cell.is_tied else "")
     return f"*{text}*" if cell.is_grey and text else text

@@ -30,6 +30,7 @@ BY_INTENT = GIVEN | {"budget", "labelled", "method", "hyperparameters", "pretrai
 """Settings that tell the trials of one table apart by intent."""
 HARMLESS = frozenset({"evaluate_on", "threads_per_trial"})
 """Settings whose change is no departure from a preset: told by itself, or a matter of rounding."""
+_MANY = 12  # different sets of places
 _LONG = 120  # characters of an error in a footer
 
 
@@ -217,7 +218,27 @@ def comparable(rows: pd.DataFrame, evaluate_on: str | None = None) -> Selected:
                 f"{counted(len(rows) - len(kept), 'trial')} with {what} (older) not shown"
             )
         rows = kept
-    return Selected(with_budgets(rows), left_out)
+    kept = _of_one_subset(rows)
+    if n := len(rows) - len(kept):
+        left_out.append(
+            f"{counted(n, 'trial')} with other labelled images under the same name (older) not "
+            "shown: a list was changed, or another one is called alike"
+        )
+    return Selected(with_budgets(kept), left_out)
+
+
+def _of_one_subset(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of trials that are compared, those that have the labelled images of the newest of them.
+
+    A list is the same for every seed, all others are drawn by one. What is not known may be it.
+    """
+    if rows.empty or "subset_hash" not in rows:
+        return rows
+    is_list = rows.settings.map(lambda settings: "labelled" in settings)
+    own = rows.assign(draw=subset_seeds(rows).where(~is_list, -1))
+    known = own[own.subset_hash.fillna("") != ""]
+    kept = _newest(known, ["dataset", "budget", "draw"], "subset_hash")
+    return rows[~rows.index.isin(known.index.difference(kept.index))]
 
 
 def on_own(rows: pd.DataFrame) -> pd.DataFrame:
@@ -399,12 +420,17 @@ class Floor(NamedTuple):
 
 
 def floors(rows: pd.DataFrame, aggregate: str) -> dict[str, Floor]:
-    """The floor of each dataset: a method below it has learnt nothing."""
+    """The floor of each dataset: a method below it has learnt nothing.
+
+    All trials of one size share it; of several sizes it is the highest.
+    """
     found = {}
     for dataset, trials in rows.groupby("dataset"):
-        first = trials.iloc[0]  # all trials of a dataset share them
         column = f"all_{{}}_{{}}_{aggregate}"
-        name = max(("foreground", "background"), key=lambda n: first[column.format(n, "dc")])
+        highest = {n: trials[column.format(n, "dc")].max() for n in ("foreground", "background")}
+        name = max(highest, key=highest.__getitem__)
+        of_it = trials[column.format(name, "dc")].astype(float).to_numpy()
+        first = trials.iloc[int(np.nan_to_num(of_it, nan=-1).argmax())]
         values = {metric: float(first[column.format(name, metric)]) for metric in ("dc", "ji")}
         number = first.get("all_foreground_class")
         if name == "foreground" and pd.notna(number):
@@ -428,16 +454,21 @@ def most_complete(run: Mapping[str, frozenset], least_variants: int = 1) -> Comp
     """Of variants and the places of each: the places that keep the most scores comparable.
 
     That is, most variants times places. So a variant that was run in one place more, or less,
-    changes nothing for the others. None if so many variants have not two places in common.
+    changes nothing for the others. Of very many different sets of places what two of them have in
+    common is tried, and no more. None if so many variants have not two places in common.
     """
 
     def scores(places: frozenset) -> tuple[int, int, list]:
         variants = sum(own >= places for own in run.values())
         return variants * len(places), variants, sorted(places)
 
-    shared: set[frozenset] = set()  # what any of the variants have in common
-    for own in set(run.values()):
-        shared |= {own} | {own & places for places in shared}
+    each = set(run.values())
+    if len(each) > _MANY:  # of which the sets in common may be as many as 2 to the power of that
+        shared = {one & other for one in each for other in each}
+    else:
+        shared = set()  # what any of the variants have in common
+        for own in each:
+            shared |= {own} | {own & places for places in shared}
     enough = [s for s in shared if len(s) >= 2 and scores(s)[1] >= least_variants]
     common = max(enough, key=scores, default=None)
     if common is None:

@@ -107,7 +107,8 @@ def _lines(where: Configuration, found: Extremes) -> list[dict[str, object]]:
 def _footer() -> list[str]:
     return [
         "Dice of single cases in %, mean over seeds (of several classes the mean over those that "
-        "occur); final step, argmax; without cases that are empty in target and prediction",
+        "occur); final step, argmax; without cases that are empty in target and prediction, and of "
+        "several classes without those in which none occurs",
         "pictures (of the page, and --out): each trial keeps those of its three worst and three "
         "best cases; trials of version 0.1.0 kept the first four of the evaluation set",
     ]

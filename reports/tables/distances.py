@@ -135,5 +135,6 @@ def _notes(reading: Reading) -> list[str]:
         "0.4: the mean of both); to truth: from the prediction alone (asd of MedPy: what tables of "
         "this literature print as ASD)",
         "one mask empty: masks, over all seeds, that are empty where the truth is not, or the "
-        "other way round; each counts as the diagonal of the image, none is left out",
+        "other way round; each counts as the diagonal of the image. Of several classes those count "
+        "that occur in an image: one without any is in no mean",
     ]

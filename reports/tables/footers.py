@@ -28,13 +28,20 @@ from reports.stats.intervals import MIN_RESAMPLED, coverage
 def keys(rows: pd.DataFrame, reading: Reading, full_n: int, floor: dict[str, Floor]) -> list[str]:
     """What the numbers of the main table mean."""
     kinds = " or ".join(sorted({f"all {best.name}" for best in floor.values()}))
+    several = [name for name, own in rows.groupby("dataset") if _has_several_floors(own, reading)]
+    of_sizes = f" (of {', '.join(several)} the highest: trials differ in size)" if several else ""
     return [
         estimator(reading, full_n),
         selection(reading, rows),
         f"floor: the better of two predictions that look at no image, here {kinds}; a method below "
-        "it has learnt nothing",
+        f"it has learnt nothing{of_sizes}",
         evaluated(rows),
     ]
+
+
+def _has_several_floors(rows: pd.DataFrame, reading: Reading) -> bool:
+    columns = [f"all_{name}_dc_{reading.aggregate}" for name in ("foreground", "background")]
+    return bool((rows[columns].astype(float).round(6).nunique() > 1).any())
 
 
 def doubts(rows: pd.DataFrame, reading: Reading, floor: dict[str, Floor]) -> list[str]:
@@ -178,9 +185,7 @@ def _classes(rows: pd.DataFrame, reading: Reading) -> list[str]:
         if not set(known) <= set(trials.columns):
             continue
         if not reading.of_class:
-            over = ", ".join(names)
-            where = ", of each over the cases in which it occurs" * (reading.aggregate == "case")
-            lines.append(f"{dataset}: DC and JI are means over {over}{where} (--table classes)")
+            lines.append(f"{dataset}: {_mean_over(trials, names, reading)} (--table classes)")
         for column, name in zip(known, names, strict=True):
             if trials[f"dc_pooled{column.removeprefix('n_predicted')}"].isna().all():
                 lines.append(f"{dataset}: no evaluated mask has {name}: it is in no mean")
@@ -194,6 +199,20 @@ def _classes(rows: pd.DataFrame, reading: Reading) -> list[str]:
             if told:
                 lines.append(f"{dataset}: never predicts {name}: {shortened(told, shown=6)}")
     return lines
+
+
+def _mean_over(trials: pd.DataFrame, names: list[str], reading: Reading) -> str:
+    """What is averaged, and which images are in no mean."""
+    over = ", ".join(names)
+    if reading.aggregate != "case":
+        return f"DC and JI are means over {over}"
+    said = f"DC and JI are means over images, of each over those of {over} that occur in it"
+    empty = int(trials.n_empty_true.max()) if "n_empty_true" in trials else 0
+    if not empty:
+        return said
+    return (
+        f"{said}; {counted(empty, 'image')} without any of them in no mean, whatever is found there"
+    )
 
 
 def _precision(rows: pd.DataFrame) -> list[str]:

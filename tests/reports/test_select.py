@@ -1,8 +1,10 @@
 """Which trials are shown together."""
 
+import time
+
 import pandas as pd
 
-from reports.select import comparable, most_complete
+from reports.select import comparable, floors, most_complete
 
 
 def row(**changes):
@@ -47,6 +49,41 @@ def test_other_data_of_one_dataset_are_left_out_and_other_datasets_stay():
     )
     assert seeds == [1, 2]
     assert left_out == ["1 trial with other data (older) not shown"]
+
+
+def test_trials_of_different_labelled_images_are_never_compared():
+    """A list that was edited between the runs of two methods, or two files of one name."""
+    of_list = {"settings": {"labelled": ["a"]}, "subset_hash": "old"}
+    later = {"settings": {"labelled": ["b"]}, "subset_hash": "new", "finished_at": "2026-01-02"}
+    seeds, (left_out,) = kept(row(**of_list), row(seed=1, variant="em", **later))
+    assert seeds == [1]
+    assert left_out.startswith("1 trial with other labelled images under the same name (older)")
+    drawn = [
+        row(seed=seed, variant=variant, configuration=variant, settings={}, subset_hash=f"s{seed}")
+        for seed in (0, 1)
+        for variant in ("cps", "em")
+    ]
+    assert kept(*drawn) == ([0, 0, 1, 1], [])
+    unknown = row(seed=0, variant="old", configuration="old", settings={}, subset_hash="")
+    assert kept(*drawn, unknown) == ([0, 0, 0, 1, 1], [])
+
+
+def test_the_floor_is_the_highest_where_trials_differ_in_size():
+    rows = pd.DataFrame([
+        {"dataset": "glas", "all_foreground_dc_pooled": dice, "all_foreground_ji_pooled": dice / 2,
+         "all_background_dc_pooled": 0.0, "all_background_ji_pooled": 0.0}
+        for dice in (0.6, 0.66, 0.64)
+    ], index=[0, 0, 1])  # fmt: skip
+    assert floors(rows, "pooled")["glas"] == ("foreground", {"dc": 0.66, "ji": 0.33})
+
+
+def test_many_different_sets_of_places_are_compared_in_no_time():
+    """A method that failed on one dataset, each on another one, on 35 datasets."""
+    run = {f"m{i}": frozenset(range(35)) - {i} for i in range(35)}
+    started = time.perf_counter()
+    found = most_complete(run)
+    assert time.perf_counter() - started < 5
+    assert (len(found.where), len(found.variants)) == (33, 2)
 
 
 def test_failed_trials_are_named_with_the_first_lines_of_their_errors():

@@ -74,6 +74,14 @@ def test_a_methods_section_names_further_test_sets():
     assert "tested on" not in methods_section.written(Report(stored(of_own), Options()), "text")
 
 
+def test_a_methods_section_counts_what_has_a_mask():
+    """Ten images with masks, all labelled, and ten without."""
+    rows = pd.DataFrame([trial("cps", seed, 0.8, ratio=1.0, key=f"k{seed}") for seed in (0, 1)])
+    rows = rows.assign(n_labelled=10, n_unlabelled=10, parameters=9, device="cpu")
+    text = methods_section.written(Report(stored(rows), Options()), "text")
+    assert "of 100 % of the training images that have them (10 images in glas)" in text
+
+
 def test_a_methods_section_says_what_a_seed_moves():
     rows = pd.DataFrame([trial("cps", 0, 0.8, key=f"k{i}", subset_seed=i) for i in range(3)])
     rows = rows.assign(n_labelled=4, n_unlabelled=9, parameters=9, device="cpu")

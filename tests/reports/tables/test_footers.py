@@ -18,6 +18,20 @@ def test_unequal_budgets_are_said_with_those_of_pretraining():
     ) in main.sheet(rows, Reading()).remarks
 
 
+def test_images_without_any_of_several_classes_are_counted():
+    rows = three_methods().assign(n_empty_true=2)
+    rows["classes"] = [["background", "a", "b"]] * len(rows)
+    for k in (1, 2):
+        rows = rows.assign(**{f"n_predicted_class_{k}": 3, f"dc_pooled_class_{k}": 0.5})
+    (said,) = [line for line in footers.oddities(rows, Reading(aggregate="case")) if "mean" in line]
+    assert said == (
+        "glas: DC and JI are means over images, of each over those of a, b that occur in it; "
+        "2 images without any of them in no mean, whatever is found there (--table classes)"
+    )
+    (said,) = [line for line in footers.oddities(rows, Reading()) if "mean" in line]
+    assert said == "glas: DC and JI are means over a, b (--table classes)"
+
+
 def test_settings_that_differ_are_named():
     def settings(rate: float, **changes) -> dict:
         return {

@@ -101,6 +101,8 @@ def test_not_distinguishable_from_the_best_is_marked():
 
 def test_marks_need_a_second_method_and_tests_need_six_pairs():
     alone = render.as_markdown(main.sheet(trials(ours=A), Reading()))
+    odd = render.as_markdown(main.sheet(trials(ours=A).assign(dataset="a|b <i>"), Reading()))
+    assert r"a\|b &lt;i> DC" in odd.splitlines()[0]
     assert "**" not in alone and "best" not in alone
     assert "not tested: 9 pairs" not in " ".join(table().remarks)
     few = main.sheet(trials(ours=A[:3], cps=B[:3]), Reading())
