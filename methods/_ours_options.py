@@ -33,7 +33,7 @@ class Options:
 
     # Supervision
     weight: float = option(
-        5.0, "λ at the end of the run, rising linearly from 0 (Sec. 3.3, App. A)"
+        5.0, "λ once it is grown, by the run's ramp: linearly from 0 (Sec. 3.3, App. A)"
     )
     criterion: str = option(
         "run", "S of Eq. 9, 10, 13: the run's (run), cross entropy (ce) or Dice (dice)"
@@ -151,6 +151,12 @@ class Options:
             raise ValueError(
                 f"t_prime_max must be a time step below {self.time_steps}, or -1 for the last; got "
                 f"{self.t_prime_max}"
+            )
+        from_noise = self.mask_noise and self.mask_start == "zero"
+        if self.inference.startswith("ddim") and not from_noise:
+            raise ValueError(
+                "inference=ddim_k starts from noise alone: it needs mask_noise=true and "
+                "mask_start=zero"
             )
         self._check_reconstruction()
 

@@ -397,7 +397,7 @@ class DiffusionTeacherStudent(Method):
         noise, _ = noise_for(i, self.classes, self.seed.item(), 0)
         mask = self._mask(self.teacher, i, (noise, t))
         image_noise, _ = noise_for(i, i.shape[1], self.seed.item(), "panel")
-        made, _ = self._remake(i, i, mask, (image_noise, t // 2))
+        made, _ = self._remake(i, i, mask, (image_noise, torch.full_like(t, self._latest // 2)))
         return {
             "pseudo_label": self._logits(mask),
             "reconstruction": made.clamp(-1, 1) * IMAGE_RANGE,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from benchmark.cluster.verify import trial_of
-from benchmark.data import prepared
+from benchmark.data import elsewhere, prepared
 from benchmark.data.prepared import Manifest
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import datasets, record_file, test_sets
@@ -55,7 +55,7 @@ def evaluate_study(
     known_names = test_sets.names(study_folder)
     there = {name: test_sets.survey(study_folder, name)[0] for name in known_names}
     manifest_of = cache(lambda key: _manifest(study_folder, data_root, *key))
-    test_of = cache(lambda key, name: opened(data_root, name, manifest_of(key)))
+    test_of = cache(lambda key, name: _opened(data_root, name, manifest_of(key), say))
     keys = {found.key: (found.dataset, found.data_hash) for found in records}
     of_some = {name for key in set(keys.values()) for name in manifest_of(key).test_sets}
     outcome, missing = Outcome(), []
@@ -77,6 +77,14 @@ def evaluate_study(
         score = _evaluate(found, study_folder, test, device, nsd)
         say(f"[{place}/{len(missing)}] {found.label} on {test.name}: DC {score:.4f}")
     return outcome._replace(done=len(missing))
+
+
+def _opened(data_root: Path, name: str, trained: Manifest, say: Say) -> TestSet:
+    test = opened(data_root, name, trained)
+    if name not in trained.test_sets:  # of its own it was said when they were prepared
+        for oddity in elsewhere.oddities(test.data, trained):
+            say(f"note: {name}: {oddity}")
+    return test
 
 
 def _is_known(known: OnTestSet | None, data_hash: str, nsd: Sequence[float]) -> bool:

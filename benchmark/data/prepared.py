@@ -248,17 +248,6 @@ def read_manifest(data_root: Path, name: str) -> Manifest:
         raise _damaged(data_root, name, f"manifest.json is not readable ({error})") from error
 
 
-def require_testable(name: str, theirs: Card, ours: Card) -> None:
-    """`UserError` (exit code 3) for a test set, called name, that networks of ours cannot see."""
-    for what in ("is_volume", "channels", "classes"):
-        if getattr(theirs, what) != getattr(ours, what):
-            raise UserError(
-                f"{name} cannot test networks of {ours.name}: its {what} is "
-                f"{getattr(theirs, what)}, theirs {getattr(ours, what)}",
-                ExitCode.DATA,
-            )
-
-
 def not_prepared(data_root: Path, name: str, where: str = "", typed: str = "") -> UserError:
     """The error for a dataset that is not there; where: " from … (terms: …)".
 

@@ -13,8 +13,8 @@ SETTINGS = "study.yaml"
 RECORD = "record.json"
 """In the folder of every job that came to an end."""
 
-LARGEST_RECORD = 2**20
-"""In bytes; that of a real trial has some thousand."""
+LARGEST_RECORD = 2**24
+"""In bytes; that of a real trial has some thousand, or the names of a long list."""
 
 _LARGEST_LOG = 2**26  # bytes
 _EPOCH = re.compile(r"epoch (\d{1,9})(?:/| of )(\d{1,9})\b")

@@ -22,7 +22,7 @@ from benchmark.store import layout
 from benchmark.store.layout import LARGEST_RECORD, RECORD, pretraining_folder, trial_folder
 from benchmark.store.record import SCHEMA, JobRecord, PretrainingRecord, Record
 from benchmark.study.sources import Code
-from benchmark.study.syntax import Variant
+from benchmark.study.syntax import SEEDS, Variant
 from benchmark.wording import percent, printable
 
 _ONLY_VALUES = {"pathways": "separate", "image_to_mask": "z_scores"}
@@ -134,8 +134,13 @@ def _require_whole(fields: dict[str, Any]) -> None:
     """Take out the checksum; `ValueError` if it is of something else, or the key is."""
     if fields.pop("checksum") != checksum_of(fields):
         raise ValueError("its checksum is of other content")
-    if "settings" in fields and fingerprint(fields["settings"]) != fields["key"]:
+    if not (settings := fields.get("settings")):
+        return
+    if fingerprint(settings) != fields["key"]:
         raise ValueError("its key is not that of its settings")
+    without_seeds = {name: value for name, value in settings.items() if name not in SEEDS}
+    if fields.get("configuration", "") not in ("", fingerprint(without_seeds)):
+        raise ValueError("its configuration is not that of its settings")
 
 
 def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:

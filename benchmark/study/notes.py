@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from benchmark.data.prepared import Manifest
 from benchmark.study import presets
 from benchmark.study.settings import BASELINE, STRONG, Study
+from benchmark.study.syntax import Variant
 from benchmark.study.trials import Trial
 from benchmark.wording import shortened
 
@@ -29,9 +30,30 @@ def on_the_strong_row(
     ]
     if without:
         yield (
-            f"no {BASELINE} with strong augmentation on {shortened(without)}, a row that every "
-            f"table should have: training.augmentation={STRONG}; for that row alone add --methods "
-            f"{BASELINE} --study {study.name}-{STRONG}"
+            f"no row of {BASELINE} with strong augmentation on {shortened(without)}, which every "
+            f"table should have: add training.augmentation={STRONG} for all methods; or, for that "
+            f"row alone, training.augmentation={STRONG} --methods {BASELINE} --study "
+            f"{study.name}-{STRONG}"
+        )
+
+
+def on_whole_pools(grid: Iterable[Trial], asked: Iterable[Variant]) -> Iterator[str]:
+    """Where nothing is left unlabelled, and methods that need such images were asked for.
+
+    asked: variants by name, not those of "all".
+    """
+    others = {variant.method for variant in asked} - {BASELINE}
+    if not others:
+        return
+    where: dict[tuple[str, str], set[str]] = {}
+    for trial in grid:
+        if trial.budget.is_whole_pool:
+            where.setdefault((trial.dataset, trial.budget.text), set()).add(trial.method)
+    alone = [f"{name} at {text}" for (name, text), own in where.items() if own == {BASELINE}]
+    if alone:
+        yield (
+            f"{shortened(alone)}: no image is left unlabelled, so {BASELINE} alone runs there, and "
+            f"none of {', '.join(sorted(others))}"
         )
 
 

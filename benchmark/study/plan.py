@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.data import card as cards
+from benchmark.data import elsewhere, phantoms, prepared
 from benchmark.data import names as known_data
-from benchmark.data import phantoms, prepared
 from benchmark.data.collections import known
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.budget import Budget
@@ -133,6 +133,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *_notes_on_further_sets(study),
         *_notes_on_sizes(study, manifests, data_root),
         *notes.on_the_strong_row(study, grid, manifests),
+        *notes.on_whole_pools(grid, wanted.typed),
     ]
     return Plan(study, grid, manifests, results_root / study.name, subsets, told)
 
@@ -145,7 +146,7 @@ def _with_weights(study: Study, manifests: dict[str, Manifest], data_root: Path)
     for name in study.also_test:
         further = prepared.read_manifest(data_root, name)
         for manifest in manifests.values():
-            prepared.require_testable(name, further.card, manifest.card)
+            elsewhere.require_testable(name, further.card, manifest.card)
     is_tested = study.conditions.evaluate_on == "test"
     has_further = study.also_test or any(m.test_sets for m in manifests.values())
     if not (is_tested and has_further) or "weights" in study.save:
@@ -343,6 +344,7 @@ def ablated(texts: Sequence[str], factors: Sequence[str]) -> list[str]:
         bases += [Variant(name) for name in methods.names() if methods.ablations(name)]
     made, known = list(texts), set()
     for base in bases:
+        methods.find(base.method)
         values = methods.ablations(base.method)
         known |= set(values)
         for factor in factors:
@@ -428,7 +430,9 @@ def _facts_of(
     """What a trial's settings say of its data; of a slice's size only that it was the one used."""
     are_slices, is_3d = settings.get("slices", False), settings.get("patch") is not None
     dims, size = (2 if are_slices else None), settings.get("size")
-    return DataFacts(data_hash, is_3d or are_slices, dims, size, lists=lists)
+    return DataFacts(
+        data_hash, is_3d or are_slices, dims, size, has_without_masks=True, lists=lists
+    )  # as the trial was made at all, it could be
 
 
 @cache

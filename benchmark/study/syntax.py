@@ -11,6 +11,9 @@ from benchmark.data.split.budget import parse_budgets
 from benchmark.data.split.roles import Fold
 from benchmark.errors import UserError
 
+SEEDS = ("seed", "subset_seed")
+"""Settings in which the trials of one configuration differ."""
+
 _T = TypeVar("_T")
 
 
@@ -71,7 +74,9 @@ def value_of(text: str) -> Any:
 
 
 def typed(value: Any) -> str:
-    """A value as it is written inside a variant's brackets."""
+    """A value as it is written inside a variant's brackets, and read from there."""
+    if value is None:
+        return "null"
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value}"
 
 

@@ -25,9 +25,8 @@ from benchmark.study.settings import (
     pretraining_of,
     training_of,
 )
-from benchmark.study.syntax import Variant, seed_name, trial_name, typed, varied
+from benchmark.study.syntax import SEEDS, Variant, seed_name, trial_name, typed, varied
 
-SEEDS = ("seed", "subset_seed")
 """Settings of a trial that its repetitions alone differ in."""
 
 
@@ -344,7 +343,7 @@ _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 def _like(default: Any, value: Any, where: str) -> Any:
     """The value as the type of the default; a bool is no number."""
-    if default is None or value is None:
+    if default is None:
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

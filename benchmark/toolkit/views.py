@@ -211,9 +211,14 @@ def paste(
 def cutmix(
     x: Float[Tensor, "b c *s"], *targets: Shaped[Tensor, " b *s"], p: float = 0.5
 ) -> tuple[Tensor, ...]:
-    """With p a box of each image is that of the batch's in reverse order; so is each target's."""
+    """With p an image gets a box of another one, and of each target what goes with it.
+
+    That is the batch's in reverse order; of an odd number, which has a middle, the one before. Of a
+    single image nothing changes.
+    """
     box = boxes(x, p)
-    return tuple(paste(a, a.flip(0), box) for a in (x, *targets))
+    other = [a.roll(1, 0) if len(a) % 2 else a.flip(0) for a in (x, *targets)]
+    return tuple(paste(a, b, box) for a, b in zip((x, *targets), other, strict=True))
 
 
 def _placed(sides: Sequence[int], box: Sequence[int]) -> Bool[Tensor, "*s"]:

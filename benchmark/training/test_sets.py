@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from benchmark import provenance
-from benchmark.data import prepared
+from benchmark.data import elsewhere, prepared
 from benchmark.data.prepared import Manifest, Prepared
 from benchmark.data.split.trial_data import TrialData, for_test
 from benchmark.errors import ExitCode, UserError
@@ -51,7 +51,7 @@ def opened(data_root: Path, name: str, trained: Manifest) -> TestSet:
     if not own and not re.fullmatch(r"[a-z0-9_]{1,100}", name):
         raise UserError(f"no test set is called {name[:100]!r}")
     data = prepared.load(data_root, where)
-    prepared.require_testable(name, data.manifest.card, trained.card)
+    elsewhere.require_testable(name, data.manifest.card, trained.card)
     return TestSet(name, data, trained)
 
 

@@ -706,6 +706,8 @@ def test_memory_does_not_grow_with_the_rounds(dims, make, batch):
             "reconstruction_cap bounds the weight of reconstruction_target=image",
         ),
         ({"image_param": "v"}, "image_param=v needs image_input=noisy_image"),
+        ({"inference": "ddim_10", "mask_noise": False}, "ddim_k starts from noise alone"),
+        ({"inference": "ddim_10", "mask_start": "background_onehot"}, "ddim_k starts from noise"),
     ],
 )
 def test_what_cannot_be_is_refused(options, message):

@@ -145,6 +145,32 @@ def test_a_forged_key_is_not_that_of_the_settings(study):
         record_file.read(file.parent)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("configuration", "0" * 16, "its configuration is not that of its settings"),
+        ("evaluate_on", "fold 5/3", "nothing is evaluated on 'fold 5/3'"),
+    ],
+)
+def test_nor_is_what_groups_it(field, value, told, study):
+    """Trials of one configuration are seeds of each other, and folds parts of one."""
+    file = trial_folder(study[0], study[1][0]) / "record.json"
+    fields = fields_of(file) | {field: value}
+    file.write_text(json.dumps(fields | {"checksum": record_file.checksum_of(fields)}))
+    with pytest.raises(UserError, match=told):
+        record_file.read(file.parent)
+
+
+def test_a_record_has_room_for_as_many_classes_as_a_card(study):
+    """17 metrics of each of 255, more with a validation set; and for the names of a long list."""
+    folder = trial_folder(study[0], study[1][0])
+    found = record_file.read(folder)
+    found.metrics |= {f"dc_pooled_class_{i}": 0.5 for i in range(25 * 255)}
+    found.host = "x" * 2**21
+    record_file.write(folder, found)
+    assert record_file.read(folder) == found
+
+
 def test_a_hash_with_a_path_in_it_opens_no_file(tmp_path, prepared):
     (tmp_path / "study").mkdir()
     (tmp_path / "outside.json").write_text(prepared.manifest.model_dump_json())

@@ -11,6 +11,7 @@ from benchmark.data.prepared import CaseEntry, Manifest
 from benchmark.errors import UserError
 from benchmark.study import methods, plan
 from benchmark.study.settings import Conditions, PretrainingSettings, Study, TrainingSettings
+from benchmark.study.syntax import typed, value_of
 from benchmark.toolkit.architecture import Architecture
 
 THREE_LEVELS = Architecture(widths=[4, 8, 8], dropout=[0.0] * 3)
@@ -42,12 +43,13 @@ def planned(tmp_path):
         training=None,
         pretraining=None,
         preset="demo",
+        labels=("50 %",),
         **conditions,
     ) -> list[str]:
         prepared_as(tmp_path, **card)
         study = Study(
             name="study", preset=preset, methods=[method], datasets=["mine"],
-            labels=["50 %"], seeds=[0],
+            labels=list(labels), seeds=[0],
             conditions=replace(Conditions(network=THREE_LEVELS), **conditions),
             training=TrainingSettings(**training or {}),
             pretraining=PretrainingSettings(**pretraining or {}),
@@ -110,6 +112,27 @@ def test_a_batch_of_one_needs_more_than_a_pixel_at_the_coarsest_level(
     assert planned(method, card={"size": [4, 8]}, **settings) == []
 
 
+@pytest.mark.parametrize("variant", ["cps[weight=null]", "cps[weight=None]", "ours[rounds=null]"])
+def test_nothing_is_no_value_of_a_number(planned, variant):
+    with pytest.raises(UserError, match=r"takes a (whole )?number, such as .*, got (null|None)"):
+        planned(variant, card={"size": [32, 32]})
+    assert typed(None) == "null" and value_of("null") is None
+
+
+def test_where_nothing_is_unlabelled_it_says_who_runs(planned):
+    told = "mine at 100 %: no image is left unlabelled, so supervised alone runs there, and none of"
+    whole = {"card": {"size": [32, 32]}, "labels": ["100 %"]}
+    for methods_typed in ("cps", "supervised,cps"):
+        assert planned(methods_typed, **whole) == [f"{told} cps"]
+    assert planned("supervised", **whole) == planned("all", **whole) == []
+    assert planned("cps", card={"size": [32, 32]}) == []
+
+
+def test_a_misspelt_method_is_named_before_its_ablation():
+    with pytest.raises(UserError, match=r'no method "orus"; did you mean "ours"'):
+        plan.ablated(["orus"], ["rounds"])
+
+
 def test_so_does_a_patch(planned):
     one, volumes = {"batch_labelled": 1}, {"is_volume": True}
     with pytest.raises(
@@ -120,9 +143,9 @@ def test_so_does_a_patch(planned):
 
 
 STRONG_ROW = (
-    "no supervised with strong augmentation on mine, a row that every table should have: "
-    "training.augmentation=nnunet; for that row alone add --methods supervised "
-    "--study study-nnunet"
+    "no row of supervised with strong augmentation on mine, which every table should have: add "
+    "training.augmentation=nnunet for all methods; or, for that row alone, "
+    "training.augmentation=nnunet --methods supervised --study study-nnunet"
 )
 
 

@@ -320,3 +320,15 @@ def test_cutmix_takes_image_and_targets_from_the_same_place():
     assert {1, 2} == set(labels[0].unique().tolist()) == set(labels[1].unique().tolist())
     untouched, _ = views.cutmix(x, label, p=0.0)
     assert torch.equal(untouched, x)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 8])
+def test_every_image_of_a_batch_gets_a_box_of_another(n):
+    """Also the middle one of an odd number; of an even one it is that of the batch reversed."""
+    torch.manual_seed(0)
+    x = torch.arange(float(n)).reshape(n, 1, 1, 1).expand(n, 1, 16, 16).clone()
+    (mixed,) = views.cutmix(x, p=1.0)
+    inside = [set(image.unique().tolist()) - {float(i)} for i, image in enumerate(mixed)]
+    assert all(len(others) == 1 for others in inside)
+    if n % 2 == 0:
+        assert inside == [{float(n - 1 - i)} for i in range(n)]
