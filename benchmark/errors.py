@@ -52,7 +52,7 @@ def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UserEr
     """The error for a name that does not exist, with the nearest one that does."""
     known = sorted(known)
     close = _nearest(name, known)
-    hint = f'; did you mean "{close}"?' if close else f"; known: {', '.join(known) or 'none'}."
+    hint = f'; did you mean "{close}"?' if close else f"; known: {', '.join(known) or 'none'}"
     return UserError(f'no {kind} "{name}"{hint}' + (f" ({see})" if see else ""))
 
 

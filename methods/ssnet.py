@@ -7,7 +7,7 @@
 
     D(p, q) = mean over classes of 1 - 2 Σ p q / (Σ p² + Σ q²), sums over the stream; φ the finest
     decoder map, h a projector and a predictor after it; sₘ, 1 on average, from a selector of the
-    class. The memory of a foreground class are projections of labelled pixels in it that the
+    class. The memory of a foreground class holds projections of labelled pixels that the
     network last classified rightly; nothing is pushed apart.
 
 Paper:   Wu et al., MICCAI 2022, arXiv:2203.01324

@@ -220,7 +220,8 @@ def _listed(found: "Sequence[PublishedList]", *, caveats: bool, sources: bool) -
     """A line for each list; a caveat that several share is said once, of all of them."""
     lines = [found[0].dataset]
     for one in found:
-        in_use = f" ({one.repositories} repositories)" if one.repositories else ""
+        n = one.repositories
+        in_use = f" (in {n} {'repository' if n == 1 else 'repositories'})" if n else ""
         lines.append(f"  {one.name:24}{one.what}{in_use}")
         where = [*one.sources, *filter(None, [one.derived_from])]
         lines += [f"  {'':24}{source}" for source in where if sources]

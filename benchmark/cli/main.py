@@ -49,7 +49,7 @@ def _print_version(value: bool) -> bool:
 
 @app.callback(
     epilog=examples(
-        "bench run --preset demo    # three methods on drawn images: three minutes",
+        "bench run --preset demo    # three methods on synthetic images: three minutes",
         "bench report",
         "bench list datasets        # real ones, and where to get them",
     )

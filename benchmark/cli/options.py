@@ -120,7 +120,7 @@ Preset = Annotated[
     str,
     typer.Option(
         help="paper, matched, ssl4mis, cpu, cpu3d, demo (bench list presets); or a file of your "
-        "own, such as mine.yaml or results/paper/study.yaml (docs/presets.md).",
+        "own, such as my-preset.yaml or results/paper/study.yaml (docs/presets.md).",
         autocompletion=completion.presets,
     ),
 ]

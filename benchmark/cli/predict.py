@@ -48,7 +48,12 @@ def predict(
             "archive, or one file."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="New folder for masks and tables.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for masks and tables: a new one, or that of the same command, which then goes on."
+        ),
+    ],
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Also pictures with their masks drawn on them.")
     ] = False,

@@ -50,7 +50,7 @@ app = new_app()
     epilog=examples(
         "bench run --preset demo",
         'bench run --preset cpu --datasets glas --methods "cps,cps[weight=0.5]" --labels 5,20',
-        "bench run --preset mine.yaml --datasets all --seeds 10 --dry-run",
+        "bench run --preset my-preset.yaml --datasets all --seeds 10 --dry-run",
     ),
 )
 def run(

@@ -211,7 +211,9 @@ class Card(BaseModel):
     @pydantic.model_validator(mode="after")
     def _what_volumes_alone_have(self) -> "Card":
         if self.is_volume and "pairs" in self.readers:
-            raise ValueError("readers of volumes are volume_pairs, la, la_h5; pairs is for images")
+            raise ValueError(
+                "pairs reads images; of volumes volume_pairs and the readers of single datasets do"
+            )
         if self.crop != "none" and not self.is_volume:
             raise ValueError("crop is of volumes (is_volume: true)")
         if self.dims is not None and not self.is_volume:
@@ -369,7 +371,7 @@ def _wrong(error: Mapping[str, Any]) -> str:
         known = PhantomOptions if where.startswith("phantom.") else Card
         return str(unknown("field of a card", str(error["loc"][-1]), known.model_fields))
     if not where and error["type"] == "model_type":
-        return "it is no list of fields, such as name: mine"
+        return "a card is fields with values, such as name: mine"
     said = _INSTEAD.get(error["type"], error["msg"].removeprefix("Value error, "))
     return f"{where or 'card'}: {said}"
 
@@ -384,6 +386,7 @@ class _OnceEach(yaml.SafeLoader):
     """YAML in which a field that stands there twice is an error, and not its last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        self.flatten_mapping(node)  # <<: *other
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise yaml.YAMLError(f'"{twice[0]}" stands there twice')

@@ -48,7 +48,7 @@ def export(trained: Trained, file: Path) -> list[str]:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            f"bench export needs {', '.join(missing)}: pip install 'semiseg-bench[onnx]'",
+            f"bench export needs {', '.join(missing)}: pip install -e '.[onnx]'",
             ExitCode.RESOURCES,
         )
     if file.exists():

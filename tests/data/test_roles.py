@@ -108,7 +108,7 @@ def test_patients_are_whole_and_nested():
         ("13cases", True, "--labels 13 cases: the train pool of mine has 12 cases"),
         ("7patients", True, "--labels 7 patients: the train pool of mine has 6 patients"),
         ("2patients", False, r"nothing says whose 12 cases of mine are .*field group"),
-        ("list:other", True, r'no list of labelled cases of mine "other"; known: seven\.'),
+        ("list:other", True, r'no list of labelled cases of mine "other"; known: seven \(bench'),
         (
             "list:seven",
             True,

@@ -200,26 +200,28 @@ def _mask_values(source: Source, cases: Sequence[Case], *, is_volume: bool) -> V
     """Of all masks."""
     numbers: set[float] = set()
     colours: set[str] = set()
-    channel, are_lossy = None, False
+    channel, are_lossy, most = None, False, 1
     for name in (name for case in cases for name in case.masks):
         content = source.read(name)
         if is_volume:
             array = volumes.read_volume(name, content).array
             masks.require_numbers(array, name)
-            numbers |= set(np.unique(array).tolist())
+            own = set(np.unique(array).tolist())
+            numbers, most = numbers | own, max(most, len(own - {0}))
             continue
         image = rasters.opened(name, content)
         are_lossy |= getattr(image, "format", None) in ("JPEG", "MPO")
         plain = Card(name="x", mask="labels", mask_channel=channel)
         try:
-            numbers |= set(np.unique(images.one_channel(name, image, plain)).tolist())
+            own = set(np.unique(images.one_channel(name, image, plain)).tolist())
+            numbers, most = numbers | own, max(most, len(own - {0}))
         except ValueError:  # no grey mask: coloured, or with its object in the alpha channel
             if _is_coloured(image):
                 colours |= _colours(name, image)
             else:
                 channel = _ALPHA
                 numbers |= set(np.unique(np.asarray(image)[..., -1]).tolist())
-    return Values(frozenset(numbers), frozenset(colours), channel, are_lossy)
+    return Values(frozenset(numbers), frozenset(colours), channel, are_lossy, most)
 
 
 def _colours(name: str, image: Image.Image | ndarray) -> set[str]:

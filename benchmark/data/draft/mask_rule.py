@@ -19,6 +19,8 @@ class Values(NamedTuple):
     """The one that holds the object, where the masks have several."""
     are_lossy: bool = False
     """JPEG, which changes values near edges."""
+    most_objects: int = 1
+    """How many values beside 0 one mask holds, at most."""
 
 
 class Rule(NamedTuple):
@@ -43,27 +45,41 @@ def _of_numbers(found: Values) -> Rule:
     if objects and (found.are_lossy or not is_whole):
         half = next((half for most, half in _FULL.items() if objects[-1] <= most), objects[-1] / 2)
         return Rule({"mask": f"> {half}"}, "the masks are soft: foreground is what lies above it")
-    if len(objects) < 2 or objects == [1, _BYTE]:
+    is_one_class = len(objects) < 2 or (objects == [1, _BYTE] and found.most_objects < 2)
+    if is_one_class and 0 in found.numbers:
         return Rule({"mask": "binary"}, f"0 and {_listed(objects) or 'nothing else'}")
     if len(objects) >= _MOST_CLASSES and objects[-1] in _FULL:
         half, most = _FULL[int(objects[-1])], objects[-1]
         return Rule({"mask": f"> {half}"}, f"{len(objects)} shades up to {most:g} were found")
     if len(objects) >= _MOST_CLASSES:
         return Rule({"mask": "nonzero"}, f"instance numbers up to {objects[-1]:g}")
-    return _of_classes([int(number) for number in objects])
+    return _of_classes([int(number) for number in objects], has_zero=0 in found.numbers)
 
 
-def _of_classes(numbers: list[int]) -> Rule:
-    """Values below 0 become background: no class is negative."""
-    positive = [number for number in numbers if number > 0]
+def _of_classes(numbers: list[int], *, has_zero: bool) -> Rule:
+    """Values below 0 become background: no class is negative. So does the least if there is no 0."""
+    background = [number for number in numbers if number < 0]
+    if not has_zero and not background:
+        background = numbers[:1]
+    positive = [number for number in numbers if number not in background]
     fields: dict[str, Any] = {
         "mask": "labels",
         "classes": ["background", *(f"class_{i + 1}" for i in range(max(1, len(positive))))],
     }
     if positive != list(range(1, len(positive) + 1)) or len(positive) < len(numbers):
         order = {number: i + 1 for i, number in enumerate(positive)}
-        fields["values"] = {0: 0, **{number: order.get(number, 0) for number in numbers}}
-    return Rule(fields, f"0, {_listed(numbers)}; if these count objects of one class: nonzero")
+        zero = {0: 0} if has_zero else {}
+        fields["values"] = zero | {number: order.get(number, 0) for number in numbers}
+    said = [f"{'0, ' if has_zero else ''}{_listed(numbers)}"]
+    if not has_zero:
+        said.append(f"no mask holds 0: {background[0]} is taken for the background")
+    if _BYTE in numbers:
+        said.append("255 often marks what is no class (void): values: {255: 0} makes it background")
+    if _BYTE in numbers and len(numbers) > 2:
+        said.append('if these are shades of one object: mask: "> 127"')
+    else:
+        said.append("if these count objects of one class: nonzero")
+    return Rule(fields, "; ".join(said))
 
 
 def _of_colours(colours: frozenset[str]) -> Rule:
