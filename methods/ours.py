@@ -20,8 +20,8 @@ Differs: ours[paper] and ours[authors] set what the paper says and what those sc
          from a noised image (theirs) it does without the mask. Masks are logits of the shared UNet
          at the width of every other method (theirs: UNets of 4 times its parameters). Masks enter
          f_i, and images f_m, detached. f_m sees images as z-scores, on the scale of the noise
-         beside them and as every other method's network does, but clipped at ± 3; f_i in [-1, 1], where they are
-         noised. Noise starts from zero (theirs: from the background, +1 and -1; their student sees
+         beside them and as every other method's network does, but clipped at ± 3; f_i in [-1, 1],
+         where they are noised. Noise starts from zero (theirs: from the background, +1 and -1; their student sees
          -1 in all channels on labelled images and at test, which ours[authors] does not follow).
          The student is tested, from pure noise that depends on the trial's seed and the image alone
          (theirs: a random time, unseeded, and the better of both networks on the test set).

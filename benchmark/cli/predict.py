@@ -50,9 +50,7 @@ def predict(
     ],
     out: Annotated[
         Path,
-        typer.Option(
-            help="Folder for masks and tables: a new one, or that of the same command, which then goes on."
-        ),
+        typer.Option(help="Folder for masks and tables, new; or of the same command, to go on."),
     ],
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Also pictures with their masks drawn on them.")

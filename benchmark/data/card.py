@@ -212,7 +212,7 @@ class Card(BaseModel):
     def _what_volumes_alone_have(self) -> "Card":
         if self.is_volume and "pairs" in self.readers:
             raise ValueError(
-                "pairs reads images; of volumes volume_pairs and the readers of single datasets do"
+                "pairs reads images; volume_pairs, and readers of one dataset, volumes"
             )
         if self.crop != "none" and not self.is_volume:
             raise ValueError("crop is of volumes (is_volume: true)")
@@ -382,12 +382,15 @@ _INSTEAD = {
 }
 
 
+_MERGED = "tag:yaml.org,2002:merge"  # <<: *other
+
+
 class _OnceEach(yaml.SafeLoader):
     """YAML in which a field that stands there twice is an error, and not its last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        self.flatten_mapping(node)  # <<: *other
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        written = [key for key, _ in node.value if key.tag != _MERGED]
+        keys = [self.construct_object(key, deep=deep) for key in written]
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise yaml.YAMLError(f'"{twice[0]}" stands there twice')
         return super().construct_mapping(node, deep)

@@ -1,8 +1,8 @@
 """Signed distance maps of masks: pure functions, scipy's distance transform.
 
 Masks are boolean arrays (h, w) or (x, y, z). Their boundary is the set of foreground pixels with
-a background pixel beside them (across a face). scipy.ndimage is imported where it computes: it loads
-slowly, and whoever lists the methods or plans a run needs none of it.
+a background pixel beside them (across a face). scipy.ndimage is imported where it computes: it
+loads slowly, and whoever lists the methods or plans a run needs none of it.
 """
 
 import numpy as np

@@ -33,6 +33,22 @@ FOREGROUND = ["background", "foreground"]
             {"mask": "labels", "classes": ["background", "class_1", "class_2"]},
         ),
         (
+            Values(frozenset({0, 1, 255}), most_objects=2),
+            {
+                "mask": "labels",
+                "classes": ["background", "class_1", "class_2"],
+                "values": {0: 0, 1: 1, 255: 2},
+            },
+        ),
+        (
+            Values(frozenset({1, 2})),
+            {
+                "mask": "labels",
+                "classes": ["background", "class_1"],
+                "values": {1: 0, 2: 1},
+            },
+        ),
+        (
             Values(frozenset({-1, 0, 2, 5})),
             {
                 "mask": "labels",
@@ -52,6 +68,19 @@ FOREGROUND = ["background", "foreground"]
 )
 def test_a_rule_is_found_for_what_masks_hold(values, fields):
     assert mask_rule.of(values).fields == {"classes": FOREGROUND, **fields}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "remark"),
+    [
+        ({0, 1, 2, 255}, "255 often marks what is no class (void): values: {255: 0}"),
+        ({0, 64, 128, 192, 255}, 'if these are shades of one object: mask: "> 127"'),
+        ({1, 2}, "no mask holds 0: 1 is taken for the background"),
+        ({0, 1, 2}, "0, 1, 2; if these count objects of one class: nonzero"),
+    ],
+)
+def test_what_the_values_may_mean_instead_is_said(numbers, remark):
+    assert remark in mask_rule.of(Values(frozenset(numbers), most_objects=2)).remark
 
 
 def draw(file: Path, values: np.ndarray) -> None:

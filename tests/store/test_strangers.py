@@ -241,7 +241,7 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" + "".join(
         (b"name: mine\nmask: > 127\n", 'needs quotes (mask: "> 127")'),
         (b"name: mine\nsize: [8, 8]\nsize: [9, 9]\n", '"size" stands there twice'),
         (b"name: mine\ntest_ids: [1, 2]\n", "read as no text: put it in quotes"),
-        (b"", "it is no list of fields"),
+        (b"", "a card is fields with values, such as name: mine"),
         (BOMB.encode() + b"name: mine\ntest_ids: *z\n", "card "),
         (CARD.format("x").replace("mine", "m" * 300).encode(), "name: String should have at most"),
         (

@@ -57,7 +57,7 @@ def _of_numbers(found: Values) -> Rule:
 
 
 def _of_classes(numbers: list[int], *, has_zero: bool) -> Rule:
-    """Values below 0 become background: no class is negative. So does the least if there is no 0."""
+    """Values below 0 become background: no class is negative; so does the least if none is 0."""
     background = [number for number in numbers if number < 0]
     if not has_zero and not background:
         background = numbers[:1]
