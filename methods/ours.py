@@ -21,11 +21,11 @@ Differs: ours[paper] and ours[authors] set what the paper says and what those sc
          at the width of every other method (theirs: UNets of 4 times its parameters). Masks enter
          f_i, and images f_m, detached. f_m sees images as z-scores, on the scale of the noise
          beside them and as every other method's network does, but clipped at ± 3; f_i in [-1, 1],
-         where they are noised. Noise starts from zero (theirs: from the background, +1 and -1; their student sees
-         -1 in all channels on labelled images and at test, which ours[authors] does not follow).
-         The student is tested, from pure noise that depends on the trial's seed and the image alone
-         (theirs: a random time, unseeded, and the better of both networks on the test set).
-         Optimiser and batches are the preset's; `paper` has theirs for ours[authors]
+         where they are noised. Noise starts from zero (theirs: from the background, +1 and -1;
+         their student sees -1 in all channels on labelled images and at test, which ours[authors]
+         does not follow). The student is tested, from pure noise that depends on the trial's seed
+         and the image alone (theirs: a random time, unseeded, and the better of both networks on
+         the test set). Optimiser and batches are the preset's; `paper` has theirs for ours[authors]
 Options: the fields of `Options` in _ours_options.py, each with its meaning and equation
 Cost:    3 networks in training, 2 of the teacher (at 5 rounds 12 passes of x, 12 of u: teacher's
          masks 6, student's 1, teacher's images 5), 1 at test; before it 2 passes a step for the

@@ -212,7 +212,7 @@ class Card(BaseModel):
     def _what_volumes_alone_have(self) -> "Card":
         if self.is_volume and "pairs" in self.readers:
             raise ValueError(
-                "pairs reads images; volume_pairs, and readers of one dataset, volumes"
+                "pairs reads images; volumes have readers of their own: volume_pairs, …"
             )
         if self.crop != "none" and not self.is_volume:
             raise ValueError("crop is of volumes (is_volume: true)")
