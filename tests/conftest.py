@@ -11,8 +11,7 @@ from filelock import FileLock
 
 from benchmark.cli import main
 from benchmark.contract import subject
-from benchmark.data import card as cards
-from benchmark.data import phantoms
+from benchmark.data import cards, phantoms
 from benchmark.data import prepared as preparing
 from benchmark.study import methods
 from benchmark.study.settings import Conditions, Study, TrainingSettings

@@ -79,7 +79,7 @@ def prepare(
     verbose: Verbose = False,
 ) -> None:
     """Read a dataset once, check every file, store it ready for training."""
-    from benchmark.data import card as cards
+    from benchmark.data import cards
     from benchmark.data.collections import known
     from benchmark.data.prepare import prepare as prepare_data
 
@@ -100,7 +100,7 @@ def prepare(
 
 
 def _no_files(typed: str) -> UserError:
-    from benchmark.data import card as cards
+    from benchmark.data import cards
 
     if ":" not in typed and cards.find(typed).phantom:
         run = command("bench", "run", "--datasets", typed)
@@ -276,7 +276,19 @@ def _described(made: "Preparation") -> list[str]:
     root = made.folder.parent
     where = () if root == DATA else ("--data-root", root)
     words = ("bench", "run", "--preset", preset, "--datasets", manifest.name, *where)
-    return [*lines, f"next:  {command(*words)}"]
+    return [*lines, f"next:  {command(*words, *_smaller(manifest, preset))}"]
+
+
+def _smaller(manifest: "Manifest", preset: str) -> list[str]:
+    """The size to add, where the preset's is larger than the images."""
+    from benchmark.study import presets
+
+    conditions = presets.load(preset).conditions
+    of_run, made, least = conditions.size, manifest.card.size, 2**conditions.network.halvings
+    if of_run is None or all(wanted <= side for wanted, side in zip(of_run, made, strict=True)):
+        return []
+    sides = [min(wanted, side // least * least) for wanted, side in zip(of_run, made, strict=True)]
+    return [f"size=[{sides[0]},{sides[1]}]"] if all(sides) else []
 
 
 def _manifest(manifest: "Manifest", where: str = "") -> list[str]:

@@ -113,8 +113,7 @@ def _words(name: str) -> list[str]:
 
 def _datasets(data_root: Path, verbose: bool) -> list[str]:
     """State, terms and source of each dataset, prepared ones without a card included."""
-    from benchmark.data import card as cards
-    from benchmark.data import names
+    from benchmark.data import cards, names
 
     known = sorted({*names.cards(), *names.prepared(data_root)})
     lines = [line for name in known for line in _dataset(name, data_root, verbose)]
@@ -140,8 +139,7 @@ _SYMMETRY = {
 
 
 def _dataset(name: str, data_root: Path, verbose: bool) -> list[str]:
-    from benchmark.data import card as cards
-    from benchmark.data import names, prepared
+    from benchmark.data import cards, names, prepared
 
     is_prepared = name in names.prepared(data_root)
     try:

@@ -335,8 +335,7 @@ def datasets(data_root: str | Path = "data") -> pd.DataFrame:
 
 
 def _dataset(name: str, data_root: Path, is_prepared: bool) -> dict[str, Any]:
-    from benchmark.data import card as cards
-    from benchmark.data import prepared
+    from benchmark.data import cards, prepared
 
     row: dict[str, Any] = {"dataset": name, "title": "", "is_prepared": is_prepared, "classes": []}
     row |= dict.fromkeys(prepared.SPLITS) | {"terms": "", "homepage": "", "problem": ""}

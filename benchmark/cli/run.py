@@ -267,7 +267,7 @@ def planned(
     rerun: str | None = None,
 ) -> "Plan":
     """The plan of what was typed: methods, datasets, labels, seeds, name, roles of the splits."""
-    from benchmark.study import methods, notes, plan, presets, syntax
+    from benchmark.study import ablations, methods, notes, plan, presets, syntax
     from benchmark.study.settings import CHOICES
 
     part = syntax.parse_shard(shard) if shard is not None else syntax.WHOLE
@@ -275,9 +275,9 @@ def planned(
     ablation, tuned = words.pop("ablation"), words.pop("tuned")
     if ablation is not None:
         factors = syntax.split_outside_brackets(ablation)
-        words["methods"] = plan.ablated(words["methods"] or [], factors)
+        words["methods"] = ablations.ablated(words["methods"] or [], factors)
     study = presets.load(preset, overrides, known_methods=methods.names(), **words)
-    require_choice("evaluate_on", study.conditions.evaluate_on, CHOICES["conditions.evaluate_on"])
+    require_choice("--evaluate-on", study.conditions.evaluate_on, CHOICES["conditions.evaluate_on"])
     if tuned is None:
         made = plan.make(study, *roots)
     else:

@@ -9,9 +9,9 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.store import layout, record_file, tuning
 from benchmark.store.tuning import Choice, Tuning
 from benchmark.study import plan
-from benchmark.study.plan import ALL, Plan
+from benchmark.study.plan import Plan
 from benchmark.study.settings import Study
-from benchmark.study.syntax import Variant, split_outside_brackets
+from benchmark.study.syntax import ALL, Variant, split_outside_brackets
 from benchmark.study.trials import Trial
 from benchmark.study.tuning import differing
 from benchmark.wording import counted, shortened

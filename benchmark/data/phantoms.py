@@ -14,8 +14,7 @@ from numpy import ndarray
 from PIL import Image
 
 from benchmark import scratch
-from benchmark.data import card as cards
-from benchmark.data import lists
+from benchmark.data import cards, lists
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.names import prepared as prepared_names
 from benchmark.data.painting import (

@@ -1,41 +1,31 @@
 """A study against prepared data: which trials there are, which of them are left to run."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from benchmark.data import card as cards
-from benchmark.data import elsewhere, phantoms, prepared
+from benchmark.data import cards, elsewhere, phantoms, prepared
 from benchmark.data import names as known_data
 from benchmark.data.collections import known
 from benchmark.data.prepared import Manifest
-from benchmark.data.split.budget import Budget
-from benchmark.data.split.parts import parts
 from benchmark.data.split.roles import FOLDS
 from benchmark.errors import ExitCode, UserError, unknown
-from benchmark.study import labels, least_batches, loggers, methods, notes, presets
+from benchmark.study import fits, labels, least_batches, loggers, methods, notes
 from benchmark.study.labels import Subset
 from benchmark.study.settings import BASELINE, Study
-from benchmark.study.syntax import WHOLE, Shard, Variant, split_outside_brackets
+from benchmark.study.syntax import ALL, WHOLE, Shard, Variant, split_outside_brackets
 from benchmark.study.trials import (
-    DataFacts,
     MethodFacts,
     Trial,
-    budget_of,
     in_folds,
     resolve,
     trials,
 )
-from benchmark.toolkit import encoders
 from benchmark.toolkit.architecture import Architecture
 from benchmark.toolkit.builder import NetworkBuilder
 from benchmark.toolkit.method import Method
-from benchmark.wording import counted, shortened, times
 
-ALL = "all"
 _NARROW = 8
 
 
@@ -109,8 +99,8 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
     study = replace(study, datasets=_datasets(study, data_root))
     manifests = {name: _manifest(name, data_root) for name in study.datasets}
     study = _with_weights(study, manifests, data_root)
-    _check_sizes(study, manifests)
-    _check_network(study, manifests)
+    fits.check_sizes(study, manifests)
+    fits.check_network(study, manifests)
     subsets = list(labels.subsets(study, manifests))
     labels.check(subsets)
     data = {name: labels.facts_of(manifest, study.budgets) for name, manifest in manifests.items()}
@@ -131,7 +121,7 @@ def make(study: Study, data_root: Path, results_root: Path) -> Plan:
         *labels.notes_on_lists(study.budgets, manifests),
         *_notes_on_one_subset(study),
         *_notes_on_further_sets(study),
-        *_notes_on_sizes(study, manifests, data_root),
+        *fits.notes_on_lost_objects(study, manifests, data_root),
         *notes.on_the_strong_row(study, grid, manifests),
         *notes.on_whole_pools(grid, wanted.typed),
     ]
@@ -170,52 +160,6 @@ def _wanted(texts: Sequence[str]) -> Wanted:
     return Wanted(typed, others, facts, left_out)
 
 
-def _check_network(study: Study, manifests: dict[str, Manifest]) -> None:
-    network = study.conditions.network
-    if network.is_encoder:
-        for card in (manifest.card for manifest in manifests.values()):
-            encoders.check(
-                network,
-                in_channels=card.channels,
-                classes=len(card.classes),
-                sides=study.conditions.size or card.size,
-            )
-    elif network.weights is not None:
-        raise UserError(
-            f'the network "{network.name}" has no published weights, got "{network.weights}"; only '
-            "encoders have, such as --network resnet34 (bench list networks -v)"
-        )
-
-
-def _check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
-    """Refuse to enlarge: what was prepared small has lost its detail, and nobody would see it.
-
-    And images as prepared that the network cannot halve; sizes that are typed are known to be good.
-    """
-    size, network = study.conditions.size, study.conditions.network
-    least = 2**network.halvings
-    for manifest in manifests.values():
-        made = manifest.card.size
-        if prepared.is_enlarged(manifest.card, size):
-            raise UserError(
-                f"{manifest.name} was prepared at {times(made)}, and this run asks for "
-                f"{times(size)}: enlarging brings no detail back. Prepare it with "
-                f"size: {size} in its card, or add size=[{made[0]},{made[1]}] to the run",
-                ExitCode.DATA,
-            )
-        is_3d = study.conditions.for_data(labels.facts_of(manifest)).is_3d
-        if size is None and not is_3d and any(side % least for side in made):
-            above = [math.ceil(side / least) * least for side in made]
-            below = [side // least * least for side in made]
-            smaller = f", or add size=[{below[0]},{below[1]}] to the run" if all(below) else ""
-            raise UserError(
-                f"{manifest.name} was prepared at {times(made)}, and the network {network.name} "
-                f"halves images {network.halvings} times: their sides must divide by {least}. "
-                f"Prepare it with size: {above} in its card{smaller}",
-                ExitCode.DATA,
-            )
-
-
 def _notes_on_one_subset(study: Study) -> Iterator[str]:
     """Of budgets that `vary` cannot vary, beside others that it can."""
     same = [budget.text for budget in study.budgets if budget.is_one_subset]
@@ -232,28 +176,6 @@ def _notes_on_further_sets(study: Study) -> Iterator[str]:
         yield (
             f"evaluated on {study.conditions.evaluate_on}, and so not on "
             f"{', '.join(study.also_test)}, which goes with the test set"
-        )
-
-
-def _notes_on_sizes(study: Study, manifests: dict[str, Manifest], data_root: Path) -> Iterator[str]:
-    """What becomes of small objects at the run's size; `UserError` if no test mask keeps any."""
-    size = study.conditions.size
-    for manifest in manifests.values():
-        lost = prepared.lost_in_resizing(data_root, manifest, size)
-        if not lost:
-            continue
-        where = f"{manifest.name} at {times(size)}, prepared at {times(manifest.card.size)}"
-        evaluation = parts(manifest, study.conditions.roles).evaluation
-        has_any = {case.id for case in manifest.cases if case.foreground > 0}
-        tested = has_any & set(evaluation)
-        if len(manifest.card.classes) == 2 and tested and tested <= set(lost):
-            raise UserError(
-                f"{where}: every mask that is evaluated loses its foreground, and all methods "
-                "would score 100. Use a larger size",
-                ExitCode.DATA,
-            )
-        yield (
-            f"{where}: {counted(len(lost), 'mask')} lose a class to resizing ({shortened(lost)})"
         )
 
 
@@ -333,40 +255,6 @@ def _around_a_small_network(trial: Trial) -> Method | ValueError | None:
         return None
 
 
-def ablated(texts: Sequence[str], factors: Sequence[str]) -> list[str]:
-    """The variants, and for each factor every value that a method of theirs compares, as typed.
-
-    texts: empty for those of all methods that have the factors, and none beside them; with "all",
-    those beside all methods.
-    """
-    bases = [Variant.parse(text) for text in texts if text != ALL]
-    if ALL in texts or not texts:
-        bases += [Variant(name) for name in methods.names() if methods.ablations(name)]
-    made, known = list(texts), set()
-    for base in bases:
-        methods.find(base.method)
-        values = methods.ablations(base.method)
-        known |= set(values)
-        for factor in factors:
-            made += [base.with_change(factor, value).name for value in values.get(factor, ())]
-    for factor in factors:
-        if factor not in known:
-            raise _no_ablation(factor, bases, known)
-    return list(dict.fromkeys(made))
-
-
-def _no_ablation(factor: str, bases: Sequence[Variant], known: set[str]) -> UserError:
-    """The error for a hyper-parameter that none of these compares, with those that do."""
-    of = ", ".join(base.name for base in bases)
-    owners = [name for name in methods.names() if factor in methods.ablations(name)]
-    if not owners:
-        return unknown(f"ablation of {of}", factor, known, "bench list methods -v")
-    return UserError(
-        f'no ablation of {of} "{factor}"; {", ".join(owners)} can be ablated so (--methods '
-        f"{owners[0]} --ablation {factor}; bench list methods -v)"
-    )
-
-
 def _datasets(study: Study, data_root: Path) -> list[str]:
     """The names; "all" is every prepared dataset but the phantoms."""
     named = [name for name in study.datasets if name != ALL]
@@ -388,7 +276,7 @@ def _datasets(study: Study, data_root: Path) -> list[str]:
 
 def _manifest(name: str, data_root: Path) -> Manifest:
     names = known_data.prepared(data_root)
-    card = cards.find(name) if name in cards.names() else None
+    card = cards.find(name) if name in known_data.cards() else None
     if card is not None and card.phantom is not None:
         return phantoms.ensure_prepared(card, data_root)
     if name in names:
@@ -396,45 +284,5 @@ def _manifest(name: str, data_root: Path) -> Manifest:
     if card is None:
         if (of_collection := known.not_prepared(data_root, name)) is not None:
             raise of_collection
-        raise unknown("dataset", name, {*cards.names(), *names}, "bench list datasets")
+        raise unknown("dataset", name, {*known_data.cards(), *names}, "bench list datasets")
     raise prepared.not_prepared(data_root, name, f" from {card.homepage} (terms: {card.terms})")
-
-
-def expected_settings(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a preset alone would make of a trial: to tell whether its settings were typed over.
-
-    trial: a row of `store.tables.trials`, its budget a text. None if preset or method is not here.
-    """
-    try:
-        settings = trial["settings"]
-        budget = budget_of(trial["budget"], settings)
-        study = replace(
-            _alone(preset),
-            datasets=[trial["dataset"]],
-            labels=[budget.text],
-            seeds=[int(trial["seed"])],
-        )
-        facts = {trial["method"]: methods.facts(trial["method"])}
-        lists = {budget.text: budget}
-        data = _facts_of(settings, trial["data_hash"], lists)
-        variants = [Variant.parse(trial["variant"])]
-        (made,) = trials(study, variants, facts, {trial["dataset"]: data})
-    except UserError:
-        return None
-    return made.settings()
-
-
-def _facts_of(
-    settings: Mapping[str, Any], data_hash: str, lists: Mapping[str, Budget]
-) -> DataFacts:
-    """What a trial's settings say of its data; of a slice's size only that it was the one used."""
-    are_slices, is_3d = settings.get("slices", False), settings.get("patch") is not None
-    dims, size = (2 if are_slices else None), settings.get("size")
-    return DataFacts(
-        data_hash, is_3d or are_slices, dims, size, has_without_masks=True, lists=lists
-    )  # as the trial was made at all, it could be
-
-
-@cache
-def _alone(preset: str) -> Study:
-    return presets.load(preset)

@@ -11,6 +11,9 @@ from benchmark.data.split.budget import parse_budgets
 from benchmark.data.split.roles import Fold
 from benchmark.errors import UserError
 
+ALL = "all"
+"""Every method, or every prepared dataset."""
+
 SEEDS = ("seed", "subset_seed")
 """Settings in which the trials of one configuration differ."""
 

@@ -11,7 +11,7 @@ from benchmark.cli import main as cli
 from benchmark.errors import ExitCode
 from benchmark.store import tables
 from benchmark.store.layout import trial_folder
-from benchmark.study.plan import expected_settings
+from benchmark.study.expected import expected_settings
 from tests.cli import golden
 from tests.cli.golden import record, write
 from tests.reports.worked import A, B

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.data import card as cards
-from benchmark.data import phantoms, prepared
+from benchmark.data import cards, phantoms, prepared
 from benchmark.data.prepare import prepare
 from tests.grids import TINY_RUN
 

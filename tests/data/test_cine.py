@@ -5,8 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmark.data import card as cards
-from benchmark.data import phantoms
+from benchmark.data import cards, phantoms
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.layouts import read
 from benchmark.data.prepare import prepare

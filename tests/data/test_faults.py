@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.data import card as cards
+from benchmark.data import cards
 from benchmark.data.prepare import prepare
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import packaged

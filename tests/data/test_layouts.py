@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.data import card as cards
-from benchmark.data import layouts
+from benchmark.data import cards, layouts
 from benchmark.data.card import Card
 from benchmark.data.layouts.groups import cut_groups, like_groups
 from benchmark.data.layouts.layout import Case

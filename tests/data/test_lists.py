@@ -2,8 +2,7 @@
 
 import pytest
 
-from benchmark.data import card as cards
-from benchmark.data import lists
+from benchmark.data import cards, lists
 from benchmark.data.card import Card
 
 ALL = [(dataset, name) for dataset in lists.datasets() for name in lists.names(dataset)]

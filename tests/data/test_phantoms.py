@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.data import card as cards
-from benchmark.data import phantoms
+from benchmark.data import cards, phantoms
 from benchmark.data import prepared as preparing
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.errors import UserError

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data import card as cards
-from benchmark.data import phantoms
+from benchmark.data import cards, phantoms
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import load

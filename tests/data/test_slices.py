@@ -5,8 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from benchmark.data import card as cards
-from benchmark.data import slices
+from benchmark.data import cards, slices
 from benchmark.data.card import Card
 from benchmark.data.prepared import CaseEntry, Manifest, Prepared, as_trained
 from benchmark.data.split.budget import Budget

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data import card as cards
+from benchmark.data import cards
+from benchmark.data.card import Card
 from benchmark.data.differences import differences
 from benchmark.data.prepare import prepare
 from benchmark.data.prepared import Manifest
@@ -132,7 +133,7 @@ def trial_of(settings: dict, data_hash: str, **metrics: float) -> Record:
 def test_distances_of_older_records_get_the_unit_that_they_had(tmp_path):
     """mm where the card had a spacing; images have none; of volumes without a card nobody knows."""
     for data_hash, spacing in (("la", [0.625] * 3), ("ct", [])):
-        card = cards.Card(name="mine", is_volume=True, spacing=spacing)
+        card = Card(name="mine", is_volume=True, spacing=spacing)
         manifest = Manifest(
             format=2, card=card, source="", source_fingerprint="", data_hash=data_hash, mean=[],
             std=[], cases=[],

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import scratch
-from benchmark.data import card as cards
-from benchmark.data import phantoms, prepared
+from benchmark.data import cards, phantoms, prepared
 from benchmark.data.preparation import data_folder
 from benchmark.store import left_overs, locks
 from benchmark.study.syntax import WHOLE, Shard

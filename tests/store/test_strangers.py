@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.data import card as cards
+from benchmark.data import cards
 from benchmark.data import prepared as preparing
 from benchmark.errors import ExitCode, UserError
 from benchmark.store import datasets, record_file, status

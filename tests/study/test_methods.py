@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.cli import main
-from benchmark.data import card as cards
+from benchmark.data import cards
 from benchmark.errors import ExitCode, UserError
 from benchmark.study import methods
 

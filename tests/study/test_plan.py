@@ -9,7 +9,7 @@ import pytest
 from benchmark.data.card import Card
 from benchmark.data.prepared import CaseEntry, Manifest
 from benchmark.errors import UserError
-from benchmark.study import methods, plan
+from benchmark.study import ablations, methods, plan
 from benchmark.study.settings import Conditions, PretrainingSettings, Study, TrainingSettings
 from benchmark.study.syntax import typed, value_of
 from benchmark.toolkit.architecture import Architecture
@@ -130,7 +130,7 @@ def test_where_nothing_is_unlabelled_it_says_who_runs(planned):
 
 def test_a_misspelt_method_is_named_before_its_ablation():
     with pytest.raises(UserError, match=r'no method "orus"; did you mean "ours"'):
-        plan.ablated(["orus"], ["rounds"])
+        ablations.ablated(["orus"], ["rounds"])
 
 
 def test_so_does_a_patch(planned):

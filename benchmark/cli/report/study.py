@@ -162,7 +162,7 @@ def _code_of(method: str) -> str:
 
 def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
     """Imported when a trial is compared with its preset: it needs the methods, and they PyTorch."""
-    from benchmark.study.plan import expected_settings
+    from benchmark.study.expected import expected_settings
 
     return expected_settings(preset, trial)
 

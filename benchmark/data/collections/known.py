@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.data import card as cards
-from benchmark.data import prepared
+from benchmark.data import cards, names, prepared
 from benchmark.data.card import Card
 from benchmark.data.collections import medsegbench, nnunet
 from benchmark.data.source import Source
@@ -54,7 +53,7 @@ def resolve(typed: str, path: Path) -> tuple[Card, Source]:
     card = COLLECTIONS[word].card(name, source)
     if word != "medsegbench":
         _refuse_reserved(card, typed)
-    if card.name in cards.names():
+    if card.name in names.cards():
         raise UserError(
             f"{typed}: {card.name} is the name of a card that comes with the tool: take another "
             "name",

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data import card as cards
-from benchmark.data import phantoms
+from benchmark.data import cards, phantoms
 from benchmark.data.card import Card, PhantomOptions
 from benchmark.data.decoding.case import Seen
 from benchmark.data.decoding.volumes import label_box
@@ -170,7 +169,7 @@ def test_the_spacing_is_the_card_s_and_part_of_the_data(phantom):
     assert len(hashes) == 3
     for fields in ({"is_volume": False}, {"spacing": [1.0]}):
         with pytest.raises(ValueError, match="spacing is"):
-            cards.Card.model_validate(la.model_dump() | fields)
+            Card.model_validate(la.model_dump() | fields)
 
 
 def pair(folder, mask, mask_affine, affine=RAS, **options):
