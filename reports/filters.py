@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from reports.select import Selected, ordered, subset_seeds
+from reports.comparable import Selected
+from reports.select import ordered, subset_seeds
 from reports.sheet import shortened
 
 _SHOWN = 12  # names in a sentence

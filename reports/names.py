@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from reports.select import Selected, ordered
+from reports.comparable import Selected
+from reports.select import ordered
 from reports.sheet import GROUP, Cell, Sheet, shortened
 
 

@@ -6,22 +6,13 @@ from functools import cached_property
 
 import pandas as pd
 
+from reports.comparable import comparable, independent, with_reading
 from reports.names import Names, called, put, with_groups
 from reports.published.differences import Expected
 from reports.published.matching import nothing_beside
 from reports.published.paper import Paper
 from reports.published.read import Unreadable
-from reports.select import (
-    BASELINE,
-    Reading,
-    comparable,
-    in_order,
-    independent,
-    of_class,
-    on_own,
-    recorded,
-    with_reading,
-)
+from reports.select import BASELINE, Reading, in_order, of_class, on_own, recorded
 from reports.sheet import Sheet
 from reports.tables import (
     cases,

@@ -20,7 +20,8 @@ HARNESS = (
 )  # fmt: skip
 REPORTS = ("stats", "sheet", "select", "published", "tables", "figures", "report", "page")
 BESIDE = {  # files and folders that stand in the order where another does
-    "render": "sheet", "latex": "sheet", "filters": "select", "names": "select",
+    "render": "sheet", "latex": "sheet", "comparable": "select", "filters": "select",
+    "names": "select",
     "wording": "select", "settings": "select", "captions": "page",
     "methods_section": "page",
 }  # fmt: skip

@@ -8,15 +8,8 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from reports.select import (
-    WHERE,
-    Configuration,
-    Reading,
-    columns,
-    in_order,
-    subset_seeds,
-    without_repeats,
-)
+from reports.comparable import without_repeats
+from reports.select import WHERE, Configuration, Reading, columns, in_order, subset_seeds
 from reports.sheet import Cell, Head, Sheet, rounded
 from reports.stats.variance import components
 

@@ -4,7 +4,8 @@ import time
 
 import pandas as pd
 
-from reports.select import comparable, floors, most_complete
+from reports.comparable import comparable
+from reports.select import floors, most_complete
 
 
 def row(**changes):

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.comparable import independent
 from reports.report import Options, Report
-from reports.select import Reading, independent
+from reports.select import Reading
 from reports.tables import variance
 from tests.reports.stats.test_variance import WORKED
 from tests.reports.worked import stored, trial
