@@ -90,9 +90,9 @@ class Card(BaseModel):
     lists_of: str = ""
     """Whose published lists --labels list:NAME takes too: those of the card's own name if empty."""
     group: str = ""
-    """Who a case is of, such as its patient: a pattern for the id, or else for the path of its
-    image, whose first bracket is the group ('^(p\\d+)_'); or a table NAME.csv among the files
-    with the columns case and group."""
+    """Who a case is of, such as its patient: a pattern for the id (or, where it fits no id at all,
+    for the path of the image), whose first bracket is the group ('^(p\\d+)_'); or a table NAME.csv
+    among the files with the columns case and group."""
     subset: Literal["cases", "groups"] = "cases"
     """What is drawn to be labelled: single cases, or all cases of a group."""
     keeps_groups: bool = True

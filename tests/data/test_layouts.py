@@ -134,6 +134,15 @@ def test_whose_a_case_is_may_stand_in_its_path_alone(read):
     }  # fmt: skip
 
 
+def test_a_name_that_says_nothing_is_not_looked_for_in_its_path(read):
+    """A number that one name lacks may stand anywhere in its path."""
+    names = [
+        f"glas2018/{kind}/{who}.png" for kind in ("image", "mask") for who in ("p1", "p2", "x")
+    ]
+    (problem,) = read(*names, group=r"(\d+)").problems
+    assert 'group "(\\d+)" says nothing of 1 of 3 cases (x)' in problem
+
+
 @pytest.mark.parametrize(
     "people", [["anna1", "bert", "carl"], ["patient01", "patient02", "control"]]
 )

@@ -10,7 +10,8 @@ from benchmark.data.card import Card
 
 _NEARLY_WHOLE = 1e-3
 _FAR, _MUCH_LARGER = 4, 1.1
-_WHITE, _SHARE_OF_WHITE, _SHADES = 250, 0.2, 8  # of 8 bits, or more
+_WHITE = ((250, 255), (65000, 65535))  # of 8 and of 16 bits, nearly
+_SHARE_OF_WHITE, _SHADES = 0.2, 8
 
 
 def classes(values: ndarray, card: Card, name: str = "the mask") -> UInt8[ndarray, "*s"]:
@@ -106,7 +107,7 @@ def _is_low(limit: float, values: ndarray, found: UInt8[ndarray, "*s"]) -> bool:
 def _has_rim(values: ndarray) -> bool:
     """Many shades up to white, of which white has its share: no numbers of instances."""
     objects = values[values > 0]
-    if not objects.size or objects.max() < _WHITE:
+    if not objects.size or not any(low <= objects.max() <= high for low, high in _WHITE):
         return False
     is_full = float((objects > 0.9 * objects.max()).mean()) > _SHARE_OF_WHITE
     return is_full and len(np.unique(objects)) > _SHADES

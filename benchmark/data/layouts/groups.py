@@ -45,17 +45,19 @@ def add_groups(layout: Layout, source: Source, card: Card) -> None:
                 "add them to the table, spelled as there (a spreadsheet makes 1 of 01); nan, NA, "
                 "none and the like are nobody's"
                 if is_table
-                else "it is sought in the names of cases, and in the paths of their images"
+                else "it is sought in the names of cases (and where it fits none, in the paths)"
             )
         )
 
 
 def _by_pattern(layout: Layout, source: Source, pattern: str) -> dict[str, str]:
-    """The first bracket of the pattern, or all that it matches: of the name, else of the path."""
-    matches = {
-        case.id: re.search(pattern, case.id) or re.search(pattern, case.images[0])
-        for case in layout.cases
-    }
+    """The first bracket of the pattern, or all that it matches: of names; if of none, of paths.
+
+    Never of both: a number that one name lacks would be found somewhere in its path.
+    """
+    matches = {case.id: re.search(pattern, case.id) for case in layout.cases}
+    if not any(matches.values()):
+        matches = {case.id: re.search(pattern, case.images[0]) for case in layout.cases}
     return {
         case: match[1 if match.re.groups else 0] or "" for case, match in matches.items() if match
     }

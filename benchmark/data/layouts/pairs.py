@@ -281,13 +281,8 @@ def _pair(files: Sequence[_File], modalities: Sequence[str], layout: Layout) -> 
 
 def _other_endings(layout: Layout) -> list[str]:
     """A note on files in image/ or mask/ that are called as others there, and not read."""
-    known = {
-        (path.rpartition("/")[0], kind)
-        for case in (*layout.cases, *layout.without_mask)
-        for kind, paths in ((IMAGE, case.images), (MASK, case.masks))
-        for path in paths
-    }
-    folders = {folder for folder, _ in known}
+    cases = (*layout.cases, *layout.without_mask)
+    folders = {path.rpartition("/")[0] for c in cases for path in (*c.images, *c.masks)}
     others = [
         path
         for path in layout.stray

@@ -70,7 +70,10 @@ def test_values_become_the_classes_that_the_card_gives_them():
         ({"clip": [1, 101]}, "less than or equal to 100"),
         ({"clip": [0.005, 0.995]}, "clip is in percent"),
         ({"crop": "label_box"}, "crop is of volumes"),
-        ({"is_volume": True, "readers": ["pairs"]}, "readers of volumes are volume_pairs"),
+        (
+            {"is_volume": True, "readers": ["pairs"]},
+            "pairs reads images; volumes have readers of their own",
+        ),
         ({"expected": {"training": 6}}, "Input should be 'train', 'val' or 'test'"),
         ({"size": [100000, 100000]}, "less than or equal to 8192"),
     ],
