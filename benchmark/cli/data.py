@@ -266,6 +266,8 @@ def synth(
 
 def _described(made: "Preparation") -> list[str]:
     """What was prepared, what was ignored, what to do next."""
+    from benchmark.study import fits, presets
+
     manifest = made.manifest
     state = " (was up to date, nothing to do)" if made.was_up_to_date else ""
     lines = _manifest(manifest, f" in {made.folder}{state}")
@@ -275,20 +277,9 @@ def _described(made: "Preparation") -> list[str]:
     preset = "cpu3d" if manifest.card.is_volume and not manifest.card.is_sliced else "cpu"
     root = made.folder.parent
     where = () if root == DATA else ("--data-root", root)
-    words = ("bench", "run", "--preset", preset, "--datasets", manifest.name, *where)
-    return [*lines, f"next:  {command(*words, *_smaller(manifest, preset))}"]
-
-
-def _smaller(manifest: "Manifest", preset: str) -> list[str]:
-    """The size to add, where the preset's is larger than the images."""
-    from benchmark.study import presets
-
-    conditions = presets.load(preset).conditions
-    of_run, made, least = conditions.size, manifest.card.size, 2**conditions.network.halvings
-    if of_run is None or all(wanted <= side for wanted, side in zip(of_run, made, strict=True)):
-        return []
-    sides = [min(wanted, side // least * least) for wanted, side in zip(of_run, made, strict=True)]
-    return [f"size=[{sides[0]},{sides[1]}]"] if all(sides) else []
+    smaller = fits.smaller(presets.load(preset).conditions, manifest.card)
+    words = ["bench", "run", "--preset", preset, "--datasets", manifest.name, *where]
+    return [*lines, f"next:  {command(*words, *filter(None, [smaller]))}"]
 
 
 def _manifest(manifest: "Manifest", where: str = "") -> list[str]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.data import prepared
+from benchmark.data.card import Card
 from benchmark.data.prepared import Manifest
 from benchmark.data.split.parts import parts
 from benchmark.errors import ExitCode, UserError
 from benchmark.study import labels
-from benchmark.study.settings import Study
+from benchmark.study.settings import Conditions, Study
 from benchmark.toolkit import encoders
 from benchmark.wording import counted, shortened, times
 
@@ -32,6 +33,16 @@ def check_network(study: Study, manifests: dict[str, Manifest]) -> None:
         )
 
 
+def smaller(conditions: Conditions, card: Card) -> str:
+    """What to add to a run whose images were prepared smaller than it asks for; "" of others."""
+    if not prepared.is_enlarged(card, conditions.size):
+        return ""
+    least = 2**conditions.network.halvings
+    sides = zip(conditions.size, card.size, strict=True)
+    height, width = (min(wanted, made // least * least) for wanted, made in sides)
+    return f"size=[{height},{width}]" if height and width else ""
+
+
 def check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
     """Refuse to enlarge: what was prepared small has lost its detail, and nobody would see it.
 
@@ -42,21 +53,22 @@ def check_sizes(study: Study, manifests: dict[str, Manifest]) -> None:
     for manifest in manifests.values():
         made = manifest.card.size
         if prepared.is_enlarged(manifest.card, size):
+            instead = smaller(study.conditions, manifest.card)
             raise UserError(
                 f"{manifest.name} was prepared at {times(made)}, and this run asks for "
                 f"{times(size)}: enlarging brings no detail back. Prepare it with "
-                f"size: {size} in its card, or add size=[{made[0]},{made[1]}] to the run",
+                f"size: {size} in its card{f', or add {instead} to the run' if instead else ''}",
                 ExitCode.DATA,
             )
         is_3d = study.conditions.for_data(labels.facts_of(manifest)).is_3d
         if size is None and not is_3d and any(side % least for side in made):
             above = [math.ceil(side / least) * least for side in made]
             below = [side // least * least for side in made]
-            smaller = f", or add size=[{below[0]},{below[1]}] to the run" if all(below) else ""
+            instead = f", or add size=[{below[0]},{below[1]}] to the run" if all(below) else ""
             raise UserError(
                 f"{manifest.name} was prepared at {times(made)}, and the network {network.name} "
                 f"halves images {network.halvings} times: their sides must divide by {least}. "
-                f"Prepare it with size: {above} in its card{smaller}",
+                f"Prepare it with size: {above} in its card{instead}",
                 ExitCode.DATA,
             )
 

@@ -168,7 +168,7 @@ def _expected(preset: str, trial: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _nothing_done(folder: Path, trials: "DataFrame", evaluate_on: str | None) -> str:
-    from reports.select import reasons
+    from reports.comparable import reasons
 
     where = f" evaluated on {evaluate_on}" if evaluate_on else ""
     text = f"no finished trial{where} in {folder} yet"
@@ -179,7 +179,7 @@ def _nothing_done(folder: Path, trials: "DataFrame", evaluate_on: str | None) ->
 
 
 def _require_reading(done: "DataFrame", reading: "Reading") -> None:
-    from reports.select import with_reading
+    from reports.comparable import with_reading
 
     if reading.of_class:
         _require_class(done, reading)
