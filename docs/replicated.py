@@ -73,13 +73,16 @@ def readings(name: str) -> str:
 
 
 def choice() -> str:
-    """Dice on the development set, and the paired difference from no pretraining."""
-    trials = read("choice")
-    rows = []
+    """Dice on the development set, and the paired difference from no pretraining.
+
+    Of a variant that ran on two processors the second run; what is paired is of one of them.
+    """
+    trials, rows = read("choice"), []
     for percent, steps in sorted({*zip(trials.labelled_percent, trials.steps_before, strict=True)}):
         some = trials[(trials.labelled_percent == percent) & (trials.steps_before == steps)]
         for variant in dict.fromkeys(some.variant):
             own = some[some.variant == variant]
+            own = own[own.run == own.run.max()]
             before = str(steps) if own.pretrained_dc_labelled.notna().any() else "–"
             line = [f"`{variant}`", f"{percent:g} %", before]
             for dataset in ("glas", "nuclei"):
@@ -104,7 +107,7 @@ def _paired(trials: pd.DataFrame, own: pd.DataFrame, percent: float) -> str:
         & (trials.labelled_percent == percent)
         & (trials.dataset == own.dataset.iloc[0])
     ]
-    both = own.merge(none, on="seed", suffixes=("", "_none"))
+    both = own.merge(none, on=["run", "seed"], suffixes=("", "_none"))
     return shown(both.dc_pooled - both.dc_pooled_none, "+")
 
 

@@ -18,7 +18,6 @@ _LONGEST_CLASS = 200
 _LONGEST_NAME = 1000  # of a variant with many changes
 _METRIC = re.compile(r"[a-z0-9_]{1,100}")
 _PLAIN = re.compile(r"\w{1,100}")
-_ROLES = ("val_as", "unlabelled", "slices")
 _SHARE = re.compile(r"(.*_)?(dc|ji)_.*")
 
 
@@ -227,7 +226,7 @@ class Record(JobRecord):
     @property
     def roles(self) -> Roles:
         """What became of the dataset's splits."""
-        rest = {name: self.settings[name] for name in _ROLES if name in self.settings}
+        rest = {name: self.settings[name] for name in Roles._fields[1:] if name in self.settings}
         return Roles(self.evaluate_on, **rest)
 
     @property
