@@ -151,7 +151,7 @@ def of_the_world(error: OSError) -> str:
     """What a disk, a folder or a permission did, and what to do about it."""
     what = f"cannot use {error.filename}" if error.filename else "cannot write"
     why = error.strerror
-    advice = "choose another folder with --results, --data-root, --into or --out"
+    advice = "choose another folder with --results, --data-root, --into, --out or --preview"
     if scratch.holds(str(error.filename)) or "temporary directory" in str(why):
         advice = "set TMPDIR to a folder elsewhere"
     if isinstance(error, shutil.Error):  # of many files that could not be copied, the first
