@@ -64,6 +64,11 @@ def fields_of(file: Path) -> dict[str, Any]:
     return fields
 
 
+def configuration_of(settings: dict) -> str:
+    """As of all trials that differ by the seed alone."""
+    return fingerprint({name: value for name, value in settings.items() if "seed" not in name})
+
+
 def invented_record(dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
     """A record of a trial that never was."""
     jaccard = dice / (2 - dice)
@@ -95,7 +100,7 @@ def invented_record(dataset: str, ratio: float, variant: str, seed: int, dice: f
         "size": [128, 128], "hyperparameters": hyperparameters,
     }  # fmt: skip
     return Record(
-        key=fingerprint(settings), configuration=f"{dataset}-{ratio}-{variant}",
+        key=fingerprint(settings), configuration=configuration_of(settings),
         study="invented", status="done",
         dataset=dataset, budget=budget.text, budget_order=budget.order, ratio=ratio,
         method=method, variant=variant, seed=seed, evaluate_on="test", preset="matched",

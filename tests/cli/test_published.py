@@ -11,7 +11,7 @@ from benchmark.keys import fingerprint
 from benchmark.store import record_file
 from benchmark.store.layout import trial_folder
 from benchmark.store.record import Record
-from tests.studies import invented_record
+from tests.studies import configuration_of, invented_record
 
 ACDC = ["background", "right ventricle", "myocardium", "left ventricle"]
 LA = ["background", "left atrium"]
@@ -39,7 +39,7 @@ def trial(dataset: str, budget: str, method: str, seed: int, classes: list[str])
     return made.model_copy(
         update={
             "settings": settings, "key": fingerprint(settings), "classes": classes,
-            "configuration": f"{method}-{asked.text}", "budget": asked.text,
+            "configuration": configuration_of(settings), "budget": asked.text,
             "budget_order": asked.order, "ratio": asked.share,
             "metrics": made.metrics | by_class | distances,
         }

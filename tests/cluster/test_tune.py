@@ -199,7 +199,7 @@ def test_one_labelled_case_is_refused(bench):
 
 def test_run_does_not_evaluate_folds(bench):
     code, _, err = bench("run", *SETTINGS, "--evaluate-on", "folds", "--study", "x", "--dry-run")
-    assert code == ExitCode.USAGE and "evaluate_on must be one of test, dev" in err
+    assert code == ExitCode.USAGE and "--evaluate-on must be one of test, dev" in err
 
 
 def test_no_mask_but_the_labelled_ones_is_read(tiny_trials, prepared, tmp_path):

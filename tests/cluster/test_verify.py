@@ -12,7 +12,7 @@ from benchmark.errors import ExitCode, UserError
 from benchmark.keys import fingerprint
 from benchmark.store import record_file
 from benchmark.store.layout import trial_folder
-from tests.studies import fields_of
+from tests.studies import configuration_of, fields_of
 
 
 def rewrite(folder, **changes) -> None:
@@ -184,7 +184,7 @@ def test_settings_that_no_run_could_have_are_refused(study, verify):
         settings = fields["settings"] | change
         key = fingerprint(settings)
         folder = folder.rename(folder.with_name(key))
-        rewrite(folder, key=key, settings=settings)
+        rewrite(folder, key=key, settings=settings, configuration=configuration_of(settings))
         code, out, _ = verify("--trial", key)
         assert code == ExitCode.DATA and "cannot be run again: " in out
         study[1][0] = key

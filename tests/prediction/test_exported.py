@@ -116,5 +116,5 @@ def test_without_its_packages_it_names_them(untrained, monkeypatch, tmp_path):
         importlib.util, "find_spec",
         lambda name, *more: None if name in ("onnx", "onnxscript") else find(name, *more),
     )  # fmt: skip
-    with pytest.raises(UserError, match=r"needs onnx, onnxscript: pip install 'semiseg-bench\[onn"):
+    with pytest.raises(UserError, match=r"needs onnx, onnxscript: pip install -e '\.\[onnx\]'"):
         exported.export(untrained("supervised"), tmp_path / "network.onnx")

@@ -152,12 +152,12 @@ def test_the_trivial_floors_of_two_cases():
 
 def test_the_floor_of_the_real_glas_test_images(samples, tmp_path):
     """All foreground: DC .661 pooled and .642 per case on the 60 testA images at 64 × 64."""
-    from benchmark.data import card, prepared
+    from benchmark.data import cards, prepared
     from benchmark.data.prepare import prepare
     from benchmark.data.split.roles import Roles
     from benchmark.data.split.trial_data import for_trial
 
-    prepare(card.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
+    prepare(cards.find("glas"), samples / "glas128", tmp_path, allow_partial=True)
     real = prepared.resized(prepared.load(tmp_path, "glas"), [64, 64])
     data = for_trial(real, Roles(), budget=Budget.of_share(1.0), seed=0)
     found = floors(data.evaluation, data.classes)

@@ -240,8 +240,8 @@ def damage(file: Path, change) -> None:
         lambda text: changed(text, seed=-1),
         lambda text: changed(text, metrics={"dc_pooled": 1.7}),
         lambda text: changed(text, metrics={"hd95_joint": -1.0}),
-        lambda text: changed(text, metrics={f"m{i}": 0 for i in range(5000)}),
-        lambda text: changed(text, error="x" * 2**21),
+        lambda text: changed(text, metrics={f"m{i}": 0 for i in range(20_000)}),
+        lambda text: changed(text, error="x" * 2**25),
     ],
     ids=[
         "half",
