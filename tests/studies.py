@@ -66,7 +66,8 @@ def fields_of(file: Path) -> dict[str, Any]:
 
 def configuration_of(settings: dict) -> str:
     """As of all trials that differ by the seed alone."""
-    return fingerprint({name: value for name, value in settings.items() if "seed" not in name})
+    seeds = ("seed", "subset_seed")
+    return fingerprint({name: value for name, value in settings.items() if name not in seeds})
 
 
 def invented_record(dataset: str, ratio: float, variant: str, seed: int, dice: float) -> Record:
