@@ -86,7 +86,12 @@ def without(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
 
 def fingerprint(values: Mapping[str, Any]) -> str:
     """16 hexadecimal digits: 5 and 5.0 are the same setting, the order of names does not count."""
-    text = json.dumps(plain(values), sort_keys=True, separators=(",", ":"))
+    return digest(plain(values))
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """The fingerprint of values that are `plain` already."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,8 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.data import lists
-from benchmark.data.split.budget import is_file
+from benchmark.data.split.budget import is_file, of_list
+from benchmark.errors import UserError
 
 MASK_RULES = ("binary", "nonzero", "labels", "> N")
 
@@ -85,7 +86,7 @@ class Card(BaseModel):
     unlabelled: Literal["folder", "missing"] = "folder"
     """Which images have no masks, and are unlabelled under every budget: those in a folder
     unlabelled/; or (missing) also those for which no mask is found."""
-    lists: dict[Annotated[str, Field(pattern=r"^\w[\w.-]{0,99}$")], list[str]] = {}
+    lists: dict[str, list[str]] = {}
     """Lists of labelled cases by name, for --labels list:NAME; no name ends in .txt or .list."""
     lists_of: str = ""
     """Whose published lists --labels list:NAME takes too: those of the card's own name if empty."""
@@ -179,9 +180,14 @@ class Card(BaseModel):
 
     @pydantic.field_validator("lists")
     @classmethod
-    def _no_files(cls, lists: dict[str, list[str]]) -> dict[str, list[str]]:
-        if files := [name for name in lists if is_file(name)]:
-            raise ValueError(f"{files[0]} is called as a file is: --labels list: would open that")
+    def _names_of_lists(cls, lists: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name in lists:
+            if is_file(name):
+                raise ValueError(f"{name} is called as a file is: --labels list: would open that")
+            try:
+                of_list(name)
+            except UserError as error:
+                raise ValueError(str(error)) from error
         return lists
 
     @pydantic.model_validator(mode="after")

@@ -17,7 +17,7 @@ from benchmark import files
 from benchmark.data.split.budget import Budget
 from benchmark.errors import ExitCode, UserError
 from benchmark.files import write_atomically
-from benchmark.keys import fingerprint, plain
+from benchmark.keys import digest, plain
 from benchmark.store import layout
 from benchmark.store.layout import LARGEST_RECORD, RECORD, pretraining_folder, trial_folder
 from benchmark.store.record import SCHEMA, JobRecord, PretrainingRecord, Record
@@ -134,12 +134,13 @@ def _require_whole(fields: dict[str, Any]) -> None:
     """Take out the checksum; `ValueError` if it is of something else, or the key is."""
     if fields.pop("checksum") != checksum_of(fields):
         raise ValueError("its checksum is of other content")
-    if not (settings := fields.get("settings")):
+    if "settings" not in fields:  # of a pretraining
         return
-    if fingerprint(settings) != fields["key"]:
+    settings = plain(fields["settings"])
+    if digest(settings) != fields["key"]:
         raise ValueError("its key is not that of its settings")
     without_seeds = {name: value for name, value in settings.items() if name not in SEEDS}
-    if fields.get("configuration", "") not in ("", fingerprint(without_seeds)):
+    if settings and fields.get("configuration", "") not in ("", digest(without_seeds)):
         raise ValueError("its configuration is not that of its settings")
 
 

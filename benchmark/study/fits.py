@@ -11,7 +11,6 @@ from benchmark.data.split.parts import parts
 from benchmark.errors import ExitCode, UserError
 from benchmark.study import labels
 from benchmark.study.settings import Conditions, Study
-from benchmark.toolkit import encoders
 from benchmark.wording import counted, shortened, times
 
 
@@ -19,6 +18,8 @@ def check_network(study: Study, manifests: dict[str, Manifest]) -> None:
     """`UserError` for an encoder that cannot take the images, or weights that do not exist."""
     network = study.conditions.network
     if network.is_encoder:
+        from benchmark.toolkit import encoders  # with PyTorch, which nobody needs to prepare data
+
         for card in (manifest.card for manifest in manifests.values()):
             encoders.check(
                 network,

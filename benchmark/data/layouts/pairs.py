@@ -346,13 +346,10 @@ def _told_apart(placed: Sequence[tuple[str, Case]]) -> list[Case]:
     """
     top = os.path.commonpath([place for place, _ in placed]) if placed else ""
     often = Counter((case.further, case.id) for _, case in placed)
-    within = Counter((place, case.further, case.id) for place, case in placed)
-    restarts = {further for further, id in often if often[further, id] > 1}
-    by_place = {
-        further
-        for further in restarts
-        if any(n < often[f, id] for (_, f, id), n in within.items() if f == further)
-    }
+    places = defaultdict(set)
+    for place, case in placed:
+        places[case.further, case.id].add(place)
+    by_place = {further for (further, _), where in places.items() if len(where) > 1}
     cases = []
     for place, case in placed:
         is_own = often[case.further, case.id] == 1

@@ -45,14 +45,14 @@ class Budget:
         The cases of a list that is no file are known to the card of each dataset.
         """
         if found := re.fullmatch(r"list:\s*(\S.*)", text.strip()):
-            return _of_file(Path(found[1])) if is_file(found[1]) else _of_list(found[1])
+            return _of_file(Path(found[1])) if is_file(found[1]) else of_list(found[1])
         return cls.recorded(text)
 
     @classmethod
     def recorded(cls, text: str) -> "Budget":
         """Of its `text`, as records have it, which may be strangers': no file is opened."""
         if found := re.fullmatch(r"list (\S.*)", text.strip()):
-            return _of_list(found[1])
+            return of_list(found[1])
         if not (found := _NUMBER.fullmatch(text.strip())):
             raise UserError(_WRITTEN.format(text))
         unit = (found[2] or "%").lower()
@@ -110,7 +110,8 @@ def is_file(name: str) -> bool:
     return "/" in name or "\\" in name or name.endswith((".txt", ".list"))
 
 
-def _of_list(name: str, ids: Sequence[str] = ()) -> Budget:
+def of_list(name: str, ids: Sequence[str] = ()) -> Budget:
+    """A list by its name, which `UserError` refuses if it cannot be typed and shown."""
     if not re.fullmatch(r"\w[\w.-]{,99}", name):
         raise UserError(f"a list is named with letters, digits, ., - and _, got {name[:120]!r}")
     return Budget(f"list {name}", listed=name, ids=tuple(ids))
@@ -124,7 +125,7 @@ def _of_file(file: Path) -> Budget:
         raise UserError(f"the list of labelled cases {file} cannot be read: {error}") from error
     if not ids:
         raise UserError(f"the list of labelled cases {file} names none")
-    return _of_list(re.sub(r"[^\w.-]+", "_", file.stem).lstrip("-.") or "list", ids)
+    return of_list(re.sub(r"[^\w.-]+", "_", file.stem).lstrip("-.") or "list", ids)
 
 
 _WRITTEN = (

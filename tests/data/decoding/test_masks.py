@@ -70,6 +70,8 @@ def test_values_become_the_classes_that_the_card_gives_them():
         ({"clip": [1, 101]}, "less than or equal to 100"),
         ({"clip": [0.005, 0.995]}, "clip is in percent"),
         ({"crop": "label_box"}, "crop is of volumes"),
+        ({"lists": {"-a": ["c1"]}}, "a list is named with letters, digits"),
+        ({"lists": {"a.txt": ["c1"]}}, "a.txt is called as a file is"),
         (
             {"is_volume": True, "readers": ["pairs"]},
             "pairs reads images; volumes have readers of their own",
